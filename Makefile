@@ -1,0 +1,60 @@
+# Everything here works on a machine that has only Python 3.11, 3.12 or 3.13: each target makes .venv when it is missing
+# or older than pyproject.toml and constraints.txt. PYTHON=python3.12 chooses another interpreter for it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DOCS := $(VENV)/.installed-docs
+
+# PyTorch's fused LSTM with several threads in processes side by side collapses: the threads of one process wait for
+# those of the other, and a test of a second takes minutes. So: as many processes as cores, one thread in each.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types docs bench clean distclean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: $(INSTALLED) ## train on the bundled data and write demo-out/report.html
+	$(BIN)/longreach demo --out demo-out
+
+test: $(INSTALLED) ## run the tests; ARGS="-k unroll" hands arguments on to pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(INSTALLED) ## style, formatting, one-way imports, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory types
+
+types: $(INSTALLED) ## types alone
+	$(BIN)/mypy
+
+docs: $(INSTALLED_DOCS) ## build the documentation into site/
+	@# The variable silences an advertisement of its maintainers; warnings about our pages still fail the build.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench: $(INSTALLED) ## time and memory, side by side
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove what the other targets wrote, but .venv
+	rm -rf build dist site demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and \
+		"longreach needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12" % v)'
+	@echo "making $(VENV): about 2 GB, a minute or two"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(INSTALLED_DOCS): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@

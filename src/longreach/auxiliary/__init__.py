@@ -1,0 +1,1 @@
+"""What trains the memory: anchors, segments, decoder, and the losses on them."""

@@ -1,0 +1,126 @@
+"""The recurrent network that writes a segment out of a state.
+
+Shapes: B batch, L segment length, N anchors, C channels, H hidden, V vocabulary, S = N * B segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from longreach.model.cells import CellName, State
+from longreach.model.encoder import RecurrentEncoder
+from longreach.model.head import FeedForward
+from longreach.model.initialisation import Initialisation, initialise_linear
+
+
+class SegmentDecoder(nn.Module):
+    """Predicts each token of a segment from those before it and the encoder's state at the anchor.
+
+    Args:
+        channels: C for real-valued sequences; give this or `vocabulary`.
+        vocabulary: V for token sequences.
+        cell: the encoder's cell.
+        encoder_size: H of the encoder.
+        hidden_size: width of the decoder; where it differs from `encoder_size` a linear map joins them.
+        layers: recurrent layers; the lowest starts from the encoder's top layer at the anchor, others from zero.
+        embedding_size: E of the decoder's input; None feeds real values as they are.
+        head_size: hidden units of the head.
+        drop_connect: probability on the head's second layer.
+        initialisation: "torch" or "glorot".
+
+    Paper: sections 3.1, 3.2 and 4.1: two layers of 128, a two-layer head of 256 units at every step.
+    Choice: gradients run through the whole decoder; only the encoder is truncated (NOTES: open).
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int | None = None,
+        vocabulary: int | None = None,
+        cell: CellName = "lstm",
+        encoder_size: int = 128,
+        hidden_size: int | None = None,
+        layers: int = 2,
+        embedding_size: int | None = None,
+        head_size: int = 256,
+        drop_connect: float = 0.5,
+        initialisation: Initialisation = "torch",
+    ) -> None:
+        super().__init__()
+        size = encoder_size if hidden_size is None else hidden_size
+        self.network = RecurrentEncoder(
+            channels=channels,
+            vocabulary=vocabulary,
+            cell=cell,
+            hidden_size=size,
+            layers=layers,
+            embedding_size=embedding_size,
+            initialisation=initialisation,
+        )
+        self.joints = nn.ModuleList()
+        if size != encoder_size:
+            for _ in range(self.network.cell.states):
+                joint = nn.Linear(encoder_size, size)
+                initialise_linear(joint.weight, joint.bias, initialisation)
+                self.joints.append(joint)
+        outputs = vocabulary if vocabulary is not None else channels
+        assert outputs is not None
+        self.head = FeedForward(size, outputs, head_size, drop_connect, initialisation)
+
+    def start(self, states: Sequence[State]) -> State:
+        """The decoder's first state from the encoder's at N anchors of B sequences each.
+
+        Args:
+            states: N states of (layers, B, H).
+
+        Returns:
+            Tensors of (decoder layers, N * B, decoder H).
+        """
+        bottom = [torch.cat([state[part][-1] for state in states]) for part in range(len(states[0]))]
+        if len(self.joints):
+            bottom = [joint(part) for joint, part in zip(self.joints, bottom, strict=True)]
+        if self.network.layers == 1:
+            return tuple(part.unsqueeze(0) for part in bottom)
+        zeros = bottom[0].new_zeros(self.network.layers - 1, *bottom[0].shape)
+        return tuple(torch.cat([part.unsqueeze(0), zeros]) for part in bottom)
+
+    def forward(self, start: State, segments: Tensor, truth: float, generator: torch.Generator) -> Tensor:
+        """Predictions for every token of each segment but its first.
+
+        Args:
+            start: from `start`.
+            segments: (S, L, C) or (S, L), in the order in which they are decoded.
+            truth: probability with which a token's input is the true one.
+            generator: draws which tokens are sampled, and the drop-connect mask.
+
+        Returns:
+            (S, L - 1, C) values or (S, L - 1, V) logits.
+
+        Paper: section 3.3, scheduled sampling (Bengio et al. 2015).
+        Choice: sampled inputs come from one gradient-free pass under teacher forcing (Duckworth et al. 2019), drawn per
+        token; the first token is always the true one.
+        """
+        inputs = segments[:, :-1]
+        if truth < 1.0:
+            with torch.no_grad():
+                guesses = self._pick(self._predict(inputs, start, None), generator)
+            sampled = torch.rand(inputs.shape[:2], generator=generator).to(inputs.device) >= truth
+            sampled[:, 0] = False
+            guesses = guesses.roll(1, dims=1).to(inputs.dtype)
+            inputs = torch.where(sampled if inputs.ndim == 2 else sampled.unsqueeze(-1), guesses, inputs)
+        return self._predict(inputs, start, generator)
+
+    def _predict(self, inputs: Tensor, start: State, generator: torch.Generator | None) -> Tensor:
+        outputs, _ = self.network(inputs, start)
+        return self.head(outputs, generator)
+
+    def _pick(self, predictions: Tensor, generator: torch.Generator) -> Tensor:
+        """What the decoder would write: real values as predicted, tokens drawn from the predicted distribution."""
+        if self.network.vocabulary is None:
+            return predictions
+        # The exponential race draws from the softmax with a CPU generator on any device.
+        race = torch.empty(predictions.shape).exponential_(generator=generator).to(predictions)
+        return (predictions.softmax(-1) / race).argmax(-1)

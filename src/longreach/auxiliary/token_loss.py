@@ -1,0 +1,32 @@
+"""The loss of one predicted token, and its mean over the tokens that count.
+
+Shapes: C channels, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+def token_losses(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Loss of every token.
+
+    Args:
+        predictions: (..., C) values or (..., V) logits.
+        targets: (..., C) values or (...) tokens.
+
+    Returns:
+        (...): the squared error averaged over channels, or the cross-entropy in nats.
+
+    Paper: section 3.4, L2 for real vectors, cross-entropy for characters.
+    Choice: the mean over channels, so that a weight means the same for any number of them.
+    """
+    if targets.is_floating_point():
+        return (predictions - targets).square().mean(-1)
+    flat = nn.functional.cross_entropy(predictions.flatten(0, -2), targets.long().flatten(), reduction="none")
+    return flat.view(targets.shape)
+
+
+def mean_over(losses: Tensor, counted: Tensor) -> Tensor:
+    """Mean of `losses` where `counted` is true: the sum over all predicted tokens by their number (section 3.4)."""
+    return (losses * counted).sum() / counted.sum()

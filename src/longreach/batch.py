@@ -1,0 +1,98 @@
+"""The one thing that travels from the data to the losses: a batch of sequences.
+
+Shapes: B batch, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from longreach.errors import DataError
+
+_TOKEN_TYPES = (torch.int64, torch.int32, torch.int16, torch.uint8)
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """Sequences of one batch with their lengths and, where known, their labels.
+
+    Args:
+        values: (B, T, C) floating point for real-valued sequences, or (B, T) integers for tokens.
+            Sequences are right-aligned: the last `lengths[b]` steps of row b are its own.
+        lengths: (B,) int64, each between 1 and T, in steps.
+        labels: (B,) int64 class indices, or None.
+
+    Raises:
+        DataError: a shape, type or length that does not fit; the message names it.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    labels: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        values, lengths, labels = self.values, self.lengths, self.labels
+        if values.is_floating_point():
+            if values.ndim != 3:
+                raise DataError(
+                    f"batch values: expected (batch, steps, channels) for real-valued sequences, found {tuple(values.shape)}; "
+                    "add the channel as a last dimension with values.unsqueeze(-1)"
+                )
+        elif values.dtype not in _TOKEN_TYPES or values.ndim != 2:
+            raise DataError(
+                "batch values: expected (batch, steps, channels) floating point or (batch, steps) integers, "
+                f"found {tuple(values.shape)} of {values.dtype}"
+            )
+        if values.shape[0] == 0 or values.shape[1] == 0:
+            raise DataError(
+                f"batch values: expected at least one sequence of at least one step, found shape {tuple(values.shape)}"
+            )
+        if lengths.shape != values.shape[:1]:
+            raise DataError(
+                f"batch lengths: expected shape ({values.shape[0]},), one for each sequence, found {tuple(lengths.shape)}"
+            )
+        if labels is not None and labels.shape != values.shape[:1]:
+            raise DataError(
+                f"batch labels: expected shape ({values.shape[0]},), one for each sequence, found {tuple(labels.shape)}"
+            )
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        if shortest < 1 or longest > values.shape[1]:
+            row = int(((lengths < 1) | (lengths > values.shape[1])).nonzero()[0])
+            raise DataError(
+                f"batch lengths: expected 1 to {values.shape[1]} steps, found {int(lengths[row])} in row {row}; "
+                "drop empty sequences and give lengths in steps"
+            )
+
+    @classmethod
+    def equal(cls, values: Tensor, labels: Tensor | None = None) -> SequenceBatch:
+        """A batch whose sequences all fill the whole of `values`."""
+        lengths = torch.full(values.shape[:1], values.shape[1] if values.ndim > 1 else 0, dtype=torch.int64)
+        return cls(values, lengths, labels)
+
+    @property
+    def size(self) -> int:
+        """B, the number of sequences."""
+        return self.values.shape[0]
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps of the longest sequence."""
+        return self.values.shape[1]
+
+    @property
+    def is_token(self) -> bool:
+        """True for integer tokens, False for real-valued vectors."""
+        return not self.values.is_floating_point()
+
+    @property
+    def is_equal_length(self) -> bool:
+        """True where every sequence fills the whole batch, so that no step is padding."""
+        return bool((self.lengths == self.steps).all())
+
+    def to(self, device: torch.device | str) -> SequenceBatch:
+        """The same batch on another device; `lengths` stay on the CPU, where plans are made."""
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return SequenceBatch(self.values.to(device, non_blocking=True), self.lengths, labels)

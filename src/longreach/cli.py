@@ -1,0 +1,155 @@
+"""The shell's face. Heavy imports happen inside the commands, so that help and lists answer at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from longreach.errors import LongreachError, RunError
+
+app = typer.Typer(
+    name="longreach",
+    help="Train and run recurrent classifiers on sequences too long to backpropagate through.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+@app.callback()
+def _main(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    pass  # Read by main(), which has to know it also where parsing fails.
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for summary.json, report.html and the runs.")] = Path("demo-out"),
+    seed: Annotated[int, typer.Option(help="Seed of every run.")] = 0,
+) -> None:
+    """Train four methods on bundled digits and show what the memory holds. A few minutes on two cores."""
+    from longreach.demo.run import run_demo
+
+    run_demo(out, seed)
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name or a YAML file; with --resume it may be left out.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Set a key, such as --set model.hidden_size=64. Repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME-seedN.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time that training may take, such as 1h or 90s; schedules shrink in proportion.")
+    ] = None,
+    device: _Device = "auto",
+    quiet: _Quiet = False,
+) -> None:
+    """Train a recipe or a configuration, and write its run folder."""
+    from longreach.commands import assignments, duration, resolve_run
+
+    changes = assignments(set_ or [])
+    if seed is not None:
+        changes["seed"] = seed
+    if budget is not None:
+        changes["budget"] = duration(budget)
+    config, folder = resolve_run(recipe, changes, out, resume)
+    from longreach.training.fit import fit
+
+    record = fit(config, folder, resume=resume, progress=not quiet, device=device)
+    typer.echo(
+        f"{record['name']}: test accuracy {record['test_accuracy']:.4f} after {record['updates']} updates; {folder}"
+    )
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[
+        Path | None, typer.Argument(help="Other data of the same kind; by default the run's test set.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Test a trained classifier: accuracy, F1, loss and confusion matrix."""
+    from longreach.commands import print_scores
+    from longreach.training.use import evaluate_run
+
+    scores = evaluate_run(run, data)
+    typer.echo(json.dumps(scores)) if as_json else print_scores(scores)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[Path, typer.Argument(help="An IDX file of images, a Parquet file or an image folder.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; by default standard output.")] = None,
+) -> None:
+    """Name the class of every sequence, one JSON line each."""
+    from longreach.training.use import predict_run
+
+    lines = (json.dumps(line) for line in predict_run(run, data))
+    if out is None:
+        for line in lines:
+            typer.echo(line)
+        return
+    from longreach.files import write_text
+
+    try:
+        write_text(out, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise RunError(f"{out}: cannot write there ({error.strerror}); give another file with --out") from None
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe as YAML that `train` takes.")] = None,
+) -> None:
+    """List the recipes, or print one whole."""
+    from longreach.commands import print_recipes
+    from longreach.recipes import find_recipe
+
+    if name is None:
+        print_recipes()
+    else:
+        typer.echo(find_recipe(name).to_yaml(), nl=False)
+
+
+def main() -> None:
+    """Run the command line: status 0, or 2 with one message where the user can mend it."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        result: Any = app(standalone_mode=False)
+    except LongreachError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"longreach: {error}", file=sys.stderr)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        print("longreach: interrupted; go on with a training by --resume", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        _exit_on_usage(error)
+        raise
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _exit_on_usage(error: Exception) -> None:
+    """Print what the argument parser found wrong, as it would by itself."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        sys.exit(code)

@@ -1,0 +1,117 @@
+"""What the commands do before anything heavy is imported: read arguments, find the run, print lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from longreach.config import RunConfig, load_config
+from longreach.errors import ConfigError
+from longreach.recipes import RECIPES, find_recipe, recipe_name
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`a.b=c` texts as keys and YAML values.
+
+    Raises:
+        ConfigError: a text without "=", or a value that is no YAML.
+    """
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text}: expected KEY=VALUE, such as --set model.hidden_size=64")
+        try:
+            changes[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"--set {text}: {value!r} is not valid YAML; put text with special signs in quotes"
+            ) from None
+    return changes
+
+
+def duration(text: str) -> float:
+    """`90s`, `10m`, `1.5h` or `1d` in seconds.
+
+    Raises:
+        ConfigError: anything else, or nothing above zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if seconds <= 0.0:
+        raise ConfigError(f"--budget: expected a time above zero such as 90s, 10m, 1h or 2d, found {text!r}")
+    return seconds
+
+
+def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, resume: bool) -> tuple[RunConfig, Path]:
+    """The run that is meant and its folder.
+
+    Raises:
+        ConfigError: no recipe where one is needed, or something wrong in it.
+        RunError: nothing to resume.
+    """
+    if recipe is None:
+        if not (resume and out is not None):
+            raise ConfigError(
+                "train: expected a recipe or a YAML file, or --resume with --out; `longreach recipes` lists them"
+            )
+        from longreach.training.run_folder import RunFolder
+
+        return RunFolder(out).load_config().with_set(changes), out
+    is_file = recipe.endswith((".yaml", ".yml")) or Path(recipe).is_file()
+    config = load_config(Path(recipe)) if is_file else find_recipe(recipe)
+    config = config.with_set(changes)
+    return config, out if out is not None else Path("runs") / f"{config.name}-seed{config.seed}"
+
+
+def print_recipes() -> None:
+    """A table of all recipes."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("recipe", "truncation", "auxiliary", "training", "what it is"):
+        table.add_column(column, overflow="fold")
+    for recipe in RECIPES:
+        config = recipe()
+        losses = " + ".join(_describe(loss) for loss in config.auxiliary) or "-"
+        length = " + ".join(
+            f"{phase.epochs:g} epochs" if phase.epochs is not None else f"{phase.updates} updates"
+            for phase in config.phases
+        )
+        first_line = (recipe.__doc__ or "").splitlines()[0]
+        table.add_row(
+            recipe_name(recipe),
+            "full" if config.truncation is None else str(config.truncation),
+            losses,
+            length,
+            first_line,
+        )
+    Console(width=None).print(table)
+
+
+def _describe(loss: Any) -> str:
+    if loss.kind == "recall":
+        return f"recall {loss.anchors}x{loss.queries}"
+    return f"{loss.kind} {loss.segments}x{loss.length}"
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Scores and confusion matrix for reading."""
+    console = Console()
+    console.print(
+        f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   loss {scores['loss']:.4f}   samples {scores['samples']}"
+    )
+    names = scores["class_names"]
+    table = Table(title="rows: true class, columns: predicted class", box=None)
+    table.add_column("")
+    for name in names:
+        table.add_column(str(name), justify="right")
+    for name, row in zip(names, scores["confusion"], strict=True):
+        table.add_row(str(name), *map(str, row))
+    console.print(table)

@@ -1,0 +1,127 @@
+"""Mean and deviation of each channel, found on the training part and applied to every batch.
+
+Shapes: N sequences, B batch, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from longreach.errors import DataError
+
+_CHUNK_VALUES = 1 << 21
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Subtract the mean, divide by the standard deviation, channel by channel.
+
+    Args:
+        mean: C numbers, in the unit of the values.
+        std: C numbers above zero, in the unit of the values.
+
+    Raises:
+        DataError: no channel, different counts, or a number that cannot be used.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.std):
+            raise DataError(
+                "standardisation: expected one mean and one deviation for each channel, "
+                f"found {len(self.mean)} means and {len(self.std)} deviations"
+            )
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            if not math.isfinite(mean) or not math.isfinite(std) or std <= 0:
+                raise DataError(
+                    "standardisation: expected finite means and deviations above zero, "
+                    f"found mean {mean} and deviation {std} in channel {channel}"
+                )
+
+    @classmethod
+    def fit(cls, values: np.ndarray) -> Standardisation:
+        """Mean and population deviation over all sequences and steps, in float64. Give it the training part only.
+
+        Pixels are counted, so their sums are exact; floating point is summed in two passes. A constant channel gets
+        the deviation 1.
+
+        Args:
+            values: (N, T, C) uint8 or float32, in memory or memory-mapped; read in chunks.
+
+        Raises:
+            DataError: not real-valued sequences, or a value that is not a number or infinite, with its place.
+        """
+        if values.ndim != 3 or values.dtype not in (np.uint8, np.float32) or 0 in values.shape:
+            raise DataError(
+                "standardisation: expected (sequences, steps, channels) of uint8 or float32, "
+                f"found {values.shape} of {values.dtype}"
+            )
+        return _of_pixels(values) if values.dtype == np.uint8 else _of_floats(values)
+
+    @property
+    def channels(self) -> int:
+        """C, the number of channels."""
+        return len(self.mean)
+
+    def apply_(self, values: np.ndarray) -> None:
+        """Standardise in place.
+
+        Args:
+            values: (B, T, C) float32, overwritten.
+        """
+        values -= np.asarray(self.mean, dtype=np.float32)
+        values /= np.asarray(self.std, dtype=np.float32)
+
+
+def _of_pixels(values: np.ndarray) -> Standardisation:
+    counts = [np.zeros(256, dtype=np.int64) for _ in range(values.shape[2])]
+    for _, part in _parts(values):
+        for channel, count in enumerate(counts):
+            count += np.bincount(part[..., channel].ravel(), minlength=256)
+    means, deviations = [], []
+    for count in counts:
+        held = [(level, int(times)) for level, times in enumerate(count) if times]
+        number = sum(times for _, times in held)
+        total = sum(level * times for level, times in held)
+        square = sum(level * level * times for level, times in held)
+        # Python's integers do not overflow, and the difference of two large numbers is exact before it is divided.
+        spread = number * square - total * total
+        means.append(total / number)
+        deviations.append(math.sqrt(spread / (number * number)) if spread else 1.0)
+    return Standardisation(tuple(means), tuple(deviations))
+
+
+def _of_floats(values: np.ndarray) -> Standardisation:
+    channels = values.shape[2]
+    number = values.shape[0] * values.shape[1]
+    total = np.zeros(channels)
+    lowest, highest = np.full(channels, np.inf), np.full(channels, -np.inf)
+    for start, part in _parts(values):
+        if not np.isfinite(part).all():
+            sequence, step, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(part)))
+            raise DataError(
+                f"sequences: expected finite numbers, found {part[sequence, step, channel]} in sequence "
+                f"{start + sequence}, step {step}, channel {channel}; fill or drop what is missing"
+            )
+        total += part.sum((0, 1), dtype=np.float64)
+        lowest = np.minimum(lowest, part.min((0, 1)))
+        highest = np.maximum(highest, part.max((0, 1)))
+    mean = total / number
+    square = np.zeros(channels)
+    for _, part in _parts(values):
+        square += ((part - mean) ** 2).sum((0, 1))
+    # A constant channel is told by its range: its rounded mean leaves a deviation near 1e-17, not zero.
+    std = np.where(lowest == highest, 1.0, np.sqrt(square / number))
+    return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    rows = max(1, _CHUNK_VALUES // max(1, values.shape[1] * values.shape[2]))
+    for start in range(0, len(values), rows):
+        yield start, np.asarray(values[start : start + rows])

@@ -1,0 +1,1 @@
+"""What runs at inference: embedding, encoder, head, classifier."""

@@ -1,0 +1,63 @@
+"""The recurrent cells that PyTorch runs fused over a whole sequence.
+
+Shapes: B batch, T steps, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from longreach.errors import ConfigError
+
+CellName = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
+
+State = tuple[Tensor, ...]
+"""What a recurrent encoder carries: tensors of (layers, batch, hidden); (h, c) for LSTM, (h,) for GRU and RNN."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What distinguishes one fused cell from another.
+
+    Args:
+        gates: blocks of H rows in each weight.
+        states: tensors in its state.
+        recurrent_bias: True where a bias inside the recurrent product is no twin of the input's (the GRU's
+            candidate); elsewhere one bias says all that two can.
+        fused: PyTorch's function of (inputs, state, weights, biases, layers, dropout, train, bidirectional, batch_first).
+    """
+
+    gates: int
+    states: int
+    recurrent_bias: bool
+    fused: Callable[..., tuple[Tensor, ...]]
+
+    def run(self, inputs: Tensor, state: State, weights: list[Tensor], layers: int) -> tuple[Tensor, State]:
+        """Run all layers over (B, T, inputs) from `state`; returns the top layer's outputs (B, T, H) and the last state."""
+        hidden = state if self.states > 1 else state[0]
+        # Without gradient the fused call need not keep what a backward pass would ask for.
+        outputs, *last = self.fused(inputs, hidden, weights, True, layers, 0.0, torch.is_grad_enabled(), False, True)
+        return outputs, tuple(last)
+
+
+def find_cell(name: str) -> Cell:
+    """The cell of that name.
+
+    Raises:
+        ConfigError: a name that is none of `CellName`.
+    """
+    match name:
+        case "lstm":
+            return Cell(4, 2, False, torch.lstm)
+        case "gru":
+            return Cell(3, 1, True, torch.gru)
+        case "rnn_tanh":
+            return Cell(1, 1, False, torch.rnn_tanh)
+        case "rnn_relu":
+            return Cell(1, 1, False, torch.rnn_relu)
+    raise ConfigError(f"cell: expected one of {', '.join(get_args(CellName))}, found {name!r}")

@@ -1,0 +1,109 @@
+"""The classifier that is trained, saved and used: an encoder and a head.
+
+Shapes: B batch, T steps, C channels, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from longreach.model.cells import CellName, State
+from longreach.model.encoder import RecurrentEncoder
+from longreach.model.head import FeedForward
+from longreach.model.initialisation import Initialisation
+
+# cuDNN's recurrent calls fail from 65,536 steps; without gradient a shorter piece also bounds the memory of outputs.
+_LONGEST_CALL = 32_768
+
+
+class SequenceClassifier(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="longreach",
+    tags=["time-series", "recurrent"],
+):
+    """Reads a whole sequence and names its class from the final state.
+
+    Every argument is plain, so that `save_pretrained` writes them to config.json beside model.safetensors and
+    `from_pretrained` builds the same model without running anybody's code.
+
+    Args:
+        classes: number of classes.
+        channels: C for real-valued sequences; give this or `vocabulary`.
+        vocabulary: V for token sequences.
+        cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
+        hidden_size: H.
+        layers: recurrent layers.
+        embedding_size: E; None feeds real values as they are.
+        forget_bias: of the LSTM at the start.
+        head_size: hidden units of the head.
+        drop_connect: probability on the head's second layer in training.
+        initialisation: "torch" or "glorot".
+        class_names: the name of each class; carried along, not used in computing.
+        input_mean: per channel, what was subtracted from real values; carried along, applied by whoever reads data.
+        input_std: per channel, what they were divided by after that.
+
+    Raises:
+        ConfigError: sizes or probabilities that make no model.
+
+    Paper: section 4.1. The head sees the top layer's h after the last step.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        channels: int | None = None,
+        vocabulary: int | None = None,
+        cell: CellName = "lstm",
+        hidden_size: int = 128,
+        layers: int = 1,
+        embedding_size: int | None = None,
+        forget_bias: float = 1.0,
+        head_size: int = 256,
+        drop_connect: float = 0.5,
+        initialisation: Initialisation = "torch",
+        class_names: Sequence[str] = (),
+        input_mean: Sequence[float] | None = None,
+        input_std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.class_names = tuple(class_names)
+        self.input_mean = None if input_mean is None else tuple(input_mean)
+        self.input_std = None if input_std is None else tuple(input_std)
+        self.encoder = RecurrentEncoder(
+            channels=channels,
+            vocabulary=vocabulary,
+            cell=cell,
+            hidden_size=hidden_size,
+            layers=layers,
+            embedding_size=embedding_size,
+            forget_bias=forget_bias,
+            initialisation=initialisation,
+        )
+        self.head = FeedForward(hidden_size, classes, head_size, drop_connect, initialisation)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Class scores.
+
+        Args:
+            values: (B, T, C) real values or (B, T) tokens.
+
+        Returns:
+            (B, classes) logits.
+
+        Raises:
+            DataError: values of another shape than the encoder was made for.
+        """
+        return self.head(self.read(values)[0][-1])
+
+    def read(self, values: Tensor, state: State | None = None) -> State:
+        """The state after all of `values`, read in pieces that any device can run."""
+        pieces = values.split(_LONGEST_CALL, dim=1)
+        for piece in pieces:
+            _, state = self.encoder(piece, state)
+        assert state is not None
+        return state

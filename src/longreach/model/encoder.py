@@ -1,0 +1,145 @@
+"""The recurrent network that reads the sequence.
+
+Shapes: B batch, T steps, C channels, E embedding, H hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from longreach.errors import ConfigError, DataError
+from longreach.model.cells import CellName, State, find_cell
+from longreach.model.embedding import LinearEmbedding, TokenEmbedding
+from longreach.model.initialisation import Initialisation, initialise_recurrent
+
+
+class RecurrentEncoder(nn.Module):
+    """An embedding and a stack of recurrent layers, run by PyTorch's fused calls.
+
+    Args:
+        channels: C for real-valued sequences; give this or `vocabulary`.
+        vocabulary: V for token sequences.
+        cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
+        hidden_size: H of every layer.
+        layers: number of layers.
+        embedding_size: E; None feeds real values to the first layer as they are (tokens need one).
+        forget_bias: added to the LSTM's forget gate at the start; ignored by other cells.
+        initialisation: "torch" or "glorot" (TensorFlow 1's).
+        fold: compute a linear embedding inside the first layer's input weights: the same function and the same
+            gradients to rounding, at less cost.
+
+    Raises:
+        ConfigError: both or neither of `channels` and `vocabulary`, an unknown cell, a size below one.
+
+    Paper: section 4.1, one layer of 128 LSTM cells on an embedding of 128.
+    Choice: one bias per LSTM layer as in TensorFlow (PyTorch has two that always act as their sum).
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int | None = None,
+        vocabulary: int | None = None,
+        cell: CellName = "lstm",
+        hidden_size: int = 128,
+        layers: int = 1,
+        embedding_size: int | None = None,
+        forget_bias: float = 1.0,
+        initialisation: Initialisation = "torch",
+        fold: bool = True,
+    ) -> None:
+        super().__init__()
+        if (channels is None) == (vocabulary is None):
+            raise ConfigError(
+                f"encoder: expected either channels or vocabulary, found channels={channels} and vocabulary={vocabulary}"
+            )
+        if vocabulary is not None and embedding_size is None:
+            raise ConfigError("encoder: tokens need an embedding; give embedding_size")
+        for name, size in (("hidden_size", hidden_size), ("layers", layers), ("embedding_size", embedding_size)):
+            if size is not None and size < 1:
+                raise ConfigError(f"encoder {name}: expected at least 1, found {size}")
+        self.cell_name = cell
+        self.cell = find_cell(cell)
+        self.channels, self.vocabulary = channels, vocabulary
+        self.hidden_size, self.layers = hidden_size, layers
+        self.fold = fold
+        self.embedding: LinearEmbedding | TokenEmbedding | None = None
+        if vocabulary is not None and embedding_size is not None:
+            self.embedding = TokenEmbedding(vocabulary, embedding_size)
+        elif channels is not None and embedding_size is not None:
+            self.embedding = LinearEmbedding(channels, embedding_size, initialisation)
+        inputs = embedding_size if embedding_size is not None else channels
+        assert inputs is not None
+        rows = self.cell.gates * hidden_size
+        for layer in range(layers):
+            kernels = (
+                nn.Parameter(torch.empty(rows, inputs if layer == 0 else hidden_size)),
+                nn.Parameter(torch.empty(rows, hidden_size)),
+            )
+            biases = [nn.Parameter(torch.empty(rows)) for _ in range(2 if self.cell.recurrent_bias else 1)]
+            initialise_recurrent(kernels, biases, initialisation)
+            if cell == "lstm":
+                with torch.no_grad():
+                    # Gate order i, f, g, o.
+                    biases[0][hidden_size : 2 * hidden_size] += forget_bias
+            for name, weight in zip(
+                ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), (*kernels, *biases), strict=False
+            ):
+                self.register_parameter(f"{name}_l{layer}", weight)
+        self.no_bias: Tensor
+        self.register_buffer("no_bias", torch.zeros(rows), persistent=False)
+
+    def initial_state(self, batch: int) -> State:
+        """The zero state for `batch` sequences: tensors of (layers, batch, H)."""
+        like = self.weight_hh_l0
+        zeros = torch.zeros(self.layers, batch, self.hidden_size, dtype=like.dtype, device=like.device)
+        return (zeros,) * self.cell.states
+
+    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read T more steps.
+
+        Args:
+            inputs: (B, T, C) real values or (B, T) tokens.
+            state: what the encoder carried before them; None for the zero state.
+
+        Returns:
+            The top layer's outputs (B, T, H) and the state after the last step.
+
+        Raises:
+            DataError: inputs of another shape than the encoder was made for.
+        """
+        self._check(inputs)
+        if state is None:
+            state = self.initial_state(inputs.shape[0])
+        embedded, weights = self._embedded(inputs)
+        return self.cell.run(embedded, state, weights, self.layers)
+
+    def _embedded(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The first layer's input and all layers' weights, as the fused call wants them."""
+        weights: list[Tensor] = []
+        for layer in range(self.layers):
+            weights += [
+                getattr(self, f"weight_ih_l{layer}"),
+                getattr(self, f"weight_hh_l{layer}"),
+                getattr(self, f"bias_ih_l{layer}"),
+            ]
+            weights.append(getattr(self, f"bias_hh_l{layer}") if self.cell.recurrent_bias else self.no_bias)
+        if self.embedding is None:
+            return inputs, weights
+        if self.fold and isinstance(self.embedding, LinearEmbedding):
+            weights[0], weights[2] = self.embedding.fold(weights[0], weights[2])
+            return inputs, weights
+        return self.embedding(inputs), weights
+
+    def _check(self, inputs: Tensor) -> None:
+        if self.vocabulary is not None:
+            if inputs.is_floating_point() or inputs.ndim != 2:
+                raise DataError(
+                    f"encoder input: expected (batch, steps) integer tokens, found {tuple(inputs.shape)} of {inputs.dtype}"
+                )
+        elif inputs.ndim != 3 or inputs.shape[2] != self.channels or not inputs.is_floating_point():
+            raise DataError(
+                f"encoder input: expected (batch, steps, {self.channels}) floating point, "
+                f"found {tuple(inputs.shape)} of {inputs.dtype}"
+            )

@@ -1,0 +1,1 @@
+"""Objective, phases, and what turns a configuration into a record."""

@@ -1,0 +1,155 @@
+"""Everything that happens beside the updates: metrics, validation, checkpoints, progress.
+
+One callback, so that the order within an update is written down in one place: count, average, validate, keep the
+best, and save last of all. A checkpoint therefore holds an update whole, its validation included.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from longreach.config import RunConfig
+from longreach.data.dataset import SequenceDataset
+from longreach.files import replace_file
+from longreach.training.evaluate import evaluate
+from longreach.training.metrics_file import MetricsFile
+from longreach.training.module import ObjectiveModule
+from longreach.training.objective import term_names
+from longreach.training.phases import Plan
+from longreach.training.progress import Progress
+from longreach.training.run_folder import RunFolder
+
+
+class Bookkeeper(pl.Callback):
+    """Writes what a run does into its folder.
+
+    Args:
+        config: of the run.
+        plan: its phases.
+        folder: where to write.
+        monitored: parts evaluated every `evaluate_every` updates and at the end.
+        evaluate_every: updates.
+        progress: shows it.
+        updates_per_epoch: to express an update in epochs.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        plan: Plan,
+        folder: RunFolder,
+        monitored: dict[str, SequenceDataset],
+        evaluate_every: int,
+        progress: Progress,
+        updates_per_epoch: int,
+    ) -> None:
+        self.config, self.plan, self.folder = config, plan, folder
+        self.monitored, self.evaluate_every = monitored, evaluate_every
+        self.progress, self.updates_per_epoch = progress, updates_per_epoch
+        self.best_accuracy, self.best_update = -1.0, 0
+        self.seconds_in_updates = 0.0
+        self.resumed_updates: list[int] = []
+        self._sums: dict[str, torch.Tensor] = {}
+        self._summed = 0
+        self._began = 0.0
+        self._shown_loss: float | None = None
+        self._shown_accuracy: float | None = None
+        self._metrics: MetricsFile | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to write the same rows."""
+        return {
+            "best_accuracy": self.best_accuracy,
+            "best_update": self.best_update,
+            "seconds_in_updates": self.seconds_in_updates,
+            "resumed_updates": self.resumed_updates,
+            "sums": self._sums,
+            "summed": self._summed,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best_accuracy, self.best_update = state_dict["best_accuracy"], state_dict["best_update"]
+        self.seconds_in_updates = state_dict["seconds_in_updates"]
+        self.resumed_updates = list(state_dict["resumed_updates"])
+        self._sums, self._summed = dict(state_dict["sums"]), state_dict["summed"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the metrics."""
+        assert isinstance(pl_module, ObjectiveModule)
+        terms = ["supervised", *term_names(list(pl_module.objective.auxiliary))]
+        columns = ["update", "epoch", "phase", "learning_rate", "loss", *terms]
+        columns += [f"{part}_{figure}" for part in self.monitored for figure in ("accuracy", "loss")]
+        self._metrics = MetricsFile(self.folder.metrics, columns)
+        self._metrics.begin(trainer.global_step)
+        if trainer.global_step:
+            self.resumed_updates.append(trainer.global_step)
+        self.progress.begin(trainer.global_step)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock of the update."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Take note of one update."""
+        self.seconds_in_updates += time.perf_counter() - self._began
+        done = trainer.global_step
+        for name, value in outputs.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        self._summed += 1
+        phase = self.plan.at(done - 1)
+        # Averages never mix phases: their terms differ.
+        if done % self.config.log_every == 0 or done in (phase.end, self.plan.updates):
+            self._write_averages(trainer, done)
+        if self.monitored and (done % self.evaluate_every == 0 or done == self.plan.updates):
+            self._evaluate(trainer, pl_module, done)
+        if done % self.config.checkpoint_every == 0 or done == self.plan.updates:
+            save_checkpoint(trainer, self.folder.last)
+        self.progress.advance(done, phase.config.name, self._shown_loss, self._shown_accuracy)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Leave the terminal as it was, also when the run broke off."""
+        self.progress.end()
+
+    def _write_averages(self, trainer: pl.Trainer, done: int) -> None:
+        averages = {name: (value / self._summed).item() for name, value in self._sums.items()}
+        self._sums, self._summed = {}, 0
+        self._shown_loss = averages["loss"]
+        phase = self.plan.at(done - 1)
+        rate = phase.learning_rate(done - 1)
+        self._write(trainer, done, {"learning_rate": rate, **averages})
+
+    def _evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule, done: int) -> None:
+        assert isinstance(pl_module, ObjectiveModule)
+        row: dict[str, float] = {}
+        for part, dataset in self.monitored.items():
+            result = evaluate(pl_module.objective.classifier, dataset)
+            row |= {f"{part}_accuracy": result["accuracy"], f"{part}_loss": result["loss"]}
+        self._shown_accuracy = row.get("validation_accuracy", result["accuracy"])
+        self._write(trainer, done, row)
+        if row.get("validation_accuracy", -1.0) > self.best_accuracy:
+            self.best_accuracy, self.best_update = row["validation_accuracy"], done
+            save_checkpoint(trainer, self.folder.best)
+
+    def _write(self, trainer: pl.Trainer, done: int, values: dict[str, float]) -> None:
+        assert self._metrics is not None
+        epoch = round(done / self.updates_per_epoch, 4)
+        phase = self.plan.at(done - 1).config.name
+        self._metrics.append({"update": done, "epoch": epoch, "phase": phase, **values})
+        if trainer.logger is not None:
+            trainer.logger.log_metrics(values, step=done)
+
+
+def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
+    """Replace a checkpoint as a whole."""
+    replace_file(path, lambda aside: trainer.save_checkpoint(aside))

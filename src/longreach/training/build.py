@@ -1,0 +1,190 @@
+"""From a configuration to the things that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from longreach.auxiliary.decoder import SegmentDecoder
+from longreach.auxiliary.predict import Predict
+from longreach.auxiliary.recall import Recall
+from longreach.auxiliary.reconstruct import Reconstruct
+from longreach.auxiliary.schedule import TruthSchedule
+from longreach.config import DataConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.data.dataset import SequenceDataset
+from longreach.data.images import ImageSet
+from longreach.data.pixels import pixel_sequences
+from longreach.data.split import train_validation
+from longreach.data.standardisation import Standardisation
+from longreach.model.classifier import SequenceClassifier
+from longreach.randomness import derived_seed
+from longreach.training.objective import Objective
+from longreach.training.optimiser import TensorFlowRMSprop
+
+TRAIN_MONITORED = 5_000
+"""Training samples evaluated along a run, so that training and test accuracy are measured alike."""
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The parts of one task; all standardised by the training part."""
+
+    train: SequenceDataset
+    validation: SequenceDataset | None
+    test: SequenceDataset
+
+    def monitored(self, parts: Sequence[str]) -> dict[str, SequenceDataset]:
+        """The parts evaluated along a run, by name; of the training part its first samples."""
+        sets: dict[str, SequenceDataset] = {}
+        for part in parts:
+            if part == "train":
+                sets[part] = self.train.subset(np.arange(min(TRAIN_MONITORED, len(self.train))))
+            elif part == "test":
+                sets[part] = self.test
+            elif self.validation is not None:
+                sets[part] = self.validation
+        return sets
+
+
+def build_datasets(config: DataConfig) -> Datasets:
+    """Load all three parts.
+
+    Raises:
+        DataError: files that are missing, broken or inconsistent.
+    """
+    whole = _sequences(config, _images(config, train=True))
+    if config.train_samples is not None:
+        whole = whole.subset(np.arange(min(config.train_samples, len(whole))))
+    train, validation = whole, None
+    if config.validation:
+        train, validation = train_validation(whole, config.validation, config.validation_seed)
+    # Fitted after the split: nothing of the validation part may leak into it.
+    standardisation = Standardisation.fit(train.values)
+    return Datasets(
+        train.standardised(standardisation),
+        None if validation is None else validation.standardised(standardisation),
+        build_test_set(config, standardisation),
+    )
+
+
+def build_test_set(config: DataConfig, standardisation: Standardisation) -> SequenceDataset:
+    """The test part alone, standardised as the training part was."""
+    return _sequences(config, _images(config, train=False)).standardised(standardisation)
+
+
+def _images(config: DataConfig, train: bool) -> ImageSet:
+    # Each source brings its own libraries, so each is imported where it is asked for.
+    if config.source == "mnist14":
+        from longreach.data.bundled import mnist14
+
+        return mnist14("train" if train else "test")
+    assert config.path is not None
+    if config.source == "idx":
+        from longreach.data.idx import mnist_from_idx
+
+        return mnist_from_idx(Path(config.path), "train" if train else "test")
+    from longreach.data.hub import images_from_hub
+
+    return images_from_hub(config.path, config.train_split if train else config.test_split)
+
+
+def _sequences(config: DataConfig, images: ImageSet) -> SequenceDataset:
+    return pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
+
+
+def build_objective(config: RunConfig, train: SequenceDataset) -> Objective:
+    """The classifier with its losses, weights drawn from the run's seed and nothing else."""
+    # Layers draw from the global generator when they are made; fork it so that nobody else's draws move ours.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(config.seed, "weights"))
+        classifier = _build_classifier(config, train)
+        losses = [_build_loss(loss, config, train) for loss in config.auxiliary]
+    return Objective(classifier, losses, config.truncation, config.seed)
+
+
+def _build_classifier(config: RunConfig, train: SequenceDataset) -> SequenceClassifier:
+    model, standardisation = config.model, train.standardisation
+    return SequenceClassifier(
+        classes=train.classes,
+        channels=train.channels,
+        cell=model.cell,
+        hidden_size=model.hidden_size,
+        layers=model.layers,
+        embedding_size=model.embedding_size,
+        forget_bias=model.forget_bias,
+        head_size=model.head_size,
+        drop_connect=model.drop_connect,
+        initialisation=model.initialisation,
+        class_names=list(train.class_names),
+        input_mean=None if standardisation is None else list(standardisation.mean),
+        input_std=None if standardisation is None else list(standardisation.std),
+    )
+
+
+def _build_loss(
+    loss: ReconstructConfig | PredictConfig | RecallConfig, config: RunConfig, train: SequenceDataset
+) -> nn.Module:
+    model = config.model
+    if isinstance(loss, RecallConfig):
+        states = 2 if model.cell == "lstm" else 1
+        return Recall(
+            channels=train.channels,
+            state_size=states * model.layers * model.hidden_size,
+            horizon=loss.horizon if loss.horizon is not None else train.steps,
+            anchors=loss.anchors,
+            queries=loss.queries,
+            truncation=loss.truncation,
+            weight=loss.weight,
+            readout_size=loss.readout_size,
+            initialisation=model.initialisation,
+        )
+    decoder = SegmentDecoder(
+        channels=train.channels,
+        cell=model.cell,
+        encoder_size=model.hidden_size,
+        hidden_size=loss.decoder_size,
+        layers=loss.decoder_layers,
+        embedding_size=loss.decoder_embedding_size,
+        head_size=loss.head_size,
+        drop_connect=loss.drop_connect,
+        initialisation=model.initialisation,
+    )
+    schedule = TruthSchedule(loss.sampling_updates)
+    if isinstance(loss, PredictConfig):
+        return Predict(
+            decoder,
+            segments=loss.segments,
+            length=loss.length,
+            truncation=loss.truncation,
+            weight=loss.weight,
+            schedule=schedule,
+        )
+    return Reconstruct(
+        decoder,
+        segments=loss.segments,
+        length=loss.length,
+        truncation=loss.truncation,
+        weight=loss.weight,
+        place=loss.place,
+        reverse=loss.reverse,
+        schedule=schedule,
+    )
+
+
+def build_optimiser(config: RunConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser over `parameters`; its learning rate is set at every update by the plan."""
+    rate = config.phases[0].learning_rate
+    arguments: dict[str, Any] = {"lr": rate}
+    match config.optimiser.name:
+        case "adam":
+            return torch.optim.Adam(parameters, fused=True, **arguments)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, **arguments)
+        case "rmsprop_tf":
+            return TensorFlowRMSprop(parameters, **arguments)

@@ -1,0 +1,184 @@
+"""One run from its configuration to its record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from longreach.config import RunConfig
+from longreach.data.loader import SequenceLoader
+from longreach.errors import RunError
+from longreach.training.bookkeeper import Bookkeeper
+from longreach.training.budget import budget_scale
+from longreach.training.build import Datasets, build_datasets, build_objective
+from longreach.training.evaluate import evaluate
+from longreach.training.metrics_file import evaluation_curve
+from longreach.training.module import ObjectiveModule
+from longreach.training.objective import Objective
+from longreach.training.phases import Plan, shrink
+from longreach.training.progress import Progress
+from longreach.training.record import device_mb, environment, resident_mb
+from longreach.training.run_folder import RunFolder
+from longreach.training.stream import UpdateStream
+
+
+def fit(
+    config: RunConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Train, evaluate, save.
+
+    Args:
+        config: what to run.
+        out: the run folder, made here; with `resume` one that was broken off.
+        resume: go on from the folder's last checkpoint, or from the start where there is none yet.
+        progress: show it on standard error.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        The record, as in record.json. A finished run that is resumed returns its record as it is.
+
+    Raises:
+        RunError: the folder holds another run, or cannot be written.
+        DataError: data that are missing or broken.
+    """
+    # What Lightning has to say of devices and limits is ours to say, in our own words.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    folder = RunFolder(out)
+    if resume and folder.record.is_file():
+        return folder.load_record()
+    # Before the folder is made: data that cannot be read leave nothing behind.
+    began = time.perf_counter()
+    data = build_datasets(config.data)
+    objective = build_objective(config, data.train)
+    loader = SequenceLoader(data.train, config.batch_size, seed=config.seed, shuffle=True)
+    per_epoch = len(loader)
+    memory_at_start = resident_mb()
+    if resume:
+        _check_same_run(config, folder)
+        config = folder.load_config()
+    else:
+        folder.begin(config)
+    evaluate_every = config.evaluate_every or per_epoch
+    if config.budget is not None and config.budget_scale is None:
+        plan = Plan.make(config, per_epoch)
+        scale = budget_scale(config, plan, objective, data, evaluate_every, config.budget)
+        config = shrink(config, scale, per_epoch)
+        folder.save_config(config)
+    plan = Plan.make(config, per_epoch)
+    show = Progress(plan.updates, config.batch_size * data.train.steps, progress)
+    monitored = data.monitored(config.monitor)
+    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch)
+    trainer = pl.Trainer(
+        accelerator=device,
+        devices=1,
+        max_epochs=1,
+        max_steps=plan.updates,
+        gradient_clip_val=config.optimiser.clip,
+        callbacks=[keeper],
+        logger=TensorBoardLogger(out, name="tensorboard", version="") if config.tensorboard else False,
+        default_root_dir=out,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    module = ObjectiveModule(objective, config, plan)
+    checkpoint = folder.last if resume and folder.last.is_file() else None
+    trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
+    if trainer.global_step < plan.updates:
+        raise RunError(
+            f"{out}: stopped after {trainer.global_step} of {plan.updates} updates; go on with it by --resume"
+        )
+    trained = {
+        "updates": plan.updates,
+        "parameters": _parameters(objective),
+        "seconds_per_update": keeper.seconds_in_updates / plan.updates,
+        "resumed_at_updates": keeper.resumed_updates,
+        "peak_memory_mb": resident_mb(),
+        "peak_memory_over_start_mb": resident_mb() - memory_at_start,
+        "peak_device_memory_mb": device_mb(),
+    }
+    results = _finish(config, folder, objective, data, keeper)
+    record = {
+        "name": config.name,
+        "seed": config.seed,
+        **results,
+        **trained,
+        "seconds": time.perf_counter() - began,
+        "budget_seconds": config.budget,
+        "budget_scale": config.budget_scale,
+        "curves": {part: evaluation_curve(folder.metrics, part) for part in monitored},
+        "environment": environment(),
+        "data": {
+            "train": data.train.fingerprint(),
+            "test": data.test.fingerprint(),
+            "train_size": len(data.train),
+            "test_size": len(data.test),
+        },
+        "config": config.model_dump(mode="json"),
+    }
+    folder.save_record(record)
+    return record
+
+
+def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse to go on with a run of another configuration; what a budget changed does not count."""
+    there = folder.load_config()
+    asked, found = config.model_dump(mode="json"), there.model_dump(mode="json")
+    if there.budget_scale is not None and config.budget_scale is None:
+        for tree in (asked, found):
+            for key in ("phases", "budget_scale", "auxiliary"):
+                tree.pop(key)
+    differing = [key for key in asked if asked[key] != found[key]]
+    if differing:
+        raise RunError(
+            f"{folder.path}: holds a run of another configuration (different: {', '.join(differing)}); "
+            "resume it with its own config.yaml, or give another folder with --out"
+        )
+
+
+def _parameters(objective: Objective) -> dict[str, int]:
+    def count(module: torch.nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    return {
+        "classifier": count(objective.classifier),
+        "auxiliary": count(objective.auxiliary),
+        "total": count(objective),
+    }
+
+
+def _finish(
+    config: RunConfig, folder: RunFolder, objective: Objective, data: Datasets, keeper: Bookkeeper
+) -> dict[str, Any]:
+    """Test the last and, where there is one, the best weights; save the ones that the run selects."""
+    classifier = objective.classifier.eval()
+    last = evaluate(classifier, data.test)
+    results: dict[str, Any] = {"test_last": last}
+    if "validation" in config.monitor:
+        results |= {"best_validation_accuracy": keeper.best_accuracy, "best_update": keeper.best_update}
+        last_weights = {name: value.clone() for name, value in objective.state_dict().items()}
+        load_weights(objective, folder.best)
+        results["test_best"] = evaluate(classifier, data.test)
+        if config.select == "last":
+            objective.load_state_dict(last_weights)
+    selected = results["test_best"] if config.select == "best" else last
+    classifier.save_pretrained(folder.model)
+    return {"selected": config.select, "test_accuracy": selected["accuracy"], **results}
+
+
+def load_weights(objective: Objective, checkpoint: Path) -> None:
+    """Put a checkpoint's weights into an objective; reads tensors and plain values alone."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    objective.load_state_dict({name.removeprefix("objective."): value for name, value in state.items()})

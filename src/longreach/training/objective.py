@@ -1,0 +1,103 @@
+"""The sum of losses of one update: the classifier's at the end, the auxiliary ones at their anchors.
+
+Needs nothing but torch: it trains in any loop.
+
+Shapes: B batch, T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from longreach.batch import SequenceBatch
+from longreach.errors import DataError
+from longreach.model.classifier import SequenceClassifier
+from longreach.randomness import derived_generator
+from longreach.unrolling import Truncation, unroll
+
+
+class Objective(nn.Module):
+    """Joint loss of a classifier and its auxiliary losses.
+
+    Args:
+        classifier: reads the sequences and names their classes.
+        auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
+        truncation: K of the classifier's gradient, in steps.
+        seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
+
+    Paper: section 3.3, the sum of the supervised and the auxiliary loss.
+    """
+
+    def __init__(
+        self,
+        classifier: SequenceClassifier,
+        auxiliary: Sequence[Any] = (),
+        truncation: Truncation = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.auxiliary = nn.ModuleList(auxiliary)
+        self.truncation, self.seed = truncation, seed
+
+    def forward(
+        self, batch: SequenceBatch, update: int, *, supervised: bool = True, auxiliary: bool = True
+    ) -> dict[str, Tensor]:
+        """Losses of one update.
+
+        Args:
+            batch: B sequences of equal length.
+            update: how many updates went before.
+            supervised: include the classifier's loss, which needs labels.
+            auxiliary: include the auxiliary losses.
+
+        Returns:
+            Scalars: "loss", the weighted sum to minimise, and each term unweighted under its own name.
+
+        Raises:
+            DataError: a supervised update without labels, or sequences of unequal length.
+        """
+        if supervised and batch.labels is None:
+            raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
+        if not batch.is_equal_length:
+            raise DataError(
+                f"objective: expected sequences of equal length, found {int(batch.lengths.min())} to "
+                f"{int(batch.lengths.max())} steps; cut or group them by length"
+            )
+        losses = list(self.auxiliary) if auxiliary else []
+        anchors = [
+            loss.sample(batch.lengths, derived_generator(self.seed, f"anchors {i}", update), update)
+            for i, loss in enumerate(losses)
+        ]
+        stops = [stop for drawn in anchors for stop in drawn.stops]
+        truncations = [loss.truncation for loss, drawn in zip(losses, anchors, strict=True) for _ in drawn.stops]
+        if supervised:
+            stops.append(batch.steps)
+            truncations.append(self.truncation)
+        states = unroll(self.classifier.encoder, batch.values, stops, truncations)
+        terms: dict[str, Tensor] = {}
+        total: Tensor | None = None
+        if supervised:
+            mask = derived_generator(self.seed, "head", update)
+            logits = self.classifier.head(states.pop()[0][-1], mask)
+            terms["supervised"] = total = nn.functional.cross_entropy(logits, batch.labels)
+        for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
+            own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
+            terms[name] = loss(own, batch, drawn)
+            weighted = loss.weight * terms[name]
+            total = weighted if total is None else total + weighted
+        assert total is not None, "a phase trains something"
+        return {"loss": total, **terms}
+
+
+def term_names(losses: Sequence[nn.Module]) -> list[str]:
+    """A name for each loss: its class's, numbered from the second of a kind on."""
+    names: list[str] = []
+    for loss in losses:
+        base = type(loss).__name__.lower()
+        taken = sum(name == base or name.startswith(f"{base}_") for name in names)
+        names.append(f"{base}_{taken + 1}" if taken else base)
+    return names

@@ -1,0 +1,108 @@
+"""What a run leaves on the disk, and how it is found again.
+
+config.yaml, record.json, metrics.csv, checkpoints/{last,best}.ckpt, model/, tensorboard/.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longreach.config import RunConfig, load_config
+from longreach.errors import RunError
+from longreach.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The whole configuration, as it was run."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """What came out; there only when the run is finished."""
+        return self.path / "record.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and validations along the run."""
+        return self.path / "metrics.csv"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint, to resume from."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best validation so far."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def model(self) -> Path:
+        """The trained classifier, for `from_pretrained`."""
+        return self.path / "model"
+
+    def begin(self, config: RunConfig) -> None:
+        """Make the folder for a new run.
+
+        Raises:
+            RunError: there is a run in it already, or it cannot be made.
+        """
+        if self.config.exists():
+            raise RunError(
+                f"{self.path}: already holds a run; go on with it by --resume, or give another folder with --out"
+            )
+        try:
+            self.last.parent.mkdir(parents=True, exist_ok=True)
+            self.save_config(config)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot write there ({error.strerror}); give another folder with --out"
+            ) from None
+
+    def save_config(self, config: RunConfig) -> None:
+        """Write the configuration."""
+        write_text(self.config, config.to_yaml())
+
+    def load_config(self) -> RunConfig:
+        """Read the configuration.
+
+        Raises:
+            RunError: no run there.
+            ConfigError: a configuration that is not one.
+        """
+        if not self.config.is_file():
+            raise RunError(
+                f"{self.path}: no run there, expected a folder with config.yaml; `longreach train` makes one"
+            )
+        return load_config(self.config)
+
+    def save_record(self, record: dict[str, Any]) -> None:
+        """Write the record of a finished run."""
+        write_json(self.record, record)
+
+    def load_record(self) -> dict[str, Any]:
+        """Read the record.
+
+        Raises:
+            RunError: the run is not finished, or its record is broken.
+        """
+        if not self.record.is_file():
+            raise RunError(f"{self.path}: no record.json, so the run is not finished; go on with it by --resume")
+        try:
+            return json.loads(self.record.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.record}: expected JSON, found something else ({error})") from None

@@ -1,0 +1,125 @@
+"""A trained run put to use: its classifier on its test set, or on other data.
+
+Shapes: N sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from longreach.config import DataConfig
+from longreach.data.images import ImageSet
+from longreach.data.pixels import pixel_sequences
+from longreach.data.standardisation import Standardisation
+from longreach.errors import DataError, RunError
+from longreach.model.classifier import SequenceClassifier
+from longreach.training.build import build_test_set
+from longreach.training.evaluate import confusion, predict_logits, scores
+from longreach.training.run_folder import RunFolder
+
+
+def load_classifier(folder: RunFolder) -> SequenceClassifier:
+    """The classifier that a finished run saved, in evaluation mode on the CPU.
+
+    Raises:
+        RunError: no model there.
+    """
+    if not (folder.model / "config.json").is_file():
+        folder.load_config()
+        raise RunError(f"{folder.path}: holds no trained model, so the run is not finished; go on with it by --resume")
+    return SequenceClassifier.from_pretrained(folder.model).eval()
+
+
+def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
+    """Scores of a run's classifier on its test set, or on other data of the same kind.
+
+    Args:
+        run: the run folder.
+        data: in place of the run's `data.path`, read the same way, its test part.
+
+    Returns:
+        accuracy and f1 (fractions), loss (nats), samples, class_names, confusion.
+
+    Raises:
+        RunError: no finished run there.
+        DataError: data that are missing or broken.
+    """
+    folder = RunFolder(run)
+    classifier = load_classifier(folder)
+    config = folder.load_config().data
+    if data is not None:
+        config = _other_data(config, data)
+    dataset = build_test_set(config, standardisation_of(classifier))
+    logits = predict_logits(classifier, dataset)
+    assert dataset.labels is not None
+    labels = torch.from_numpy(dataset.labels)
+    return {
+        **scores(logits, labels),
+        "samples": len(dataset),
+        "class_names": list(classifier.class_names),
+        "confusion": confusion(logits, labels),
+    }
+
+
+def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
+    """The class of every sequence of a file or folder.
+
+    Args:
+        run: the run folder.
+        data: an IDX file of images, a Parquet file or an image folder.
+
+    Yields:
+        index, class and probability of each sequence, in order.
+
+    Raises:
+        RunError: no finished run there.
+        DataError: data that are missing or broken.
+    """
+    folder = RunFolder(run)
+    classifier = load_classifier(folder)
+    config = folder.load_config().data
+    images = read_images(data, config.test_split)
+    dataset = pixel_sequences(
+        images, config.resize, config.scan, config.permutation_seed, standardisation_of(classifier)
+    )
+    probabilities = predict_logits(classifier, dataset).softmax(-1)
+    names = classifier.class_names
+    for index, row in enumerate(probabilities):
+        best = int(row.argmax())
+        yield {"index": index, "class": names[best], "probability": round(float(row[best]), 6)}
+
+
+def read_images(path: Path, split: str) -> ImageSet:
+    """Images of a file or folder, whatever of the known kinds it is.
+
+    Raises:
+        DataError: nothing there, or nothing that can be read.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or folder; give an IDX file of images, a Parquet file or an image folder"
+        )
+    if path.is_file() and "idx" in path.name:
+        from longreach.data.idx import images_from_idx
+
+        return images_from_idx(path)
+    from longreach.data.hub import images_from_hub
+
+    return images_from_hub(str(path), split)
+
+
+def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None:
+    """What was done to the values that the classifier learned from."""
+    if classifier.input_mean is None or classifier.input_std is None:
+        return None
+    return Standardisation(classifier.input_mean, classifier.input_std)
+
+
+def _other_data(config: DataConfig, data: Path) -> DataConfig:
+    if config.source == "mnist14":
+        raise DataError("the run was trained on the bundled data, which lie in the package; leave DATA out")
+    return config.model_copy(update={"path": str(data)})
