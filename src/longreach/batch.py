@@ -38,8 +38,8 @@ class SequenceBatch:
         if values.is_floating_point():
             if values.ndim != 3:
                 raise DataError(
-                    f"batch values: expected (batch, steps, channels) for real-valued sequences, found {tuple(values.shape)}; "
-                    "add the channel as a last dimension with values.unsqueeze(-1)"
+                    "batch values: expected (batch, steps, channels) for real-valued sequences, "
+                    f"found {tuple(values.shape)}; add the channel as a last dimension with values.unsqueeze(-1)"
                 )
         elif values.dtype not in _TOKEN_TYPES or values.ndim != 2:
             raise DataError(
@@ -52,7 +52,8 @@ class SequenceBatch:
             )
         if lengths.shape != values.shape[:1]:
             raise DataError(
-                f"batch lengths: expected shape ({values.shape[0]},), one for each sequence, found {tuple(lengths.shape)}"
+                f"batch lengths: expected shape ({values.shape[0]},), one for each sequence, "
+                f"found {tuple(lengths.shape)}"
             )
         if labels is not None and labels.shape != values.shape[:1]:
             raise DataError(

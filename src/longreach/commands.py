@@ -105,7 +105,8 @@ def print_scores(scores: dict[str, Any]) -> None:
     """Scores and confusion matrix for reading."""
     console = Console()
     console.print(
-        f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   loss {scores['loss']:.4f}   samples {scores['samples']}"
+        f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   loss {scores['loss']:.4f}   "
+        f"samples {scores['samples']}"
     )
     names = scores["class_names"]
     table = Table(title="rows: true class, columns: predicted class", box=None)

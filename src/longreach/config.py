@@ -32,10 +32,6 @@ class DataConfig(_Section):
     """mnist14: bundled; idx: MNIST's four original files; hub: a local Parquet file, image folder or hub name."""
     path: str | None = None
     """Folder, file or hub name; null for the bundled data."""
-    train_split: str = "train"
-    """Name of the hub's split to train on."""
-    test_split: str = "test"
-    """Name of the hub's split to test on."""
     resize: Count | None = None
     """Pixels per side; null keeps the images as they are."""
     scan: Literal["rows", "columns", "snake", "bottom_up"] = "rows"
@@ -166,7 +162,8 @@ class PhaseConfig(_Section):
     def _consistent(self) -> PhaseConfig:
         if (self.epochs is None) == (self.updates is None):
             raise ValueError(
-                f"phase {self.name!r}: give either epochs or updates, found epochs={self.epochs}, updates={self.updates}"
+                f"phase {self.name!r}: give either epochs or updates, "
+                f"found epochs={self.epochs}, updates={self.updates}"
             )
         if (self.schedule == "halving") != (self.halve_every is not None):
             raise ValueError(f"phase {self.name!r}: halve_every belongs to schedule 'halving', and 'halving' needs it")

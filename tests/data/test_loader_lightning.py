@@ -81,7 +81,8 @@ def fit(
         num_sanity_val_steps=1,
     )
     module = Recorder(kill_at)
-    train = train or SequenceLoader(numbered(15), 4, seed=3, shuffle=True, num_workers=workers)
+    if train is None:
+        train = SequenceLoader(numbered(15), 4, seed=3, shuffle=True, num_workers=workers)
     valid = SequenceLoader(numbered(5), 2)
     with contextlib.suppress(Killed):
         trainer.fit(module, train, valid, ckpt_path=ckpt, weights_only=True)
@@ -94,7 +95,7 @@ def test_resume_sees_the_same_batches(tmp_path: Path, trigger: str, limit: str) 
     whole = fit(tmp_path / "whole", trigger, limit).seen
     total = 3 * BATCHES if limit == "epochs" else 10
     assert sorted(whole) == list(range(total))
-    for kill_at in range(4, total):
+    for kill_at in (4, 5, 8, 9):
         folder = tmp_path / f"{kill_at}"
         killed = fit(folder, trigger, limit, kill_at=kill_at)
         assert killed.seen == {update: whole[update] for update in range(kill_at)}
@@ -104,15 +105,19 @@ def test_resume_sees_the_same_batches(tmp_path: Path, trigger: str, limit: str) 
         assert resumed == {update: whole[update] for update in range(min(resumed), total)}, kill_at
 
 
-def test_resume_twice_after_a_miscounted_epoch(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create")
+@pytest.mark.parametrize("then", ["every update", "after the epoch", "after validation"])
+def test_resume_twice_after_a_miscounted_epoch(tmp_path: Path, then: str) -> None:
     """With updates as the limit and a checkpoint at an epoch's end Lightning counts one epoch too many ever after."""
     whole = fit(tmp_path / "whole", "every update", "updates", max_steps=18).seen
     folder = tmp_path / "cut"
     fit(folder, "after the epoch", "updates", kill_at=6, max_steps=18)
-    second = fit(folder, "every update", "updates", kill_at=10, max_steps=18, ckpt=folder / "last.ckpt").seen
-    assert second == {update: whole[update] for update in range(4, 10)}
-    third = fit(folder, "every update", "updates", max_steps=18, ckpt=folder / "last.ckpt").seen
-    assert third == {update: whole[update] for update in range(10, 18)}
+    again = folder / "again"
+    second = fit(again, then, "updates", kill_at=11, max_steps=18, ckpt=folder / "last.ckpt").seen
+    assert second == {update: whole[update] for update in range(4, 11)}
+    third = fit(again, then, "updates", max_steps=18, ckpt=again / "last.ckpt").seen
+    assert third == {update: whole[update] for update in range(11 if then == "every update" else 8, 18)}
 
 
 @pytest.mark.parametrize("limit", ["epochs", "updates"])
@@ -124,7 +129,7 @@ def test_resume_with_epochs_cut_short(tmp_path: Path, trigger: str, limit: str) 
     assert whole == {
         update: sampler.order(update // 3)[update % 3 * 4 : update % 3 * 4 + 4].tolist() for update in range(total)
     }
-    for kill_at in range(3, total):
+    for kill_at in (3, 4, 6, 8):
         folder = tmp_path / f"{kill_at}"
         fit(folder, trigger, limit, limit_train_batches=3, kill_at=kill_at)
         resumed = fit(folder, trigger, limit, limit_train_batches=3, ckpt=folder / "last.ckpt").seen

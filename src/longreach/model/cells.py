@@ -29,7 +29,8 @@ class Cell:
         states: tensors in its state.
         recurrent_bias: True where a bias inside the recurrent product is no twin of the input's (the GRU's
             candidate); elsewhere one bias says all that two can.
-        fused: PyTorch's function of (inputs, state, weights, biases, layers, dropout, train, bidirectional, batch_first).
+        fused: PyTorch's function of (inputs, state, weights, biases, layers, dropout, train, bidirectional,
+            batch_first).
     """
 
     gates: int
@@ -38,7 +39,7 @@ class Cell:
     fused: Callable[..., tuple[Tensor, ...]]
 
     def run(self, inputs: Tensor, state: State, weights: list[Tensor], layers: int) -> tuple[Tensor, State]:
-        """Run all layers over (B, T, inputs) from `state`; returns the top layer's outputs (B, T, H) and the last state."""
+        """Run all layers over (B, T, inputs) from `state`: the top layer's outputs (B, T, H) and the last state."""
         hidden = state if self.states > 1 else state[0]
         # Without gradient the fused call need not keep what a backward pass would ask for.
         outputs, *last = self.fused(inputs, hidden, weights, True, layers, 0.0, torch.is_grad_enabled(), False, True)

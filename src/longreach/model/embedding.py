@@ -35,7 +35,7 @@ class LinearEmbedding(nn.Module):
         return nn.functional.linear(values, self.weight, self.bias)
 
     def fold(self, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """A kernel (gates * H, E) and bias (gates * H,) on the embedding, as kernel (gates * H, C) and bias on the values."""
+        """A (gates * H, E) kernel and (gates * H,) bias on the embedding, as (gates * H, C) and bias on the values."""
         return kernel @ self.weight, bias + kernel @ self.bias
 
 

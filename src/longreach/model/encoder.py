@@ -52,7 +52,8 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         if (channels is None) == (vocabulary is None):
             raise ConfigError(
-                f"encoder: expected either channels or vocabulary, found channels={channels} and vocabulary={vocabulary}"
+                "encoder: expected either channels or vocabulary, "
+                f"found channels={channels} and vocabulary={vocabulary}"
             )
         if vocabulary is not None and embedding_size is None:
             raise ConfigError("encoder: tokens need an embedding; give embedding_size")
@@ -92,7 +93,7 @@ class RecurrentEncoder(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """The zero state for `batch` sequences: tensors of (layers, batch, H)."""
-        like = self.weight_hh_l0
+        like = self.no_bias
         zeros = torch.zeros(self.layers, batch, self.hidden_size, dtype=like.dtype, device=like.device)
         return (zeros,) * self.cell.states
 
@@ -136,7 +137,8 @@ class RecurrentEncoder(nn.Module):
         if self.vocabulary is not None:
             if inputs.is_floating_point() or inputs.ndim != 2:
                 raise DataError(
-                    f"encoder input: expected (batch, steps) integer tokens, found {tuple(inputs.shape)} of {inputs.dtype}"
+                    "encoder input: expected (batch, steps) integer tokens, "
+                    f"found {tuple(inputs.shape)} of {inputs.dtype}"
                 )
         elif inputs.ndim != 3 or inputs.shape[2] != self.channels or not inputs.is_floating_point():
             raise DataError(

@@ -73,7 +73,7 @@ def build_datasets(config: DataConfig) -> Datasets:
     )
 
 
-def build_test_set(config: DataConfig, standardisation: Standardisation) -> SequenceDataset:
+def build_test_set(config: DataConfig, standardisation: Standardisation | None) -> SequenceDataset:
     """The test part alone, standardised as the training part was."""
     return _sequences(config, _images(config, train=False)).standardised(standardisation)
 
@@ -91,7 +91,7 @@ def _images(config: DataConfig, train: bool) -> ImageSet:
         return mnist_from_idx(Path(config.path), "train" if train else "test")
     from longreach.data.hub import images_from_hub
 
-    return images_from_hub(config.path, config.train_split if train else config.test_split)
+    return images_from_hub(config.path, "train" if train else "test")
 
 
 def _sequences(config: DataConfig, images: ImageSet) -> SequenceDataset:

@@ -67,20 +67,22 @@ class Objective(nn.Module):
                 f"objective: expected sequences of equal length, found {int(batch.lengths.min())} to "
                 f"{int(batch.lengths.max())} steps; cut or group them by length"
             )
-        losses = list(self.auxiliary) if auxiliary else []
+        losses: list[Any] = list(self.auxiliary) if auxiliary else []
         anchors = [
             loss.sample(batch.lengths, derived_generator(self.seed, f"anchors {i}", update), update)
             for i, loss in enumerate(losses)
         ]
-        stops = [stop for drawn in anchors for stop in drawn.stops]
-        truncations = [loss.truncation for loss, drawn in zip(losses, anchors, strict=True) for _ in drawn.stops]
+        stops: list[int] = [stop for drawn in anchors for stop in drawn.stops]
+        truncations: list[Truncation] = [
+            loss.truncation for loss, drawn in zip(losses, anchors, strict=True) for _ in drawn.stops
+        ]
         if supervised:
             stops.append(batch.steps)
             truncations.append(self.truncation)
         states = unroll(self.classifier.encoder, batch.values, stops, truncations)
         terms: dict[str, Tensor] = {}
         total: Tensor | None = None
-        if supervised:
+        if supervised and batch.labels is not None:
             mask = derived_generator(self.seed, "head", update)
             logits = self.classifier.head(states.pop()[0][-1], mask)
             terms["supervised"] = total = nn.functional.cross_entropy(logits, batch.labels)

@@ -30,7 +30,7 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "decay": decay, "epsilon": epsilon})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update; parameters without a gradient stay as they are."""
         loss = None
         if closure is not None:
@@ -40,7 +40,7 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
             params: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             if not params:
                 continue
-            grads = [p.grad for p in params]
+            grads = [p.grad for p in params if p.grad is not None]
             for p in params:
                 if not self.state[p]:
                     self.state[p]["mean_square"] = torch.ones_like(p)

@@ -82,7 +82,7 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     folder = RunFolder(run)
     classifier = load_classifier(folder)
     config = folder.load_config().data
-    images = read_images(data, config.test_split)
+    images = read_images(data)
     dataset = pixel_sequences(
         images, config.resize, config.scan, config.permutation_seed, standardisation_of(classifier)
     )
@@ -93,7 +93,7 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
         yield {"index": index, "class": names[best], "probability": round(float(row[best]), 6)}
 
 
-def read_images(path: Path, split: str) -> ImageSet:
+def read_images(path: Path) -> ImageSet:
     """Images of a file or folder, whatever of the known kinds it is.
 
     Raises:
@@ -109,7 +109,7 @@ def read_images(path: Path, split: str) -> ImageSet:
         return images_from_idx(path)
     from longreach.data.hub import images_from_hub
 
-    return images_from_hub(str(path), split)
+    return images_from_hub(str(path), "test")
 
 
 def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None:

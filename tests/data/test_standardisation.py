@@ -1,0 +1,106 @@
+"""Mean and deviation agree with numpy's in float64, and no value slips through that would spoil them."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from longreach.data import standardisation
+from longreach.data.standardisation import Standardisation
+from longreach.errors import DataError
+
+SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(np.uint8, SHAPES))
+def test_pixels_are_summed_exactly(values: np.ndarray) -> None:
+    fitted = Standardisation.fit(values)
+    for channel in range(values.shape[2]):
+        held = [Fraction(int(value)) for value in values[..., channel].ravel()]
+        mean = sum(held) / len(held)
+        variance = sum((value - mean) ** 2 for value in held) / len(held)
+        assert fitted.mean[channel] == float(mean)
+        assert fitted.std[channel] == pytest.approx(math.sqrt(variance) if variance else 1.0, rel=1e-15)
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays(np.float32, SHAPES, elements=st.floats(-100, 100, width=32)))
+def test_floats_agree_with_numpy(values: np.ndarray) -> None:
+    fitted = Standardisation.fit(values)
+    wide = values.astype(np.float64)
+    constant = (values == values[:1, :1]).all((0, 1))
+    np.testing.assert_allclose(fitted.mean, wide.mean((0, 1)), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(fitted.std, np.where(constant, 1.0, wide.std((0, 1))), rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_chunks_do_not_show(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (37, 5, 2)).astype(dtype)
+    whole = Standardisation.fit(values)
+    monkeypatch.setattr(standardisation, "_CHUNK_VALUES", 40)
+    parts = Standardisation.fit(values)
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-14)
+    np.testing.assert_allclose(parts.std, whole.std, rtol=1e-14)
+
+
+def test_a_large_offset_does_not_cancel() -> None:
+    values = (10_000 + np.array([0, 1] * 50)).astype(np.float32).reshape(10, 10, 1)
+    assert Standardisation.fit(values) == Standardisation((10_000.5,), (0.5,))
+
+
+@pytest.mark.parametrize("constant", [0.1, 1e8, 0.0])
+def test_a_constant_channel_gets_one(constant: float) -> None:
+    values = np.full((1001, 3, 1), constant, dtype=np.float32)
+    assert Standardisation.fit(values).std == (1.0,)
+    assert Standardisation.fit(np.full((7, 3, 1), 9, dtype=np.uint8)) == Standardisation((9.0,), (1.0,))
+
+
+def test_apply_by_channel() -> None:
+    values = np.array([[[2.0, 10.0], [4.0, 30.0]]], dtype=np.float32)
+    Standardisation((3.0, 20.0), (0.5, 5.0)).apply_(values)
+    np.testing.assert_array_equal(values, np.array([[[-2.0, -2.0], [2.0, 2.0]]], dtype=np.float32))
+
+
+def test_faults() -> None:
+    def refused(message: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+            Standardisation(mean, std)
+
+    counts = "standardisation: expected one mean and one deviation for each channel, found "
+    refused(counts + "2 means and 1 deviations", (0.0, 0.0), (1.0,))
+    refused(counts + "0 means and 0 deviations", (), ())
+    numbers = "standardisation: expected finite means and deviations above zero, found "
+    refused(numbers + "mean 0.0 and deviation 0.0 in channel 1", (0.0, 0.0), (1.0, 0.0))
+    refused(numbers + "mean nan and deviation 1.0 in channel 0", (math.nan,), (1.0,))
+    refused(numbers + "mean 0.0 and deviation inf in channel 0", (0.0,), (math.inf,))
+
+
+@pytest.mark.parametrize(("value", "name"), [(np.nan, "nan"), (np.inf, "inf"), (-np.inf, "-inf")])
+def test_what_is_not_finite_is_named_with_its_place(value: float, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standardisation, "_CHUNK_VALUES", 12)
+    values = np.zeros((9, 3, 2), dtype=np.float32)
+    values[7, 2, 1] = value
+    message = (
+        f"sequences: expected finite numbers, found {name} in sequence 7, step 2, channel 1; fill or drop what is "
+        "missing"
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        Standardisation.fit(values)
+
+
+@pytest.mark.parametrize("values", [np.zeros((3, 4), dtype=np.int64), np.zeros((3, 4, 1)), np.zeros((0, 4, 1), "u1")])
+def test_what_cannot_be_standardised(values: np.ndarray) -> None:
+    message = (
+        "standardisation: expected (sequences, steps, channels) of uint8 or float32, "
+        f"found {values.shape} of {values.dtype}"
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        Standardisation.fit(values)

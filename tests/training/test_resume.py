@@ -1,0 +1,141 @@
+"""A run that is killed and resumed ends as the undisturbed one does, bit for bit."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from longreach.config import RunConfig, parse_config
+from longreach.errors import RunError
+from longreach.training.fit import fit
+
+# 10 updates an epoch; checkpoints at 7, 14, ... are all in mid-epoch, and 14 is in mid-phase as well.
+SMALL = {
+    "name": "small",
+    "seed": 3,
+    "data": {"train_samples": 420, "validation": 100},
+    "model": {"hidden_size": 12, "embedding_size": 6, "head_size": 16},
+    "truncation": 28,
+    "auxiliary": [
+        {"kind": "reconstruct", "segments": 2, "length": 20, "truncation": 10, "sampling_updates": 30},
+        {"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 16},
+    ],
+    "phases": [
+        {"name": "pretrain", "updates": 17, "supervised": False, "learning_rate": 0.002},
+        {"name": "joint", "updates": 40, "schedule": "cosine", "learning_rate": 0.004, "warmup": 5},
+    ],
+    "evaluate_every": 7,
+    "checkpoint_every": 7,
+    "log_every": 5,
+    "tensorboard": False,
+}
+
+
+def small(**changes: object) -> RunConfig:
+    return parse_config(SMALL, "small").with_set(dict(changes))
+
+
+def start(config: RunConfig, folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    path = folder.parent / "small.yaml"
+    path.write_text(config.to_yaml())
+    command = [sys.executable, "-m", "longreach", "train", str(path), "--out", str(folder), "--quiet", *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def kill_after(config: RunConfig, folder: Path, updates: int, *more: str) -> None:
+    """Start a run and SIGKILL it once a checkpoint of at least `updates` updates is there."""
+    process = start(config, folder, *more)
+    last = folder / "checkpoints" / "last.ckpt"
+    try:
+        while process.poll() is None:
+            if last.is_file() and torch.load(last, weights_only=True)["global_step"] >= updates:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def optimiser(folder: Path) -> dict[str, torch.Tensor]:
+    states = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]["state"]
+    return {f"{i}.{name}": value for i, state in states.items() for name, value in state.items()}
+
+
+def assert_same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.mark.parametrize("optimiser_name", ["adam", "rmsprop_tf"])
+def test_killed_in_pretraining_and_again_in_joint_training_then_resumed_equals_undisturbed(
+    tmp_path: Path, optimiser_name: str
+) -> None:
+    # More work per update than needed, so that the kill lands before the end.
+    config = small(**{"optimiser.name": optimiser_name, "model.hidden_size": 48})
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    kill_after(config, disturbed, 7)
+    assert not (disturbed / "record.json").exists()
+    kill_after(config, disturbed, 28, "--resume")
+    resumed = fit(config, disturbed, resume=True, progress=False, device="cpu")
+    whole = fit(config, undisturbed, progress=False, device="cpu")
+    assert len(resumed["resumed_at_updates"]) == 2
+    assert all(at % 10 for at in resumed["resumed_at_updates"]), "not in mid-epoch"
+    assert whole["resumed_at_updates"] == []
+    assert_same_tensors(weights(disturbed), weights(undisturbed))
+    assert_same_tensors(optimiser(disturbed), optimiser(undisturbed))
+    assert (disturbed / "metrics.csv").read_bytes() == (undisturbed / "metrics.csv").read_bytes()
+    model = "model/model.safetensors"
+    assert (disturbed / model).read_bytes() == (undisturbed / model).read_bytes()
+    timed = {"seconds", "seconds_per_update", "peak_memory_mb", "peak_memory_over_start_mb", "resumed_at_updates"}
+    same = [key for key in whole if key not in timed]
+    assert {key: resumed[key] for key in same} == {key: whole[key] for key in same}
+
+
+def test_the_run_depends_on_its_seed_and_on_no_global_generator(tmp_path: Path) -> None:
+    config = small(**{"phases.1.updates": 5})
+    torch.manual_seed(1)
+    one = fit(config, tmp_path / "one", progress=False, device="cpu")
+    torch.manual_seed(2)
+    fit(config, tmp_path / "two", progress=False, device="cpu")
+    other = fit(small(**{"phases.1.updates": 5, "seed": 4}), tmp_path / "other", progress=False, device="cpu")
+    assert_same_tensors(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert one["data"] == other["data"]
+    assert not torch.equal(*(weights(tmp_path / n)["objective.classifier.head.first.weight"] for n in ("one", "other")))
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    config = small(**{"phases.1.updates": 3})
+    record = fit(config, tmp_path / "run", progress=False, device="cpu")
+    before = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert fit(config, tmp_path / "run", resume=True, progress=False, device="cpu") == record
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_a_folder_with_a_run_is_not_overwritten_and_not_resumed_by_another(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    fit(small(**{"phases.1.updates": 3}), out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    with pytest.raises(RunError) as error:
+        fit(small(), out, progress=False, device="cpu")
+    assert str(error.value) == (
+        f"{out}: already holds a run; go on with it by --resume, or give another folder with --out"
+    )
+    with pytest.raises(RunError) as error:
+        fit(small(truncation=5), out, resume=True, progress=False, device="cpu")
+    assert str(error.value) == (
+        f"{out}: holds a run of another configuration (different: truncation, phases); "
+        "resume it with its own config.yaml, or give another folder with --out"
+    )
