@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,24 +76,17 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
 def print_recipes() -> None:
     """A table of all recipes."""
     table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "truncation", "auxiliary", "training", "what it is"):
-        table.add_column(column, overflow="fold")
+    for column in ("recipe", "truncation", "auxiliary"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it is")
     for recipe in RECIPES:
         config = recipe()
         losses = " + ".join(_describe(loss) for loss in config.auxiliary) or "-"
-        length = " + ".join(
-            f"{phase.epochs:g} epochs" if phase.epochs is not None else f"{phase.updates} updates"
-            for phase in config.phases
-        )
         first_line = (recipe.__doc__ or "").splitlines()[0]
-        table.add_row(
-            recipe_name(recipe),
-            "full" if config.truncation is None else str(config.truncation),
-            losses,
-            length,
-            first_line,
-        )
-    Console(width=None).print(table)
+        truncation = "full" if config.truncation is None else str(config.truncation)
+        table.add_row(recipe_name(recipe), truncation, losses, first_line)
+    # A file or a pipe has no width of its own; 80 would fold every line.
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _describe(loss: Any) -> str:

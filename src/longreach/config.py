@@ -300,6 +300,8 @@ def _problem(detail: Any) -> str:
         return f"unknown key {key!r}; `longreach recipes NAME` prints every key there is"
     if kind == "value_error":
         return message
+    if key.endswith("truncation"):
+        message = "should be a number of steps, 0 for no gradient or null for full BPTT"
     message = message[0].lower() + message[1:]
     return f"{key}: {message.replace('input should', 'should')}, found {detail['input']!r}"
 

@@ -31,7 +31,7 @@ PREFIX_PIECE = 256
 
 
 class Encoder(Protocol):
-    """What can be unrolled: any module of this call, PyTorch's own batch-first LSTM among them."""
+    """What can be unrolled: any module of this call, PyTorch's batch-first LSTM among them, its GRU not."""
 
     def __call__(self, inputs: Tensor, state: State | None, /) -> tuple[Tensor, State]:
         """Read (B, T, C) or (B, T) inputs from `state`, None at the start: outputs (B, T, H) and the last state."""
@@ -131,8 +131,8 @@ def unroll(
         One state per stop, in the order of `stops`; with `outputs` one `Unrolled` per stop.
 
     Raises:
-        ConfigError: a stop outside 1..T, a negative truncation, as many truncations as do not match the stops, or a
-            piece below one step.
+        ConfigError: a stop outside 1..T, a negative truncation, as many truncations as do not match the stops, a
+            piece below one step, or an encoder whose state is no tuple.
 
     Paper: section 4.1 and footnote 5 (stop-gradient), section 5.1 (K from 300 down to 0).
     """
@@ -171,13 +171,13 @@ def tbptt(
         gradient ends at `begin`.
 
     Raises:
-        ConfigError: a truncation below 1.
+        ConfigError: a truncation below 1, or an encoder whose state is no tuple.
     """
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
     begin = 0
     for window in inputs.split(truncation, dim=1):
-        outputs, last = encoder(window, state)
+        outputs, last = _read(encoder, window, state)
         yield begin, outputs, last
         state = _detach(last)
         begin += window.shape[1]
@@ -195,12 +195,12 @@ def _one_pass(
             recording = here < plan.recorded
             until = min(mark, here + (LONGEST_CALL if recording else piece))
             if recording:
-                outputs, state = encoder(inputs[:, here:until], state)
+                outputs, state = _read(encoder, inputs[:, here:until], state)
                 if keep_outputs:
                     kept.append(outputs)
             else:
                 with torch.no_grad():
-                    _, state = encoder(inputs[:, here:until], state)
+                    _, state = _read(encoder, inputs[:, here:until], state)
             here = until
         assert state is not None
         states[mark] = state
@@ -222,9 +222,16 @@ def _run_windows(
         return {span: Unrolled(start, none) for span, start, none in zip(spans, starts, nothing, strict=True)}
     stacked = torch.cat([inputs[:, begin:stop] for begin, stop in spans])
     start = tuple(torch.cat(parts, dim=1) for parts in zip(*starts, strict=True))
-    outputs, last = encoder(stacked, start)
+    last: State = start
+    kept: list[Tensor] = []
+    for part in stacked.split(LONGEST_CALL, dim=1):
+        outputs, last = _read(encoder, part, last)
+        if keep_outputs:
+            kept.append(outputs)
     states_apart = zip(*(part.chunk(len(spans), dim=1) for part in last), strict=True)
-    outputs_apart: Sequence[Tensor | None] = outputs.chunk(len(spans)) if keep_outputs else [None] * len(spans)
+    outputs_apart: Sequence[Tensor | None] = (
+        torch.cat(kept, dim=1).chunk(len(spans)) if keep_outputs else [None] * len(spans)
+    )
     return {span: Unrolled(apart, out) for span, apart, out in zip(spans, states_apart, outputs_apart, strict=True)}
 
 
@@ -242,6 +249,18 @@ def _checked(stops: Sequence[int], truncation: Truncation | Sequence[Truncation]
         if k is not None and k < 0:
             raise ConfigError(f"truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found {k}")
     return truncations
+
+
+def _read(encoder: Encoder, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """One call of the encoder."""
+    outputs, last = encoder(inputs, state)
+    if not isinstance(last, tuple):
+        # PyTorch's GRU and RNN do this; without the check their layers would pass for parts of the state.
+        raise ConfigError(
+            f"unroll encoder: expected its state as a tuple of tensors (layers, batch, hidden), found "
+            f"{type(last).__name__}; wrap it in a module that takes and returns (state,), or use RecurrentEncoder"
+        )
+    return outputs, last
 
 
 def _detach(state: State) -> State:

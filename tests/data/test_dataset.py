@@ -42,6 +42,7 @@ def test_a_batch_is_what_a_loop_gives(indices: list[int]) -> None:
     assert batch.values.dtype == torch.float32
     assert batch.is_equal_length
     assert batch.labels is not None
+    assert plain.labels is not None
     for row, index in enumerate(indices):
         assert batch.labels[row] == plain.labels[index]
         for step in range(5):
@@ -62,7 +63,7 @@ def test_pixel_values_are_never_moved() -> None:
 
 
 def test_floats_are_not_written_over() -> None:
-    values = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    values: np.ndarray = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     held = SequenceDataset(values, standardisation=Standardisation((5.0, 5.0), (2.0, 2.0)))
     first, second = held.batch([0, 1]).values, held.batch([0, 1]).values
     assert torch.equal(first, second)

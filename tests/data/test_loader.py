@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -23,7 +23,7 @@ def numbered(count: int) -> SequenceDataset:
     return SequenceDataset(np.arange(count).reshape(count, 1), np.arange(count) % 2, ("even", "odd"))
 
 
-def rows(batches: Iterator[SequenceBatch]) -> list[list[int]]:
+def rows(batches: Iterable[SequenceBatch]) -> list[list[int]]:
     return [batch.values[:, 0].tolist() for batch in batches]
 
 
@@ -177,6 +177,16 @@ def test_a_stale_iterator_no_longer_counts() -> None:
     next(new)
     assert loader.state_dict() == state
     assert rows(loader) == expected(10, 3, 1, 0)[1:]
+
+
+def test_restored_at_the_end_of_an_epoch_it_goes_on_with_the_next() -> None:
+    loader = SequenceLoader(numbered(10), 3, seed=1, shuffle=True)
+    rows(loader)
+    state = loader.state_dict()
+    assert (state["epoch"], state["yielded"]) == (0, 4)
+    other = SequenceLoader(numbered(10), 3, seed=1, shuffle=True)
+    other.load_state_dict(state)
+    assert rows(other) == expected(10, 3, 1, 1)
 
 
 def test_setting_the_epoch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -62,7 +63,7 @@ def fit(
     max_steps: int = 10,
     train: SequenceLoader | None = None,
 ) -> Recorder:
-    saves = {
+    saves: dict[str, dict[str, Any]] = {
         "every update": {"every_n_train_steps": 1},
         "every third update": {"every_n_train_steps": 3},
         "after validation": {"save_on_train_epoch_end": False},
@@ -143,18 +144,20 @@ def test_resume_with_workers(tmp_path: Path) -> None:
     assert resumed == {update: whole[update] for update in range(6, 10)}
 
 
-@pytest.mark.parametrize("trigger", ["every update", "after the epoch"])
+@pytest.mark.parametrize(
+    ("trigger", "kill_at", "steps"), [("every update", 5, 7), ("after the epoch", 5, 7), ("every update", 2, 4)]
+)
 def test_a_second_fit_with_the_same_loader_does_not_depend_on_a_resume_in_the_first(
-    tmp_path: Path, trigger: str
+    tmp_path: Path, trigger: str, kill_at: int, steps: int
 ) -> None:
-    def second_fit(folder: Path, ckpt: Path | None) -> list[dict[int, list[int]]]:
+    def later_fits(folder: Path, ckpt: Path | None) -> list[dict[int, list[int]]]:
         loader = SequenceLoader(numbered(15), 4, seed=3, shuffle=True)
-        fit(folder, trigger, "updates", ckpt=ckpt, train=loader, max_steps=7)
-        return [fit(folder / "next", trigger, "updates", train=loader, max_steps=steps).seen for steps in (6, 3)]
+        fit(folder, trigger, "updates", ckpt=ckpt, train=loader, max_steps=steps)
+        return [fit(folder / "next", trigger, "updates", train=loader, max_steps=more).seen for more in (6, 3)]
 
-    undisturbed = second_fit(tmp_path / "whole", None)
-    fit(tmp_path / "cut", trigger, "updates", kill_at=5, max_steps=7)
-    assert second_fit(tmp_path / "cut", tmp_path / "cut" / "last.ckpt") == undisturbed
+    undisturbed = later_fits(tmp_path / "whole", None)
+    fit(tmp_path / "cut", trigger, "updates", kill_at=kill_at, max_steps=steps)
+    assert later_fits(tmp_path / "cut", tmp_path / "cut" / "last.ckpt") == undisturbed
 
 
 def test_validation_sees_every_sequence_in_order(tmp_path: Path) -> None:

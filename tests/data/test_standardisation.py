@@ -52,7 +52,7 @@ def test_chunks_do_not_show(dtype: type, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_large_offset_does_not_cancel() -> None:
-    values = (10_000 + np.array([0, 1] * 50)).astype(np.float32).reshape(10, 10, 1)
+    values: np.ndarray = (10_000 + np.array([0, 1] * 50)).astype(np.float32).reshape(10, 10, 1)
     assert Standardisation.fit(values) == Standardisation((10_000.5,), (0.5,))
 
 

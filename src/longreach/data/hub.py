@@ -26,10 +26,11 @@ _CHANNELS = {"L": 1, "RGB": 3}
 
 def images_from_hub(
     source: str | Path,
-    split: Split,
+    split: Split | None,
     image_column: str | None = None,
     label_column: str | None = None,
     revision: str | None = None,
+    labelled: bool = True,
 ) -> ImageSet:
     """Images and labels from a Parquet file, a local folder or the Hugging Face hub.
 
@@ -39,31 +40,34 @@ def images_from_hub(
         source: a Parquet file of the hub's form (an image column of bytes and path, a label column), which holds one
             split, whichever is asked for; a folder of Parquet files named by split; a folder of images,
             `split/class/image`; or the name of a data set on the hub, such as "ylecun/mnist".
-        split: "train" or "test".
+        split: "train" or "test"; None: the only one there is, or of several "test".
         image_column: None: `image` or `img`, whichever is there.
         label_column: None: `label`, `labels` or `fine_label`, whichever is there.
         revision: a commit, tag or branch of the hub; None: the newest. Not for local paths.
+        labelled: False: images alone, whether labels are there or not.
 
     Returns:
-        images (N, height, width, C) uint8 with C = 1 (grey) or 3 (RGB), labels (N,) int64. Class names are those
+        images (N, height, width, C) uint8 with C = 1 (grey) or 3 (RGB), labels (N,) int64 or None. Class names are those
         stored, or else the label numbers from "0" to the highest.
 
     Raises:
         DataError: nothing that can be read there, no such split or column, an image that cannot be decoded or differs
             in size or mode from the first, a label that is no class.
     """
-    check_split(split)
+    if split is not None:
+        check_split(split)
     with _no_progress_bars():
         rows = _load(source, split, revision)
     image_column = _column(rows, source, image_column, _IMAGE_COLUMNS, "image")
+    if not labelled:
+        return ImageSet(_images(rows, source, image_column))
     label_column = _column(rows, source, label_column, _LABEL_COLUMNS, "label")
-    if len(rows) == 0:
-        raise DataError(f"{source}: the {split} split holds no images")
+    images = _images(rows, source, image_column)
     labels, class_names = _labels(rows, source, label_column)
-    return ImageSet(_images(rows, source, image_column), labels, class_names)
+    return ImageSet(images, labels, class_names)
 
 
-def _load(source: str | Path, split: str, revision: str | None) -> Dataset:
+def _load(source: str | Path, split: str | None, revision: str | None) -> Dataset:
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
@@ -77,12 +81,19 @@ def _load(source: str | Path, split: str, revision: str | None) -> Dataset:
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
     try:
         if path.is_file():
-            return load_dataset("parquet", data_files={split: str(path)}, split=split)
-        return load_dataset(str(path.resolve()) if local else str(source), split=split, revision=revision)
+            name = split or "test"
+            return load_dataset("parquet", data_files={name: str(path)}, split=name)
+        found = load_dataset(str(path.resolve()) if local else str(source), split=split, revision=revision)
     # Every builder of `datasets` has errors of its own kind, some bare ValueErrors, some from pyarrow or the network.
     except (DatasetsError, OSError, ValueError, RuntimeError, LookupError) as error:
         where = "" if local else " (there is no such local path either)"
-        raise DataError(f"{source}: the {split} split cannot be loaded{where}: {_reason(error)}") from error
+        what = "data" if split is None else f"{split} split"
+        raise DataError(f"{source}: the {what} cannot be loaded{where}: {_reason(error)}") from error
+    if split is not None:
+        return found
+    if len(found) > 1 and "test" not in found:
+        raise DataError(f"{source}: expected one split or one named test, found {', '.join(found)}; give one of them")
+    return found["test"] if "test" in found else next(iter(found.values()))
 
 
 def _reason(error: BaseException) -> str:
@@ -160,7 +171,7 @@ def _images(rows: Dataset, source: str | Path, column: str) -> np.ndarray:
                 f"as in row 0, found {width} x {height} in mode {mode}; bring all images to one size and mode"
             )
         made[row] = pixels
-    assert made is not None, "an empty split is refused before"
+    assert made is not None, "datasets refuses a split without rows"
     return made
 
 

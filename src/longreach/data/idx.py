@@ -68,12 +68,7 @@ def mnist_from_idx(folder: str | Path, split: Split) -> ImageSet:
         raise DataError(f"{folder}: no such folder; expected the folder that holds MNIST's four IDX files")
     images_path = _find(folder, f"{_PREFIX[split]}-images", "idx3-ubyte")
     labels_path = _find(folder, f"{_PREFIX[split]}-labels", "idx1-ubyte")
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise DataError(
-            f"{images_path}: expected (images, height, width) of uint8, found {images.shape} of {images.dtype}; "
-            "take the images file of the set"
-        )
+    images, labels = images_from_idx(images_path).images, read_idx(labels_path)
     if labels.ndim != 1 or labels.dtype != np.uint8:
         raise DataError(
             f"{labels_path}: expected (labels,) of uint8, found {labels.shape} of {labels.dtype}; "
@@ -85,7 +80,28 @@ def mnist_from_idx(folder: str | Path, split: Split) -> ImageSet:
             f"found {len(labels)}; take both files from the same set"
         )
     check_labels(labels, 10, str(labels_path))
-    return ImageSet(images[..., None], labels.astype(np.int64), tuple("0123456789"))
+    return ImageSet(images, labels.astype(np.int64), tuple("0123456789"))
+
+
+def images_from_idx(path: str | Path) -> ImageSet:
+    """The images of one IDX file, without labels.
+
+    Args:
+        path: the file.
+
+    Returns:
+        images (N, height, width, 1) uint8.
+
+    Raises:
+        DataError: a file that `read_idx` refuses, or that holds no images.
+    """
+    images = read_idx(path)
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise DataError(
+            f"{path}: expected (images, height, width) of uint8, found {images.shape} of {images.dtype}; "
+            "take the images file of the set"
+        )
+    return ImageSet(images[..., None])
 
 
 def _array(stream: IO[bytes] | gzip.GzipFile, path: Path) -> np.ndarray:

@@ -17,20 +17,20 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images of one size with one label each.
+    """Images of one size, with one label each where labels are known.
 
     Args:
         images: (N, height, width, C) uint8, 0 to 255.
-        labels: (N,) int64, indices into `class_names`.
-        class_names: the name of each class.
+        labels: (N,) int64, indices into `class_names`; None where they are not known.
+        class_names: the name of each class; empty without labels.
 
     Raises:
         DataError: a shape, a type, a count or a label that does not fit; the message names it.
     """
 
     images: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -41,6 +41,8 @@ class ImageSet:
             )
         if 0 in images.shape:
             raise DataError(f"images: expected at least one image of at least one pixel, found shape {images.shape}")
+        if labels is None:
+            return
         if labels.dtype != np.int64 or labels.ndim != 1:
             raise DataError(f"labels: expected (images,) of int64, found {labels.shape} of {labels.dtype}")
         if len(labels) != len(images):

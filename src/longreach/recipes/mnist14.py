@@ -1,7 +1,7 @@
 """MNIST-14: the bundled images of 14 x 14 pixels, small enough to try every method in minutes.
 
-T = 196 steps. The truncation of 28 is the last two rows of pixels, which are blank in nearly every image: a
-classifier that is trained through them alone sees no digit.
+T = 196 steps. The truncation of 28 is the last two rows of pixels: half of the images have no ink there, and the
+rest little, so a classifier whose gradient ends there is trained on almost nothing of the digit.
 """
 
 from __future__ import annotations

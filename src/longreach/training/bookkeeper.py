@@ -58,7 +58,7 @@ class Bookkeeper(pl.Callback):
         self._summed = 0
         self._began = 0.0
         self._shown_loss: float | None = None
-        self._shown_accuracy: float | None = None
+        self._shown_accuracy = ""
         self._metrics: MetricsFile | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,7 +135,8 @@ class Bookkeeper(pl.Callback):
         for part, dataset in self.monitored.items():
             result = evaluate(pl_module.objective.classifier, dataset)
             row |= {f"{part}_accuracy": result["accuracy"], f"{part}_loss": result["loss"]}
-        self._shown_accuracy = row.get("validation_accuracy", result["accuracy"])
+        shown = "validation" if "validation" in self.monitored else part
+        self._shown_accuracy = f"{shown} accuracy {row[f'{shown}_accuracy']:.3f}"
         self._write(trainer, done, row)
         if row.get("validation_accuracy", -1.0) > self.best_accuracy:
             self.best_accuracy, self.best_update = row["validation_accuracy"], done

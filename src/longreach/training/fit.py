@@ -55,8 +55,13 @@ def fit(
     # What Lightning has to say of devices and limits is ours to say, in our own words.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     folder = RunFolder(out)
-    if resume and folder.record.is_file():
-        return folder.load_record()
+    if resume:
+        _check_same_run(config, folder)
+        if folder.record.is_file():
+            return folder.load_record()
+        config = folder.load_config()
+    else:
+        folder.check_free()
     # Before the folder is made: data that cannot be read leave nothing behind.
     began = time.perf_counter()
     data = build_datasets(config.data)
@@ -64,10 +69,7 @@ def fit(
     loader = SequenceLoader(data.train, config.batch_size, seed=config.seed, shuffle=True)
     per_epoch = len(loader)
     memory_at_start = resident_mb()
-    if resume:
-        _check_same_run(config, folder)
-        config = folder.load_config()
-    else:
+    if not resume:
         folder.begin(config)
     evaluate_every = config.evaluate_every or per_epoch
     if config.budget is not None and config.budget_scale is None:

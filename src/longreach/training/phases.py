@@ -89,7 +89,9 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
                 update={
                     "epochs": None,
                     "updates": max(1, round(length * unit * scale)),
-                    "halve_every": None if phase.halve_every is None else phase.halve_every * unit * scale,
+                    "halve_every": None
+                    if phase.halve_every is None
+                    else float(max(1, round(phase.halve_every * unit * scale))),
                     "warmup": round(phase.warmup * scale),
                 }
             )

@@ -45,7 +45,7 @@ class Progress:
             self._bar.start()
             self._task = self._bar.add_task("", total=self.updates, completed=update, text="")
 
-    def advance(self, update: int, phase: str, loss: float | None, accuracy: float | None) -> None:
+    def advance(self, update: int, phase: str, loss: float | None, accuracy: str) -> None:
         """Show that `update` updates are done."""
         now = time.perf_counter()
         if not self.enabled or (now - self._shown < (0.2 if self.live else PLAIN_INTERVAL) and update < self.updates):
@@ -56,8 +56,8 @@ class Progress:
         text = f"{rate:.1f} updates/s, {rate * self.steps:,.0f} steps/s, {clock(left)} left"
         if loss is not None:
             text = f"loss {loss:.3f}, {text}"
-        if accuracy is not None:
-            text = f"validation accuracy {accuracy:.3f}, {text}"
+        if accuracy:
+            text = f"{accuracy}, {text}"
         if self._bar is not None:
             self._bar.update(self._task, completed=update, description=phase, text=text)
         else:

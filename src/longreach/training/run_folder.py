@@ -55,16 +55,24 @@ class RunFolder:
         """The trained classifier, for `from_pretrained`."""
         return self.path / "model"
 
+    def check_free(self) -> None:
+        """Refuse to overwrite a run.
+
+        Raises:
+            RunError: there is a run in it already.
+        """
+        if self.config.exists():
+            raise RunError(
+                f"{self.path}: already holds a run; go on with it by --resume, or give another folder with --out"
+            )
+
     def begin(self, config: RunConfig) -> None:
         """Make the folder for a new run.
 
         Raises:
             RunError: there is a run in it already, or it cannot be made.
         """
-        if self.config.exists():
-            raise RunError(
-                f"{self.path}: already holds a run; go on with it by --resume, or give another folder with --out"
-            )
+        self.check_free()
         try:
             self.last.parent.mkdir(parents=True, exist_ok=True)
             self.save_config(config)

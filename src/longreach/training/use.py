@@ -5,7 +5,9 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,9 @@ def load_classifier(folder: RunFolder) -> SequenceClassifier:
     if not (folder.model / "config.json").is_file():
         folder.load_config()
         raise RunError(f"{folder.path}: holds no trained model, so the run is not finished; go on with it by --resume")
-    return SequenceClassifier.from_pretrained(folder.model).eval()
+    # The hub's loader prints to standard output, where predictions go.
+    with redirect_stdout(io.StringIO()):
+        return SequenceClassifier.from_pretrained(folder.model, strict=True).eval()
 
 
 def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def read_images(path: Path) -> ImageSet:
         return images_from_idx(path)
     from longreach.data.hub import images_from_hub
 
-    return images_from_hub(str(path), "test")
+    return images_from_hub(path, None, labelled=False)
 
 
 def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None:

@@ -1,0 +1,1 @@
+"""`longreach demo`: four methods side by side on the bundled digits, and a report."""

@@ -1,0 +1,150 @@
+"""The commands as a user runs them: what they print, write and return."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from longreach.config import load_config, parse_config
+from longreach.recipes import RECIPES, find_recipe, recipe_name
+
+
+def test_help_names_every_command(command) -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    for command in ("demo", "train", "evaluate", "predict", "recipes"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["recipes"], ["recipes", "mnist-r"]])
+def test_lists_and_help_import_nothing_heavy(arguments: list[str]) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nfrom longreach.cli import main\n"
+        f"sys.argv = ['longreach', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'lightning', 'datasets', 'numpy', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_recipes_lists_every_recipe_by_its_functions_name(command) -> None:
+    done = command("recipes")
+    assert done.returncode == 0
+    listed = [line.split()[0] for line in done.stdout.splitlines()[1:] if not line.startswith(" ")]
+    assert listed == [recipe_name(recipe) for recipe in RECIPES]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=recipe_name)
+def test_a_printed_recipe_is_the_recipe(recipe, tmp_path: Path) -> None:
+    config = recipe()
+    assert config.name == recipe_name(recipe)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(config.to_yaml())
+    assert load_config(path) == config
+    assert parse_config(yaml.safe_load(path.read_text()), "recipe") == find_recipe(config.name)
+
+
+def test_train_leaves_a_whole_run_folder(trained: Path) -> None:
+    files = sorted(
+        str(p.relative_to(trained)) for p in trained.rglob("*") if p.is_file() and "tensorboard" not in str(p)
+    )
+    assert files == [
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "metrics.csv",
+        "model/README.md",
+        "model/config.json",
+        "model/model.safetensors",
+        "record.json",
+    ]
+    assert list(trained.glob("tensorboard/events*"))
+    record = json.loads((trained / "record.json").read_text())
+    assert record["name"] == "mnist-recall"
+    assert record["updates"] == 60
+    assert record["test_accuracy"] > 0.5
+    assert record["data"]["train_size"] == 100
+    assert record["data"]["test_size"] == 37
+    assert record["environment"]["versions"]["torch"] == torch.__version__
+    assert record["config"] == load_config(trained / "config.yaml").model_dump(mode="json")
+    assert record["curves"]["validation"][-1]["update"] == 60
+
+
+def test_evaluate_repeats_what_training_measured_and_counts_every_sample(command, trained: Path) -> None:
+    done = command("evaluate", trained, "--json")
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    record = json.loads((trained / "record.json").read_text())
+    assert scores["accuracy"] == record["test_accuracy"]
+    assert scores["samples"] == 37
+    assert sum(map(sum, scores["confusion"])) == 37
+    assert sum(scores["confusion"][i][i] for i in range(10)) == round(scores["accuracy"] * 37)
+
+
+def test_evaluate_takes_other_data_and_prints_for_reading(command, trained: Path, mnist_folder: Path) -> None:
+    done = command("evaluate", trained, mnist_folder)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert "samples 37" in done.stdout
+
+
+def test_predict_prints_one_json_line_for_each_sequence(
+    command, trained: Path, mnist_folder: Path, tmp_path: Path
+) -> None:
+    images = mnist_folder / "t10k-images-idx3-ubyte.gz"
+    done = command("predict", trained, images)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["index"] for line in lines] == list(range(37))
+    truth = np.arange(37) % 4
+    right = np.mean([line["class"] == str(label) for line, label in zip(lines, truth, strict=True)])
+    assert right == json.loads((trained / "record.json").read_text())["test_accuracy"]
+    assert all(0.0 < line["probability"] <= 1.0 for line in lines)
+    out = tmp_path / "classes.jsonl"
+    assert command("predict", trained, images, "--out", out).stdout == ""
+    assert out.read_text() == done.stdout
+
+
+def test_predict_reads_a_folder_of_images_without_classes(
+    command, trained: Path, mnist_folder: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    from longreach.data.idx import read_idx
+
+    for i, image in enumerate(read_idx(mnist_folder / "t10k-images-idx3-ubyte.gz")[:6]):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    from_folder = command("predict", trained, tmp_path)
+    from_idx = command("predict", trained, mnist_folder / "t10k-images-idx3-ubyte.gz")
+    assert from_folder.returncode == 0, from_folder.stderr
+    assert from_folder.stdout.splitlines() == from_idx.stdout.splitlines()[:6]
+
+
+def test_budget_shrinks_the_schedule_and_the_record_says_so(command, mnist_folder: Path, tmp_path: Path) -> None:
+    began = time.perf_counter()
+    done = command(
+        "train", "mnist-r", "--budget", "4s", "--out", tmp_path / "run",
+        "--set", f"data.path={mnist_folder}", "--set", "model.hidden_size=8", "--set", "auxiliary.0.length=20",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - began < 120
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["budget_seconds"] == 4.0
+    assert 0.0 < record["budget_scale"] < 1.0
+    phases = record["config"]["phases"]
+    # 120 samples make one update of the recipe's 128; 100 and 900 epochs shrink alike.
+    assert phases[0]["updates"] == max(1, round(100 * record["budget_scale"]))
+    assert phases[1]["updates"] == max(1, round(900 * record["budget_scale"]))
+    assert record["config"]["auxiliary"][0]["sampling_updates"] == max(1, round(100_000 * record["budget_scale"]))
+    assert record["updates"] == phases[0]["updates"] + phases[1]["updates"]

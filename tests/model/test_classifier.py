@@ -1,0 +1,73 @@
+"""The classifier: the head on the last h of the top layer; saved and loaded without running anybody's code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from longreach.model import classifier as module
+from longreach.model.classifier import SequenceClassifier
+
+
+def real(**changes: Any) -> SequenceClassifier:
+    torch.manual_seed(0)
+    return SequenceClassifier(**{"classes": 3, "channels": 2, "hidden_size": 4, "layers": 2, "head_size": 5, **changes})
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_head_sees_the_top_layers_last_h(cell: str) -> None:
+    classifier = real(cell=cell).double().eval()
+    values = torch.randn(6, 9, 2, dtype=torch.float64)
+    outputs, _ = classifier.encoder(values)
+    torch.testing.assert_close(classifier(values), classifier.head(outputs[:, -1]), rtol=1e-12, atol=1e-12)
+
+
+def test_long_sequences_are_read_in_pieces_to_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = real().double().eval()
+    values = torch.randn(2, 20, 2, dtype=torch.float64)
+    whole, lengths = classifier.read(values), []
+    monkeypatch.setattr(module, "_LONGEST_CALL", 6)
+    classifier.encoder.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    for found, right in zip(classifier.read(values), whole, strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
+    assert lengths == [6, 6, 6, 2]
+
+
+def test_reading_goes_on_from_a_state() -> None:
+    classifier = real().double().eval()
+    values = torch.randn(2, 20, 2, dtype=torch.float64)
+    state = classifier.read(values[:, 7:], classifier.read(values[:, :7]))
+    for found, right in zip(state, classifier.read(values), strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
+
+
+def test_in_evaluation_it_is_a_function_of_its_input() -> None:
+    classifier, values = real(drop_connect=0.9), torch.randn(2, 5, 2)
+    assert torch.equal(classifier.train()(values), classifier.eval()(values))
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        real(class_names=["a", "b", "c"], input_mean=[0.5, 1.0], input_std=[2.0, 3.0], embedding_size=3),
+        real(channels=None, vocabulary=7, embedding_size=3, cell="gru", initialisation="glorot"),
+    ],
+    ids=["real", "tokens"],
+)
+def test_saved_and_loaded_it_is_the_same(classifier: SequenceClassifier, tmp_path: Path) -> None:
+    classifier.eval().save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    json.loads((tmp_path / "config.json").read_text())
+    loaded = SequenceClassifier.from_pretrained(tmp_path).eval()
+    is_token = classifier.encoder.vocabulary is not None
+    values = torch.randint(7, (4, 9)) if is_token else torch.randn(4, 9, 2)
+    assert torch.equal(loaded(values), classifier(values))
+    assert (loaded.class_names, loaded.input_mean, loaded.input_std) == (
+        classifier.class_names,
+        classifier.input_mean,
+        classifier.input_std,
+    )

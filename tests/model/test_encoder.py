@@ -1,0 +1,152 @@
+"""The encoder: its parameters, how they begin, and its errors. Its numbers are checked in tests/numerics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from longreach.auxiliary.decoder import SegmentDecoder
+from longreach.errors import ConfigError, DataError
+from longreach.model.cells import CellName, find_cell
+from longreach.model.classifier import SequenceClassifier
+from longreach.model.encoder import RecurrentEncoder
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_the_papers_network_has_464_139_parameters() -> None:
+    """Section 4.1 says 0.5 M weights; that fits width 128 in the auxiliary network, not the 256 of the review."""
+    classifier = SequenceClassifier(classes=10, channels=1, hidden_size=128, embedding_size=128, head_size=256)
+    decoder = SegmentDecoder(channels=1, encoder_size=128, layers=2, embedding_size=128, head_size=256)
+    lstm = 4 * 128 * (128 + 128 + 1)
+    assert count(classifier) == (1 + 1) * 128 + lstm + (128 + 1) * 256 + (256 + 1) * 10 == 167_434
+    assert count(decoder) == (1 + 1) * 128 + 2 * lstm + (128 + 1) * 256 + (256 + 1) * 1 == 296_705
+    assert count(classifier) + count(decoder) == 464_139
+
+
+@pytest.mark.parametrize(("cell", "gates", "biases"), [("lstm", 4, 1), ("gru", 3, 2), ("rnn_tanh", 1, 1)])
+def test_parameters_of_every_cell(cell: CellName, gates: int, biases: int) -> None:
+    encoder = RecurrentEncoder(channels=3, cell=cell, hidden_size=5, layers=2)
+    assert count(encoder) == gates * 5 * (3 + 5 + biases) + gates * 5 * (5 + 5 + biases)
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_parameters_of_a_lookup() -> None:
+    encoder = RecurrentEncoder(vocabulary=11, cell="lstm", hidden_size=5, embedding_size=7)
+    assert count(encoder) == 11 * 7 + 4 * 5 * (7 + 5 + 1)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+def test_the_forget_bias_is_added_to_the_forget_gate_alone(cell: CellName) -> None:
+    encoders = []
+    for bias in (0.0, 2.5):
+        torch.manual_seed(0)
+        encoders.append(RecurrentEncoder(channels=2, cell=cell, hidden_size=3, layers=2, forget_bias=bias))
+    without, with_bias = (dict(encoder.named_parameters()) for encoder in encoders)
+    for name in without:
+        moved = with_bias[name] - without[name]
+        expected = torch.zeros_like(moved)
+        if cell == "lstm" and name.startswith("bias_ih"):
+            expected[3:6] = 2.5  # gates in the order input, forget, cell, output
+        torch.testing.assert_close(moved, expected, rtol=0, atol=1e-6)
+
+
+def test_the_forget_bias_is_one_unless_told_otherwise() -> None:
+    encoder = RecurrentEncoder(channels=2, hidden_size=3, initialisation="glorot")
+    assert encoder.bias_ih_l0.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_high_forget_bias_makes_the_state_last() -> None:
+    """The bias must act on the gate that multiplies c: an impulse is then still there after 100 steps."""
+    torch.manual_seed(0)
+    kept = []
+    for bias in (0.0, 10.0):
+        encoder = RecurrentEncoder(channels=1, hidden_size=4, forget_bias=bias)
+        state = (torch.zeros(1, 1, 4), torch.ones(1, 1, 4))
+        still = encoder(torch.zeros(1, 100, 1), encoder.initial_state(1))[1][1]
+        kept.append((encoder(torch.zeros(1, 100, 1), state)[1][1] - still).abs().max().item())
+    assert kept[0] < 1e-3
+    assert kept[1] > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_initial_state_is_zero_in_the_weights_precision(dtype: torch.dtype) -> None:
+    encoder = RecurrentEncoder(channels=2, hidden_size=3, layers=2).to(dtype)
+    for part in encoder.initial_state(5):
+        assert torch.equal(part, torch.zeros(2, 5, 3, dtype=dtype))
+        assert part.dtype == dtype
+
+
+def test_what_is_saved_is_what_is_trained() -> None:
+    encoder = RecurrentEncoder(channels=2, hidden_size=3, layers=2, embedding_size=4)
+    assert set(encoder.state_dict()) == {name for name, _ in encoder.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "encoder: expected either channels or vocabulary, found channels=None and vocabulary=None"),
+        (
+            {"channels": 1, "vocabulary": 3, "embedding_size": 2},
+            "encoder: expected either channels or vocabulary, found channels=1 and vocabulary=3",
+        ),
+        ({"vocabulary": 3}, "encoder: tokens need an embedding; give embedding_size"),
+        ({"channels": 1, "hidden_size": 0}, "encoder hidden_size: expected at least 1, found 0"),
+        ({"channels": 1, "layers": 0}, "encoder layers: expected at least 1, found 0"),
+        ({"channels": 1, "embedding_size": 0}, "encoder embedding_size: expected at least 1, found 0"),
+        ({"channels": 1, "cell": "qrnn"}, "cell: expected one of lstm, gru, rnn_tanh, rnn_relu, found 'qrnn'"),
+    ],
+)
+def test_faults(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RecurrentEncoder(**arguments)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "inputs", "message"),
+    [
+        (
+            False,
+            torch.zeros(2, 3),
+            "encoder input: expected (batch, steps, 2) floating point, found (2, 3) of torch.float32",
+        ),
+        (
+            False,
+            torch.zeros(2, 3, 1),
+            "encoder input: expected (batch, steps, 2) floating point, found (2, 3, 1) of torch.float32",
+        ),
+        (
+            False,
+            torch.zeros(2, 3, 2, dtype=torch.int64),
+            "encoder input: expected (batch, steps, 2) floating point, found (2, 3, 2) of torch.int64",
+        ),
+        (
+            True,
+            torch.zeros(2, 3),
+            "encoder input: expected (batch, steps) integer tokens, found (2, 3) of torch.float32",
+        ),
+        (
+            True,
+            torch.zeros(2, 3, 1, dtype=torch.int64),
+            "encoder input: expected (batch, steps) integer tokens, found (2, 3, 1) of torch.int64",
+        ),
+    ],
+)
+def test_inputs_of_another_form(tokens: bool, inputs: torch.Tensor, message: str) -> None:
+    if tokens:
+        encoder = RecurrentEncoder(vocabulary=5, embedding_size=2, hidden_size=3)
+    else:
+        encoder = RecurrentEncoder(channels=2, hidden_size=3)
+    with pytest.raises(DataError) as caught:
+        encoder(inputs)
+    assert str(caught.value) == message
+
+
+def test_every_cell_name_is_found() -> None:
+    assert [find_cell(name).states for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")] == [2, 1, 1, 1]

@@ -1,0 +1,60 @@
+"""How weights begin: the bounds of PyTorch's and TensorFlow 1's defaults."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from longreach.model.encoder import RecurrentEncoder
+from longreach.model.initialisation import Initialisation, initialise_linear
+
+
+def is_uniform(weights: torch.Tensor, bound: float) -> bool:
+    """Within the bound, reaching it, and with a uniform number's deviation."""
+    flat = weights.detach().flatten()
+    deviation = bound / math.sqrt(3)
+    return bool(
+        flat.abs().max() <= bound
+        and flat.abs().max() > 0.98 * bound
+        and abs(flat.mean()) < 5 * deviation / math.sqrt(len(flat))
+        and abs(flat.std() / deviation - 1) < 5 / math.sqrt(len(flat))
+    )
+
+
+@pytest.mark.parametrize(("scheme", "bound"), [("torch", 1 / math.sqrt(40)), ("glorot", math.sqrt(6 / (40 + 60)))])
+def test_linear(scheme: Initialisation, bound: float) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(40, 60)
+    initialise_linear(layer.weight, layer.bias, scheme)
+    assert is_uniform(layer.weight, bound)
+    assert (layer.bias == 0).all() if scheme == "glorot" else is_uniform(layer.bias, bound)
+
+
+def test_torchs_scheme_is_what_torch_does() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(40, 60)
+    assert is_uniform(layer.weight, 1 / math.sqrt(40))
+    recurrent = nn.LSTM(10, 60)
+    assert is_uniform(recurrent.weight_ih_l0, 1 / math.sqrt(60))
+    assert is_uniform(recurrent.weight_hh_l0, 1 / math.sqrt(60))
+
+
+def test_recurrent_glorot_is_that_of_the_joint_kernel() -> None:
+    """TensorFlow 1's LSTM cell has one kernel of (inputs + H, 4 H)."""
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=40, hidden_size=50, layers=2, initialisation="glorot", forget_bias=0.0)
+    for layer, inputs in ((0, 40), (1, 50)):
+        bound = math.sqrt(6 / (inputs + 50 + 4 * 50))
+        assert is_uniform(getattr(encoder, f"weight_ih_l{layer}"), bound)
+        assert is_uniform(getattr(encoder, f"weight_hh_l{layer}"), bound)
+        assert (getattr(encoder, f"bias_ih_l{layer}") == 0).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_recurrent_torch(cell: str) -> None:
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=40, hidden_size=50, cell=cell, forget_bias=0.0)  # type: ignore[arg-type]
+    assert all(is_uniform(parameter, 1 / math.sqrt(50)) for parameter in encoder.parameters())

@@ -1,0 +1,103 @@
+"""What may enter a batch, and the text of each refusal."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from longreach.batch import SequenceBatch
+from longreach.errors import DataError
+
+
+def test_a_batch_of_real_values() -> None:
+    batch = SequenceBatch(torch.zeros(3, 5, 2), torch.tensor([5, 1, 3]), torch.tensor([0, 1, 0]))
+    assert (batch.size, batch.steps, batch.is_token, batch.is_equal_length) == (3, 5, False, False)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_a_batch_of_tokens_of_equal_length(dtype: torch.dtype) -> None:
+    batch = SequenceBatch.equal(torch.zeros(3, 5, dtype=dtype))
+    assert (batch.size, batch.steps, batch.is_token, batch.is_equal_length) == (3, 5, True, True)
+    assert batch.lengths.tolist() == [5, 5, 5]
+    assert batch.labels is None
+
+
+def test_moving_keeps_the_lengths_on_the_cpu() -> None:
+    batch = SequenceBatch.equal(torch.zeros(3, 5, 2), torch.tensor([0, 1, 0])).to("meta")
+    assert batch.labels is not None
+    assert (batch.values.device.type, batch.labels.device.type, batch.lengths.device.type) == ("meta", "meta", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("values", "lengths", "labels", "message"),
+    [
+        (
+            torch.zeros(3, 5),
+            torch.tensor([5, 5, 5]),
+            None,
+            "batch values: expected (batch, steps, channels) for real-valued sequences, found (3, 5); "
+            "add the channel as a last dimension with values.unsqueeze(-1)",
+        ),
+        (
+            torch.zeros(3, 5, 1, dtype=torch.int64),
+            torch.tensor([5, 5, 5]),
+            None,
+            "batch values: expected (batch, steps, channels) floating point or (batch, steps) integers, "
+            "found (3, 5, 1) of torch.int64",
+        ),
+        (
+            torch.zeros(3, 5, dtype=torch.bool),
+            torch.tensor([5, 5, 5]),
+            None,
+            "batch values: expected (batch, steps, channels) floating point or (batch, steps) integers, "
+            "found (3, 5) of torch.bool",
+        ),
+        (
+            torch.zeros(0, 5, 1),
+            torch.zeros(0, dtype=torch.int64),
+            None,
+            "batch values: expected at least one sequence of at least one step, found shape (0, 5, 1)",
+        ),
+        (
+            torch.zeros(3, 0, 1),
+            torch.tensor([0, 0, 0]),
+            None,
+            "batch values: expected at least one sequence of at least one step, found shape (3, 0, 1)",
+        ),
+        (
+            torch.zeros(3, 5, 1),
+            torch.tensor([5, 5]),
+            None,
+            "batch lengths: expected shape (3,), one for each sequence, found (2,)",
+        ),
+        (
+            torch.zeros(3, 5, 1),
+            torch.tensor([5, 5, 5]),
+            torch.tensor([0]),
+            "batch labels: expected shape (3,), one for each sequence, found (1,)",
+        ),
+        (
+            torch.zeros(3, 5, 1),
+            torch.tensor([5, 0, 6]),
+            None,
+            "batch lengths: expected 1 to 5 steps, found 0 in row 1; drop empty sequences and give lengths in steps",
+        ),
+        (
+            torch.zeros(3, 5, 1),
+            torch.tensor([5, 5, 6]),
+            None,
+            "batch lengths: expected 1 to 5 steps, found 6 in row 2; drop empty sequences and give lengths in steps",
+        ),
+    ],
+)
+def test_faults(values: Tensor, lengths: Tensor, labels: Tensor | None, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        SequenceBatch(values, lengths, labels)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("values", [torch.zeros(()), torch.zeros(4)])
+def test_equal_refuses_values_without_steps_by_the_same_text(values: Tensor) -> None:
+    with pytest.raises(DataError, match="batch values: expected"):
+        SequenceBatch.equal(values)
