@@ -41,10 +41,13 @@ def test_a_token_is_looked_up(dtype: torch.dtype) -> None:
             assert torch.equal(found[row, step], embedding.weight[int(tokens[row, step])])
 
 
-def test_an_embedded_token_has_about_unit_length() -> None:
+@pytest.mark.parametrize("size", [64, 512])
+def test_an_embedded_token_has_the_same_length_at_any_size(size: int) -> None:
     torch.manual_seed(0)
-    lengths = TokenEmbedding(500, 128).weight.norm(dim=1)
-    assert 0.5 < lengths.min() < lengths.max() < 0.65  # sqrt(1/3), the deviation of a uniform number
+    lengths = TokenEmbedding(500, size).weight.norm(dim=1)
+    # The square of a number uniform in ±1/sqrt(E) is 1 / (3 E) on average.
+    assert abs(lengths.square().mean() - 1 / 3) < 0.01
+    assert lengths.max() < 1
 
 
 @pytest.mark.parametrize("token", [-1, 4])

@@ -25,7 +25,7 @@ def test_without_drop_connect_it_is_linear_relu_linear() -> None:
 
 
 def effective_weight(head: FeedForward, seed: int) -> torch.Tensor:
-    """The second layer's weight as one call used it: the gradient of each output's sum with respect to the hidden units."""
+    """The second layer's weight as one call used it: its answer to each hidden unit alone."""
     hidden = torch.eye(head.second.in_features, dtype=torch.float64)
     head.first.weight.data, head.first.bias.data = hidden.clone(), torch.zeros(len(hidden), dtype=torch.float64)
     return (head(hidden, generator(seed)) - head.second.bias).T

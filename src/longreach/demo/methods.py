@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from longreach.config import RunConfig
 from longreach.errors import ConfigError
-from longreach.recipes import Recipe, mnist14_lstm_full, mnist14_lstm_truncated, mnist14_r, mnist14_recall
+from longreach.recipes import Recipe
+from longreach.recipes.mnist14 import mnist14_lstm_full, mnist14_lstm_truncated, mnist14_r, mnist14_recall
 
 FEWEST_UPDATES = 4
 """Below it a run of two phases cannot be divided as its recipe is."""

@@ -86,7 +86,7 @@ def write_report(
                 strict=True,
             )
         ],
-        "explained": explained_variance(objective, data.train, data.test),
+        "explained": _explained(explained_variance(objective, data.train, data.test)),
         "cost": _cost(costs),
         "short_cost": _short_cost(by_name, steps, costs),
         "facts": _facts(records["recall"], costs, taken),
@@ -159,6 +159,12 @@ def _curve_note(configs: dict[str, RunConfig]) -> str:
         for method in METHODS
         if _pretraining(configs[method.name])
     )
+
+
+def _explained(share: float) -> str:
+    if share <= 0.0:
+        return "the answers are no better than giving every pixel its average."
+    return f"the answers explain {percent(share)} of what varies from picture to picture."
 
 
 def _cost(costs: dict[str, Any]) -> dict[str, Any]:

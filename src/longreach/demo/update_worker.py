@@ -1,7 +1,7 @@
 """One update on a long sequence, timed and weighed in a fresh process: `python -m longreach.demo.update_worker`.
 
-Task: the fields of `CostSettings`, and method ("full" or "recall"), batch, threads, until (when to have ended, in seconds
-of the wall's clock). Answers on standard output with JSON.
+Task: the fields of `CostSettings`, and method ("full" or "recall"), batch, threads, until (when to have ended, in
+seconds of the wall's clock). Answers on standard output with JSON.
 
 Shapes: B batch, T steps, H hidden.
 """

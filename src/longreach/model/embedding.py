@@ -46,7 +46,7 @@ class TokenEmbedding(nn.Module):
         vocabulary: V, tokens run from 0 to V - 1.
         size: E.
 
-    Choice: uniform in ±1/sqrt(E), so that an embedded step has about unit length under either initialisation.
+    Choice: uniform in ±1/sqrt(E) under either initialisation, so that an embedded step is about 0.6 long at any size.
     """
 
     def __init__(self, vocabulary: int, size: int) -> None:

@@ -16,7 +16,7 @@ from longreach.config import (
     RunConfig,
 )
 
-UPDATES = 6_000
+UPDATES = 4_500
 """Of every MNIST-14 recipe, pretraining included, so that the methods can be compared."""
 
 _TRUNCATION = 28
@@ -30,7 +30,7 @@ def mnist14_lstm_full() -> RunConfig:
         model=ModelConfig(hidden_size=64, embedding_size=64),
         phases=(_phase(UPDATES),),
         batch_size=32,
-        evaluate_every=500,
+        evaluate_every=250,
     )
 
 
@@ -40,9 +40,9 @@ def mnist14_lstm_truncated() -> RunConfig:
 
 
 def mnist14_r() -> RunConfig:
-    """r-LSTM: rebuilds four segments of 28 steps, then classifies as well."""
+    """r-LSTM: rebuilds the last 98 steps before a random anchor, then classifies as well."""
     loss = ReconstructConfig(
-        segments=4, length=28, truncation=28, place="past", decoder_embedding_size=64, drop_connect=0.0
+        segments=1, length=98, truncation=28, place="immediate", decoder_embedding_size=64, drop_connect=0.0
     )
     return mnist14_lstm_truncated().model_copy(
         update={"name": "mnist14-r", "auxiliary": (loss,), "phases": _pretrained()}
@@ -50,8 +50,8 @@ def mnist14_r() -> RunConfig:
 
 
 def mnist14_p() -> RunConfig:
-    """p-LSTM: foretells four segments of 28 steps, then classifies as well."""
-    loss = PredictConfig(segments=4, length=28, truncation=28, decoder_embedding_size=64, drop_connect=0.0)
+    """p-LSTM: foretells the 98 steps after a random anchor, then classifies as well."""
+    loss = PredictConfig(segments=1, length=98, truncation=28, decoder_embedding_size=64, drop_connect=0.0)
     return mnist14_lstm_truncated().model_copy(
         update={"name": "mnist14-p", "auxiliary": (loss,), "phases": _pretrained()}
     )

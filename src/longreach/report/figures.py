@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 
@@ -24,7 +25,7 @@ _INK, _FAINT = "#010101", "#020202"
 
 _SERIES = ("#010203", "#010204", "#010205", "#010206", "#010207", "#010208")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10,
     "axes.edgecolor": _FAINT,
@@ -76,6 +77,7 @@ def learning_curves(curves: Sequence[Curve], *, width: float, height: float, sal
                 marker=_MARKERS[curve.series],
                 markersize=4,
                 linewidth=1.8,
+                clip_on=False,  # The last marker stands on the edge.
             )
         axes.set_xlabel("updates")
         axes.set_title("validation accuracy, %", fontsize=10, loc="left", color=_INK)

@@ -1,0 +1,190 @@
+"""The objective: the sum of its terms, each at its own stops, the same under a seed whatever else draws numbers.
+
+Shapes: B batch, T steps, C channels, H hidden, N anchors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from longreach.auxiliary.decoder import SegmentDecoder
+from longreach.auxiliary.predict import Predict
+from longreach.auxiliary.recall import Recall
+from longreach.auxiliary.reconstruct import Reconstruct
+from longreach.auxiliary.schedule import TruthSchedule
+from longreach.batch import SequenceBatch
+from longreach.errors import DataError
+from longreach.model.classifier import SequenceClassifier
+from longreach.randomness import derived_generator
+from longreach.training.objective import Objective, term_names
+from longreach.unrolling import unroll
+
+B, T, H = 3, 24, 4
+
+
+def make(truncation: int | None = 6, seed: int = 5, losses: str = "rpcc") -> Objective:
+    """r, p and two recall losses with weights, truncations and numbers of anchors of their own."""
+    torch.manual_seed(0)
+
+    def decoder() -> SegmentDecoder:
+        return SegmentDecoder(channels=1, encoder_size=H, head_size=5, embedding_size=3)
+
+    made: dict[str, Any] = {
+        "r": lambda: Reconstruct(decoder(), segments=2, length=8, truncation=5, weight=0.7, schedule=TruthSchedule(50)),
+        "p": lambda: Predict(decoder(), segments=1, length=6, truncation=None, weight=1.3),
+        "c": lambda: Recall(channels=1, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=4, weight=3.0),
+    }
+    classifier = SequenceClassifier(classes=4, channels=1, hidden_size=H, embedding_size=3, head_size=5)
+    return Objective(classifier, [made[loss]() for loss in losses], truncation, seed).double()
+
+
+def batch(labels: bool = True) -> SequenceBatch:
+    draws = torch.Generator().manual_seed(1)
+    values = torch.randn(B, T, 1, generator=draws, dtype=torch.float64)
+    return SequenceBatch.equal(values, torch.tensor([0, 3, 1]) if labels else None)
+
+
+def slow(objective: Objective, given: SequenceBatch, update: int) -> dict[str, Tensor]:
+    """Every term by itself, each with its own run of the encoder."""
+    encoder, terms = objective.classifier.encoder, {}
+    (end,) = unroll(encoder, given.values, [T], objective.truncation)
+    logits = objective.classifier.head(end[0][-1], derived_generator(objective.seed, "head", update))
+    assert given.labels is not None
+    picked = logits.log_softmax(-1)[torch.arange(B), given.labels]
+    terms["supervised"] = -picked.sum() / B
+    for place, (name, loss) in enumerate(zip(term_names(list(objective.auxiliary)), objective.auxiliary, strict=True)):
+        anchors = loss.sample(given.lengths, derived_generator(objective.seed, f"anchors {place}", update), update)
+        states = [unroll(encoder, given.values, [stop], loss.truncation)[0] for stop in anchors.stops]
+        terms[name] = loss(states, given, anchors)
+    return terms
+
+
+@pytest.mark.parametrize("truncation", [6, None])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(truncation: int | None, training: bool) -> None:
+    objective = make(truncation).train(training)
+    found = objective(batch(), 7)
+    terms = slow(objective, batch(), 7)
+    assert list(found) == ["loss", "supervised", "reconstruct", "predict", "recall", "recall_2"]
+    for name, right in terms.items():
+        torch.testing.assert_close(found[name], right, rtol=1e-10, atol=1e-10)
+    total = (
+        terms["supervised"]
+        + 0.7 * terms["reconstruct"]
+        + 1.3 * terms["predict"]
+        + 3.0 * terms["recall"]
+        + 3.0 * terms["recall_2"]
+    )
+    torch.testing.assert_close(found["loss"], total, rtol=1e-10, atol=1e-10)
+    parameters = list(objective.parameters())
+    for a, b in zip(
+        torch.autograd.grad(found["loss"], parameters), torch.autograd.grad(total, parameters), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_a_phase_without_the_classifier_needs_no_labels_and_leaves_its_head_alone() -> None:
+    objective = make()
+    found = objective(batch(labels=False), 7, supervised=False)
+    assert list(found) == ["loss", "reconstruct", "predict", "recall", "recall_2"]
+    both = objective(batch(), 7)
+    for name in ("reconstruct", "predict", "recall", "recall_2"):
+        torch.testing.assert_close(found[name], both[name], rtol=1e-12, atol=1e-12)
+    found["loss"].backward()
+    assert all(parameter.grad is None for parameter in objective.classifier.head.parameters())
+    assert all(parameter.grad is not None for parameter in objective.classifier.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in objective.auxiliary.parameters())
+
+
+def test_a_phase_without_auxiliary_losses_leaves_them_alone() -> None:
+    objective = make()
+    found = objective(batch(), 7, auxiliary=False)
+    assert list(found) == ["loss", "supervised"]
+    assert torch.equal(found["loss"], found["supervised"])
+    torch.testing.assert_close(found["supervised"], objective(batch(), 7)["supervised"], rtol=1e-12, atol=1e-12)
+    found["loss"].backward()
+    assert all(parameter.grad is None for parameter in objective.auxiliary.parameters())
+
+
+def test_without_auxiliary_losses_it_trains_the_classifier() -> None:
+    found = make(losses="")(batch(), 0)
+    assert list(found) == ["loss", "supervised"]
+
+
+def test_the_same_seed_and_update_give_the_same_losses_bit_for_bit_whatever_the_global_generator_did() -> None:
+    objective = make().train()
+    first = objective(batch(), 7)
+    torch.manual_seed(1234)
+    before = torch.get_rng_state()
+    second = objective(batch(), 7)
+    assert torch.equal(torch.get_rng_state(), before)
+    for name in first:
+        assert torch.equal(first[name], second[name])
+
+
+@pytest.mark.parametrize("what", ["update", "seed"])
+def test_another_update_or_seed_draws_everything_anew(what: str) -> None:
+    objective = make().train()
+    first = objective(batch(), 7)
+    if what == "seed":
+        objective.seed = 6
+    second = objective(batch(), 8 if what == "update" else 7)
+    for name in ("supervised", "reconstruct", "predict", "recall", "recall_2"):
+        assert not torch.equal(first[name], second[name]), name
+
+
+class Noted(nn.Module):
+    """Wraps an encoder and notes how many steps it read, with and without gradient."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.without = 0
+
+    def forward(self, inputs: Tensor, state: Any) -> Any:
+        self.without += 0 if torch.is_grad_enabled() else inputs.shape[1]
+        return self.encoder(inputs, state)
+
+
+def test_the_sequence_is_read_once_for_all_losses() -> None:
+    objective = make(losses="rcc")
+    noted = Noted(objective.classifier.encoder)
+    objective.classifier.encoder = noted  # type: ignore[assignment]
+    for update in range(10):
+        noted.without = 0
+        objective(batch(), update)
+        assert 0 < noted.without < T
+
+
+def test_the_schedule_is_told_the_update() -> None:
+    objective = make(losses="r").eval()
+    seen: list[float] = []
+    objective.auxiliary[0].register_forward_pre_hook(lambda _, given: seen.append(given[2].truth))
+    for update in (0, 10, 25, 50, 80):
+        objective(batch(), update)
+    assert seen == pytest.approx([1.0, 0.8, 0.5, 0.0, 0.0])
+
+
+def test_terms_of_a_kind_are_numbered() -> None:
+    objective = make(losses="crccp")
+    assert term_names(list(objective.auxiliary)) == ["recall", "reconstruct", "recall_2", "recall_3", "predict"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (batch(labels=False), "supervised update: expected a label for every sequence, found a batch without labels"),
+        (
+            SequenceBatch(torch.zeros(2, 5, 1), torch.tensor([5, 3]), torch.tensor([0, 1])),
+            "objective: expected sequences of equal length, found 3 to 5 steps; cut or group them by length",
+        ),
+    ],
+)
+def test_faults(given: SequenceBatch, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        make()(given, 0)
+    assert str(caught.value) == message

@@ -1,0 +1,110 @@
+"""Phases in updates, learning rates by a slow rule, and what a shorter run keeps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+
+from longreach.config import PhaseConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.training.phases import Plan, shrink
+
+
+def plan(*phases: PhaseConfig, per_epoch: int = 10) -> Plan:
+    return Plan.make(RunConfig(phases=phases), per_epoch)
+
+
+def rates(phase: PhaseConfig, per_epoch: int = 10, before: int = 3) -> list[float]:
+    """The rate at every update of a phase that does not come first."""
+    made = plan(PhaseConfig(updates=before), phase, per_epoch=per_epoch).phases[1]
+    return [made.learning_rate(update) for update in range(made.begin, made.end)]
+
+
+def test_the_phase_changes_at_its_boundary_and_the_last_one_lasts() -> None:
+    made = plan(PhaseConfig(name="a", epochs=2), PhaseConfig(name="b", updates=7), PhaseConfig(name="c", epochs=0.5))
+    assert [(phase.begin, phase.end) for phase in made.phases] == [(0, 20), (20, 27), (27, 32)]
+    assert made.updates == 32
+    names = [made.at(update).config.name for update in range(40)]
+    assert names == ["a"] * 20 + ["b"] * 7 + ["c"] * 13
+
+
+def test_a_phase_has_at_least_one_update() -> None:
+    assert plan(PhaseConfig(epochs=0.001)).updates == 1
+
+
+def test_constant() -> None:
+    assert set(rates(PhaseConfig(updates=9, learning_rate=0.002))) == {0.002}
+
+
+def test_halving_each_n_epochs() -> None:
+    """The paper's pretraining in small: halved half-way."""
+    found = rates(PhaseConfig(epochs=4, learning_rate=0.001, schedule="halving", halve_every=2))
+    assert found == [0.001] * 20 + [0.0005] * 20
+
+
+def test_halving_each_n_updates() -> None:
+    found = rates(PhaseConfig(updates=9, learning_rate=0.8, schedule="halving", halve_every=4))
+    assert found == pytest.approx([0.8] * 4 + [0.4] * 4 + [0.2])
+
+
+def test_cosine_falls_from_the_rate_towards_zero() -> None:
+    found = rates(PhaseConfig(updates=8, learning_rate=0.5, schedule="cosine"))
+    assert found == pytest.approx([0.25 * (1 + math.cos(math.pi * into / 8)) for into in range(8)])
+    assert found[0] == 0.5
+    assert found[4] == pytest.approx(0.25)
+    assert all(earlier > later > 0 for earlier, later in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_warmup_rises_linearly_at_the_phases_start(schedule: Any) -> None:
+    without = rates(PhaseConfig(updates=8, learning_rate=0.5, schedule=schedule))
+    found = rates(PhaseConfig(updates=8, learning_rate=0.5, schedule=schedule, warmup=4))
+    assert found[:4] == pytest.approx(
+        [rate * share for rate, share in zip(without, (0.25, 0.5, 0.75, 1.0), strict=False)]
+    )
+    assert found[4:] == without[4:]
+
+
+def test_each_phase_counts_from_its_own_start() -> None:
+    phase = PhaseConfig(epochs=2, learning_rate=0.5, schedule="halving", halve_every=1, warmup=3)
+    assert rates(phase, before=3) == rates(phase, before=17)
+
+
+def long_run() -> RunConfig:
+    return RunConfig(
+        phases=(
+            PhaseConfig(name="pretrain", epochs=100, supervised=False, schedule="halving", halve_every=50),
+            PhaseConfig(name="joint", epochs=900, schedule="halving", halve_every=300, warmup=400),
+            PhaseConfig(name="more", updates=5_000, schedule="halving", halve_every=2_500),
+        ),
+        auxiliary=(ReconstructConfig(sampling_updates=100_000), PredictConfig(), RecallConfig()),
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.037])
+def test_a_shorter_run_keeps_its_proportions(scale: float) -> None:
+    before = Plan.make(long_run(), 469)
+    config = shrink(long_run(), scale, 469)
+    after = Plan.make(config, 469)
+    assert config.budget_scale == scale
+    for old, new in zip(before.phases, after.phases, strict=True):
+        assert new.begin == pytest.approx(scale * old.begin, abs=2)
+        assert new.end == pytest.approx(scale * old.end, abs=2)
+        assert new.config.warmup == pytest.approx(scale * old.config.warmup, abs=0.5)
+        # The rate at a share of the way is the same, but at the very edges of a halving.
+        for share in (0.1, 0.3, 0.45, 0.6, 0.9):
+            at_old = old.begin + int(share * (old.end - old.begin))
+            at_new = new.begin + int(share * (new.end - new.begin))
+            assert new.learning_rate(at_new) == pytest.approx(old.learning_rate(at_old))
+    reconstruct, predict, recall = config.auxiliary
+    assert isinstance(reconstruct, ReconstructConfig)
+    assert reconstruct.sampling_updates == round(100_000 * scale)
+    assert (predict, recall) == long_run().auxiliary[1:]
+    # What is written into the run folder is read back as the same run.
+    assert RunConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_a_run_shrunk_to_nothing_still_has_every_phase() -> None:
+    assert [phase.end for phase in Plan.make(shrink(long_run(), 1e-9, 469), 469).phases] == [1, 2, 3]
