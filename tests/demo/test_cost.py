@@ -29,13 +29,16 @@ def test_costs_are_measured_once_and_full_bptt_takes_more_memory(
     ]
     assert json.loads((tmp_path / "cost.json").read_text()) == costs
     assert costs["settings"] == asdict(SMALL)
-    assert costs["threads"] == 1 and 1 <= costs["batch"] <= 8
+    assert costs["threads"] == 1
+    assert 1 <= costs["batch"] <= 8
     for figures in (costs["full_bptt"], costs["recall"]):
-        assert figures["seconds"] > 0 and figures["updates_timed"] >= 1
+        assert figures["seconds"] > 0
+        assert figures["updates_timed"] >= 1
         assert 0 < figures["peak_memory_over_start_mb"] < figures["peak_memory_mb"]
     # Once more: nothing is started.
     monkeypatch.setattr(cost, "start", None)
-    assert measure_costs(tmp_path, SMALL, lines.append) == costs and len(lines) == 2
+    assert measure_costs(tmp_path, SMALL, lines.append) == costs
+    assert len(lines) == 2
 
 
 def test_a_process_that_fails_is_named_with_its_log(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def test_the_demo_from_end_to_end(
         ("recall", 28),
     ]
     for row in summary:
-        assert row["updates"] == UPDATES and row["seed"] == 3
-        assert 0.0 <= row["test_accuracy"] <= 1.0 and (row["test_accuracy"] * 4_000).is_integer()
+        assert row["updates"] == UPDATES
+        assert row["seed"] == 3
+        assert 0.0 <= row["test_accuracy"] <= 1.0
+        assert (row["test_accuracy"] * 4_000).is_integer()
         assert 0.0 < row["seconds_per_update"] < row["seconds"]
         assert 0.0 < row["peak_memory_over_start_mb"] < row["peak_memory_mb"]
         record = json.loads((out / "runs" / row["method"] / "record.json").read_text())
@@ -43,7 +45,8 @@ def test_the_demo_from_end_to_end(
         assert record["environment"]["threads"] == 1
         assert f"{row['test_accuracy']:.4f}" in said.out
     assert re.search(r"\d+ s in all\. Open .*report\.html", said.out.replace("\n", " "))
-    assert "recall: 12/12 updates" in said.err and "finished" in said.err
+    assert "recall: 12/12 updates" in said.err
+    assert "finished" in said.err
 
     page = (out / "report.html").read_text(encoding="utf-8")
     text = html.unescape(re.sub(r"<[^>]+>", " ", page)).replace("\u00a0", " ")
@@ -56,7 +59,9 @@ def test_the_demo_from_end_to_end(
         assert f"a {digit}, named" in text
     for row in summary:
         assert f"{100 * row['test_accuracy']:.1f} %" in text
-    assert "300 steps" in text and "seed 3" in text and "{{" not in page
+    assert "300 steps" in text
+    assert "seed 3" in text
+    assert "{{" not in page
     assert (out / "cost.json").is_file()
 
     # Once more: nothing is trained or measured again, and what was written is written again.

@@ -17,7 +17,8 @@ def test_all_methods_get_the_same_updates_and_seed(updates: int | None) -> None:
     if updates is not None:
         assert lengths == {updates}
     for config in configs.values():
-        assert config.seed == 5 and not config.tensorboard
+        assert config.seed == 5
+        assert not config.tensorboard
         assert all(phase.updates is not None and phase.updates >= 1 for phase in config.phases)
 
 

@@ -88,7 +88,8 @@ def test_a_training_that_fails_ends_the_others_and_names_its_log(
         "and the same command goes on from here. Its end:\n"
     )
     assert log.read_text().strip().splitlines()[-1] in str(error.value)
-    assert len(children) == 2 and all(child.poll() is not None for child in children)
+    assert len(children) == 2
+    assert all(child.poll() is not None for child in children)
 
 
 def test_an_interruption_ends_all_children(
@@ -97,7 +98,8 @@ def test_an_interruption_ends_all_children(
     monkeypatch.setattr(trainings, "cores", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
         train_all(plan_trainings(tmp_path, configurations(0, 100_000)), Interrupting())  # type: ignore[arg-type]
-    assert len(children) == 2 and all(child.poll() is not None for child in children)
+    assert len(children) == 2
+    assert all(child.poll() is not None for child in children)
 
 
 def test_one_core_trains_one_after_the_other(

@@ -67,4 +67,5 @@ def test_a_live_table_on_a_terminal(tmp_path: Path) -> None:
     text = io.StringIO()
     with Watch({"recall": row(tmp_path / "none.csv")}, Console(file=text, force_terminal=True, width=100)) as watch:
         watch.started("recall")
-    assert "gradient reaches" in text.getvalue() and "0 / 200" in text.getvalue()
+    assert "gradient reaches" in text.getvalue()
+    assert "0 / 200" in text.getvalue()

@@ -37,14 +37,21 @@ def test_a_picture_survives_its_uri() -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), pixels)
 
 
-def test_numbers_are_readable() -> None:
-    assert [spoken_seconds(s) for s in (0.4, 59.4, 59.6, 185, 3720)] == [
+def test_numbers_are_readable_and_no_line_breaks_before_a_unit() -> None:
+    shown = [spoken_seconds(s) for s in (0.4, 59.4, 59.6, 185, 3720)]
+    shown += [short_seconds(s) for s in (0.0123456, 0.4199, 3.951)]
+    shown += [memory(319.6), memory(4400.0), percent(0.8725)]
+    assert not any(" " in text for text in shown)
+    assert [text.replace("\u00a0", " ") for text in shown] == [
         "0 s",
         "59 s",
         "1 min 00 s",
         "3 min 05 s",
         "1 h 02 min",
+        "12.3 ms",
+        "0.42 s",
+        "3.95 s",
+        "320 MB",
+        "4.40 GB",
+        "87.2 %",
     ]
-    assert [short_seconds(s) for s in (0.0123456, 0.4199, 3.951)] == ["12.3 ms", "0.42 s", "3.95 s"]
-    assert [memory(mb) for mb in (319.6, 4400.0)] == ["320 MB", "4.40 GB"]
-    assert percent(0.8725) == "87.2 %"

@@ -15,7 +15,7 @@ from longreach.auxiliary.anchors import Anchors, draw_integers
 from longreach.errors import ConfigError, DataError
 
 Place = Literal["immediate", "past", "overlap"]
-"""Where a rebuilt segment lies: just before the anchor; anywhere before it; or also with up to half of it past it."""
+"""Where a rebuilt segment lies: just before the anchor; anywhere before it; or also with up to L // 2 tokens past it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def segments_in_past(stop: int, steps: int, length: int, place: Place, generator
         (begin, length).
 
     Choice: the paper gives no distribution. Uniform begins among the segments of full length; where the past is
-    shorter than L the segment is all of it. "overlap" lets at most half of a segment pass the anchor.
+    shorter than L the segment is all of it. "overlap" lets at most L // 2 tokens pass the anchor, so that near the
+    sequence's start, where the segment is cut short, more than half of it may lie past the anchor.
     """
     limit = min(steps, stop + length // 2) if place == "overlap" else stop
     taken = min(length, limit)

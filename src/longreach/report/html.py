@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from longreach.files import write_text
 
@@ -54,31 +53,30 @@ def picture_uri(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+_NBSP = "\u00a0"
+"""Between a number and its unit: no line breaks there."""
+
+
 def percent(fraction: float) -> str:
     """A fraction as per cent with one decimal."""
-    return f"{100 * fraction:.1f} %"
+    return f"{100 * fraction:.1f}{_NBSP}%"
 
 
 def spoken_seconds(seconds: float) -> str:
     """A long time for reading: 48 s, 3 min 05 s, 1 h 02 min."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole}{_NBSP}s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+        return f"{whole // 60}{_NBSP}min{_NBSP}{whole % 60:02}{_NBSP}s"
+    return f"{whole // 3600}{_NBSP}h{_NBSP}{whole % 3600 // 60:02}{_NBSP}min"
 
 
 def short_seconds(seconds: float) -> str:
     """A short time with three significant digits: 12.3 ms, 0.42 s, 3.95 s."""
-    return f"{seconds * 1e3:.3g} ms" if seconds < 0.1 else f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g}{_NBSP}ms" if seconds < 0.1 else f"{seconds:.3g}{_NBSP}s"
 
 
 def memory(megabytes: float) -> str:
     """MB of 10^6 bytes for reading: 320 MB, 4.40 GB."""
-    return f"{megabytes:,.0f} MB" if megabytes < 1e3 else f"{megabytes / 1e3:.2f} GB"
-
-
-def as_markup(trusted: str) -> Markup:
-    """A text made by this package that goes into a page as it is."""
-    return Markup(trusted)
+    return f"{megabytes:,.0f}{_NBSP}MB" if megabytes < 1e3 else f"{megabytes / 1e3:.2f}{_NBSP}GB"

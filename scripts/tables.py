@@ -1,0 +1,101 @@
+"""Make the README's tables from the records under results/, or with --check tell whether they are up to date.
+
+python scripts/tables.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "results"
+
+_NAMES = {
+    "mnist14-lstm-truncated": "LSTM, truncated",
+    "mnist14-lstm-full": "LSTM, full backpropagation",
+    "mnist14-r": "r-LSTM, truncated",
+    "mnist14-recall": "recall, truncated",
+}
+
+
+def demo_table(results: Path) -> str:
+    """Test accuracy of the demo's methods over all seeds that were run."""
+    summaries = [json.loads(path.read_text()) for path in sorted(results.glob("demo/seed*/summary.json"))]
+    methods = [row["method"] for row in summaries[0]]
+    lines = [
+        f"| method ({len(summaries)} seeds) | gradient through | updates | test accuracy, mean (lowest to highest) "
+        "| seconds per update |",
+        "|---|---|---|---|---|",
+    ]
+    for place, method in enumerate(methods):
+        rows = [summary[place] for summary in summaries]
+        assert all(row["method"] == method for row in rows)
+        accuracies = [row["test_accuracy"] for row in rows]
+        truncation = rows[0]["truncation"]
+        span = f"{statistics.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})"
+        pace = statistics.mean(row["seconds_per_update"] for row in rows)
+        reach = "all 196 steps" if truncation is None else f"the last {truncation}"
+        lines.append(f"| {_NAMES.get(method, method)} | {reach} | {rows[0]['updates']:,} | {span} | {pace:.3f} |")
+    return "\n".join(lines)
+
+
+def cost_table(results: Path) -> str:
+    """Time and memory of one update on a long sequence."""
+    cost = json.loads((results / "demo" / "seed0" / "cost.json").read_text())
+    lines = ["| | seconds | peak memory over the start, MB | peak memory in all, MB |", "|---|---|---|---|"]
+    for name, text in (
+        ("full_bptt", "full backpropagation"),
+        ("recall", "recall, 20 anchors of 30 steps, the last 300"),
+    ):
+        row = cost[name]
+        over, whole = row["peak_memory_over_start_mb"], row["peak_memory_mb"]
+        lines.append(f"| {text} | {row['seconds']:.2f} | {over:,.0f} | {whole:,.0f} |")
+    return "\n".join(lines)
+
+
+def mnist_table(results: Path) -> str:
+    """The trainings on all of MNIST."""
+    lines = [
+        "| recipe | batch | updates | epochs | test accuracy | hours | parameters |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for path in sorted(results.glob("mnist-*/record.json")):
+        record: dict[str, Any] = json.loads(path.read_text())
+        batch = record["config"]["batch_size"]
+        epochs = record["updates"] * batch / record["data"]["train_size"]
+        hours = record["seconds"] / 3600
+        lines.append(
+            f"| {record['name']} | {batch} | {record['updates']:,} | {epochs:.1f} | {record['test_accuracy']:.3f} "
+            f"| {hours:.2f} | {record['parameters']['total']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def filled(text: str, results: Path) -> str:
+    """The README with its tables made anew."""
+    for name, make in (("demo", demo_table), ("cost", cost_table), ("mnist", mnist_table)):
+        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        assert pattern.search(text), f"no place for the table {name}"
+        table = make(results)
+        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+    return text
+
+
+def main() -> int:
+    """Write the tables, or compare them."""
+    before = README.read_text(encoding="utf-8")
+    after = filled(before, RESULTS)
+    if "--check" in sys.argv[1:]:
+        return int(before != after)
+    README.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

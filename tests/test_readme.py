@@ -1,0 +1,71 @@
+"""What the README says can be typed, works as it stands there; its tables come from the records."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = [
+    line.split("  #")[0].split(" > ")[0].split("    #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_python_examples_run(code: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("longreach ")])
+def test_commands_parse(line: str) -> None:
+    from longreach.cli import app
+
+    _, name, *arguments = shlex.split(line)
+    group = typer.main.get_command(app)
+    context = group.commands[name].make_context(name, arguments)
+    assert not context.args
+    recipe = context.params.get("recipe") or (context.params.get("name") if name == "recipes" else None)
+    if recipe and not recipe.endswith(".yaml"):
+        from longreach.recipes import find_recipe
+
+        find_recipe(recipe)
+    for change in context.params.get("set_") or []:
+        assert "=" in change
+
+
+@pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])
+def test_make_targets_are_there(line: str) -> None:
+    target = shlex.split(line)[1]
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_no_other_kind_of_command_is_shown() -> None:
+    assert SHELL
+    assert all(line.startswith(("longreach ", "make ")) for line in SHELL)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_links_and_pictures_lead_somewhere(link: str) -> None:
+    assert link.startswith("https://") or (ROOT / link).exists()
+
+
+def test_tables_are_those_of_the_committed_records() -> None:
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "scripts" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    assert tables.filled(README, ROOT / "results") == README
+    assert "| " in README
