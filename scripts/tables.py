@@ -17,10 +17,10 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "results"
 
 _NAMES = {
-    "mnist14-lstm-truncated": "LSTM, truncated",
-    "mnist14-lstm-full": "LSTM, full backpropagation",
-    "mnist14-r": "r-LSTM, truncated",
-    "mnist14-recall": "recall, truncated",
+    "lstm-truncated": "LSTM, truncated",
+    "lstm-full": "LSTM, full backpropagation",
+    "r-lstm": "r-LSTM, truncated",
+    "recall": "recall, truncated",
 }
 
 
@@ -41,7 +41,7 @@ def demo_table(results: Path) -> str:
         span = f"{statistics.mean(accuracies):.3f} ({min(accuracies):.3f} to {max(accuracies):.3f})"
         pace = statistics.mean(row["seconds_per_update"] for row in rows)
         reach = "all 196 steps" if truncation is None else f"the last {truncation}"
-        lines.append(f"| {_NAMES.get(method, method)} | {reach} | {rows[0]['updates']:,} | {span} | {pace:.3f} |")
+        lines.append(f"| {_NAMES[method]} | {reach} | {rows[0]['updates']:,} | {span} | {pace:.3f} |")
     return "\n".join(lines)
 
 

@@ -136,9 +136,7 @@ def main() -> None:
             traceback.print_exc()
         print(f"longreach: {error}", file=sys.stderr)
         sys.exit(2)
-    except typer.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("longreach: interrupted; go on with a training by --resume", file=sys.stderr)
         sys.exit(130)
     except Exception as error:

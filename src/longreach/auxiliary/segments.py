@@ -15,7 +15,7 @@ from longreach.auxiliary.anchors import Anchors, draw_integers
 from longreach.errors import ConfigError, DataError
 
 Place = Literal["immediate", "past", "overlap"]
-"""Where a rebuilt segment lies: just before the anchor; anywhere before it; or also with up to L // 2 tokens past it."""
+"""Where a rebuilt segment lies: just before the anchor; anywhere before it; or with up to L // 2 tokens past it."""
 
 
 @dataclass(frozen=True)

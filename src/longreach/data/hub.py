@@ -47,8 +47,8 @@ def images_from_hub(
         labelled: False: images alone, whether labels are there or not.
 
     Returns:
-        images (N, height, width, C) uint8 with C = 1 (grey) or 3 (RGB), labels (N,) int64 or None. Class names are those
-        stored, or else the label numbers from "0" to the highest.
+        images (N, height, width, C) uint8 with C = 1 (grey) or 3 (RGB), labels (N,) int64 or None. Class names are
+        those stored, or else the label numbers from "0" to the highest.
 
     Raises:
         DataError: nothing that can be read there, no such split or column, an image that cannot be decoded or differs

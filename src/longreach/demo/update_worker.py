@@ -8,9 +8,7 @@ Shapes: B batch, T steps, H hidden.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import resource
 import statistics
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from longreach.demo.processes import receive_task
+from longreach.memory import forget_peak, peak_resident_mb, resident_mb
 
 _PROBE_STEPS = 1_024
 """Steps of the short sequence from which the long one's time and memory are foretold."""
@@ -62,12 +61,12 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     update = make_update(task)
     batch = task["batch"]
     sequences = make_batch(batch, task["steps"])
-    resident_before = _memory_mb("VmRSS")
+    resident_before = resident_mb()
     if task["method"] == "full":
         fitting = _fitting_batch(update, batch, task["steps"], task["until"])
         if fitting < batch:
             batch, sequences = fitting, make_batch(fitting, task["steps"])
-    _forget_peak()
+    forget_peak()
     update(sequences, 0)  # Warms up: first calls choose kernels and touch memory for the first time.
     seconds: list[float] = []
     fewest = _FEWEST_UPDATES[task["method"]]
@@ -75,7 +74,7 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
         update(sequences, 1 + len(seconds))
         seconds.append(time.perf_counter() - began)
-    peak = _memory_mb("VmHWM")
+    peak = peak_resident_mb()
     return {
         "seconds": statistics.median(seconds),
         "updates_timed": len(seconds),
@@ -138,39 +137,17 @@ def _fitting_batch(update: Callable[[Any, int], None], batch: int, steps: int, u
 
     probed = min(_PROBE_STEPS, steps)
     short = make_batch(batch, probed)
-    before = _memory_mb("VmHWM")
+    before = peak_resident_mb()
     update(short, 0)
     began = time.perf_counter()
     update(short, 1)
     seconds = (time.perf_counter() - began) * steps / probed
-    memory = (_memory_mb("VmHWM") - before) * steps / probed
+    memory = (peak_resident_mb() - before) * steps / probed
     free = min(psutil.virtual_memory().available, _group_limit()) / 1e6
     left = until - time.time()
     while batch > 1 and (2 * seconds > left or memory > _MEMORY_SHARE * free):
         batch, seconds, memory = batch // 2, seconds / 2, memory / 2
     return batch
-
-
-def _memory_mb(field: str) -> float:
-    """VmRSS (resident now) or VmHWM (its peak) in MB; elsewhere than on Linux, the nearest there is."""
-    # Not getrusage on Linux: its peak outlives exec, so that a child would start with its parent's.
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    import psutil
-
-    if field == "VmRSS":
-        return psutil.Process().memory_info().rss / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def _forget_peak() -> None:
-    """Let VmHWM start anew, so that it is not the trial's; where that cannot be, it is the larger of both."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def _group_limit() -> float:

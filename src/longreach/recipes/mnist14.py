@@ -31,6 +31,7 @@ def mnist14_lstm_full() -> RunConfig:
         phases=(_phase(UPDATES),),
         batch_size=32,
         evaluate_every=250,
+        checkpoint_every=250,
     )
 
 

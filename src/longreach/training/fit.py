@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from longreach.config import RunConfig
 from longreach.data.loader import SequenceLoader
 from longreach.errors import RunError
+from longreach.memory import peak_resident_mb, resident_mb
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
 from longreach.training.build import Datasets, build_datasets, build_objective
@@ -23,7 +24,7 @@ from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan, shrink
 from longreach.training.progress import Progress
-from longreach.training.record import device_mb, environment, resident_mb
+from longreach.training.record import device_mb, environment
 from longreach.training.run_folder import RunFolder
 from longreach.training.stream import UpdateStream
 
@@ -107,8 +108,8 @@ def fit(
         "parameters": _parameters(objective),
         "seconds_per_update": keeper.seconds_in_updates / plan.updates,
         "resumed_at_updates": keeper.resumed_updates,
-        "peak_memory_mb": resident_mb(),
-        "peak_memory_over_start_mb": resident_mb() - memory_at_start,
+        "peak_memory_mb": peak_resident_mb(),
+        "peak_memory_over_start_mb": peak_resident_mb() - memory_at_start,
         "peak_device_memory_mb": device_mb(),
     }
     results = _finish(config, folder, objective, data, keeper)
