@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 
 _Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+_INTERRUPTED = 130
+"""What a shell expects of a command that Ctrl-C ended: 128 and the signal's number."""
+
 _Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
@@ -137,12 +140,18 @@ def main() -> None:
         print(f"longreach: {error}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        print("longreach: interrupted; go on with a training by --resume", file=sys.stderr)
-        sys.exit(130)
+        _exit_interrupted()
     except Exception as error:
         _exit_on_usage(error)
         raise
+    if result == _INTERRUPTED:  # Typer takes Ctrl-C as an exit with this status.
+        _exit_interrupted()
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _exit_interrupted() -> None:
+    print("longreach: interrupted; the same command goes on with it (train: with --resume)", file=sys.stderr)
+    sys.exit(_INTERRUPTED)
 
 
 def _exit_on_usage(error: Exception) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,13 @@ def fit(
     Raises:
         RunError: the folder holds another run, or cannot be written.
         DataError: data that are missing or broken.
+        KeyboardInterrupt: Ctrl-C; the last checkpoint is there to resume from.
     """
     # What Lightning has to say of devices and limits is ours to say, in our own words.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    # Lightning asks PyTorch's tree utilities in a way that PyTorch has since renamed.
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+    warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
     folder = RunFolder(out)
     if resume:
         _check_same_run(config, folder)
@@ -98,7 +103,11 @@ def fit(
     )
     module = ObjectiveModule(objective, config, plan)
     checkpoint = folder.last if resume and folder.last.is_file() else None
-    trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
+    except SystemExit:
+        # Lightning turns Ctrl-C into an exit of its own, with nothing said.
+        raise KeyboardInterrupt from None
     if trainer.global_step < plan.updates:
         raise RunError(
             f"{out}: stopped after {trainer.global_step} of {plan.updates} updates; go on with it by --resume"

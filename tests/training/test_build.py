@@ -1,0 +1,133 @@
+"""The same task from every source, and what is fitted on which part."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from longreach.config import DataConfig, RunConfig, parse_config
+from longreach.recipes import RECIPES, recipe_name
+from longreach.training.build import build_datasets, build_objective
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataConfig]:
+    """The same 60 + 20 images as IDX files, as a folder of Parquet files and as an image folder."""
+    from datasets import ClassLabel, Dataset, Features, Image
+    from PIL import Image as Picture
+
+    root = tmp_path_factory.mktemp("sources")
+    generator = np.random.default_rng(0)
+    features = Features({"image": Image(), "label": ClassLabel(names=list("0123456789"))})
+    (root / "idx").mkdir()
+    (root / "parquet").mkdir()
+    for split, prefix, count in (("train", "train", 60), ("test", "t10k", 20)):
+        images = generator.integers(0, 256, (count, 6, 6), dtype=np.uint8)
+        # Sorted by class, as an image folder is read.
+        labels = np.sort(np.arange(count) % 10)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            path = root / "idx" / f"{prefix}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))
+        pictures = [Picture.fromarray(image) for image in images]
+        rows = Dataset.from_dict({"image": pictures, "label": labels.tolist()}, features=features)
+        rows.to_parquet(root / "parquet" / f"{split}-00000-of-00001.parquet")
+        for row, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+            folder = root / "folder" / split / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            picture.save(folder / f"{row:03}.png")
+    return {
+        "idx": DataConfig(source="idx", path=str(root / "idx"), validation=20),
+        "parquet": DataConfig(source="hub", path=str(root / "parquet"), validation=20),
+        "folder": DataConfig(source="hub", path=str(root / "folder"), validation=20),
+    }
+
+
+@pytest.mark.parametrize("other", ["parquet", "folder"])
+def test_every_source_gives_the_same_sequences(sources: dict[str, DataConfig], other: str) -> None:
+    idx, hub = build_datasets(sources["idx"]), build_datasets(sources[other])
+    for part in ("train", "validation", "test"):
+        assert getattr(idx, part).fingerprint() == getattr(hub, part).fingerprint()
+    assert idx.train.standardisation == hub.train.standardisation
+    assert idx.train.class_names == hub.train.class_names
+
+
+def test_standardisation_is_fitted_on_the_training_part_alone(sources: dict[str, DataConfig]) -> None:
+    data = build_datasets(sources["idx"])
+    assert data.validation is not None
+    mean, std = data.train.values.mean(), data.train.values.std()
+    for part in (data.train, data.validation, data.test):
+        assert part.standardisation is not None
+        assert part.standardisation.mean == pytest.approx([mean])
+        assert part.standardisation.std == pytest.approx([std])
+    whole = np.concatenate([data.train.values, data.validation.values])
+    assert whole.mean() != pytest.approx(mean)
+
+
+def test_validation_and_permutation_do_not_depend_on_the_runs_seed(sources: dict[str, DataConfig]) -> None:
+    data = sources["idx"].model_copy(update={"permutation_seed": 7})
+    runs = [RunConfig(seed=seed, data=data) for seed in (0, 1)]
+    one, other = (build_datasets(run.data) for run in runs)
+    assert one.validation is not None
+    assert other.validation is not None
+    assert one.validation.fingerprint() == other.validation.fingerprint()
+    assert one.train.fingerprint() == other.train.fingerprint()
+    unpermuted = build_datasets(sources["idx"])
+    assert one.train.fingerprint() != unpermuted.train.fingerprint()
+    assert np.array_equal(np.sort(one.train.values, axis=1), np.sort(unpermuted.train.values, axis=1))
+
+
+def test_monitored_parts_are_the_ones_asked_for(sources: dict[str, DataConfig]) -> None:
+    data = build_datasets(sources["idx"])
+    parts = data.monitored(("train", "validation", "test"))
+    assert [len(part) for part in parts.values()] == [40, 20, 20]
+    assert np.array_equal(parts["train"].values, data.train.values)
+    assert list(data.monitored(("test",))) == ["test"]
+
+
+def test_weights_are_a_function_of_the_seed(sources: dict[str, DataConfig]) -> None:
+    data = build_datasets(sources["idx"])
+    config = parse_config({"model": {"hidden_size": 5}, "auxiliary": [{"kind": "recall"}, {"kind": "predict"}]}, "test")
+
+    def weights(seed: int, noise: int) -> torch.Tensor:
+        torch.manual_seed(noise)
+        objective = build_objective(config.with_set({"seed": seed}), data.train)
+        return torch.cat([p.flatten() for p in objective.parameters()])
+
+    assert torch.equal(weights(0, 1), weights(0, 2))
+    assert not torch.equal(weights(0, 1), weights(1, 1))
+    torch.manual_seed(5)
+    before = torch.rand(1)
+    torch.manual_seed(5)
+    build_objective(config, data.train)
+    assert torch.equal(torch.rand(1), before)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=recipe_name)
+def test_every_recipe_builds_and_updates(recipe, sources: dict[str, DataConfig]) -> None:
+    config = recipe()
+    # Small images instead of the recipe's; everything else as it stands.
+    data = build_datasets(sources["idx"])
+    objective = build_objective(config, data.train).train()
+    batch = data.train.batch(np.arange(4))
+    for phase in config.phases:
+        losses = objective(batch, 0, supervised=phase.supervised, auxiliary=phase.auxiliary)
+        objective.zero_grad()
+        losses["loss"].backward()
+        trained = [p.grad is not None for p in objective.classifier.head.parameters()]
+        assert all(trained) if phase.supervised else not any(trained)
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in objective.classifier.encoder.parameters())
+
+
+def test_the_papers_network_has_the_papers_size() -> None:
+    from longreach.recipes import find_recipe
+
+    config = find_recipe("mnist-r")
+    train = build_datasets(DataConfig()).train
+    objective = build_objective(config, train)
+    # 464 k with a linear embedding (the paper says 0.5 M).
+    assert sum(p.numel() for p in objective.parameters()) == 464_139
