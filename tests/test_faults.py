@@ -174,14 +174,19 @@ def test_fault_pretraining_steps_the_optimiser_once_per_segment_or_window(tmp_pa
         },
         "test",
     )
-    steps: list[int] = []
-    handle = register_optimizer_step_post_hook(lambda *_: steps.append(1))
+    untrained: list[int] = []  # at each step of the optimiser, the parameters that had no gradient
+
+    def note(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        untrained.append(sum(p.grad is None for group in optimiser.param_groups for p in group["params"]))
+
+    handle = register_optimizer_step_post_hook(note)
     try:
         record = fit(config, tmp_path / "run", progress=False, device="cpu")
     finally:
         handle.remove()
     assert record["updates"] == 7
-    assert len(steps) == 7
+    # In pretraining all but the classifier's head (two layers of weight and bias), then all.
+    assert untrained == [4] * 5 + [0] * 2
 
 
 @pytest.mark.parametrize("reverse", [True, False])

@@ -101,7 +101,8 @@ class SegmentDecoder(nn.Module):
 
         Paper: section 3.3, scheduled sampling (Bengio et al. 2015).
         Choice: sampled inputs come from one gradient-free pass under teacher forcing (Duckworth et al. 2019), drawn per
-        token; the first token is always the true one.
+        token; the first token is always the true one. One pass is less than free running: a guess was made from the
+        true tokens before it, so even at probability zero the decoder knows the truth from two tokens back.
         """
         inputs = segments[:, :-1]
         if truth < 1.0:
