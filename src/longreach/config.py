@@ -84,6 +84,8 @@ class _SegmentConfig(_Section):
     """Factor in the sum of losses."""
     sampling_updates: Count | None = None
     """Updates over which scheduled sampling falls to no truth at all; null is teacher forcing."""
+    sampling_passes: Count | None = 1
+    """Gradient-free passes that make the sampled inputs; null is token by token, exact and slow."""
     decoder_size: Count | None = None
     """Units of the decoder's layers; null for the encoder's."""
     decoder_layers: Count = 2

@@ -197,7 +197,8 @@ def test_the_share_of_true_tokens_is_the_probability(truth: float) -> None:
 def test_sampled_tokens_follow_the_predicted_distribution_and_stay_tokens() -> None:
     decoder = make(tokens=True)
     logits = torch.tensor([2.0, 0.0, -1.0, 1.0, -30.0], dtype=torch.float64)
-    drawn = decoder._pick(logits.expand(20_000, 1, V), generator())
+    race = torch.empty(20_000, 1, V).exponential_(generator=generator())
+    drawn = decoder._pick(logits.expand(20_000, 1, V), race)
     shares = torch.bincount(drawn.flatten(), minlength=V).double() / 20_000
     torch.testing.assert_close(shares, logits.softmax(-1), rtol=0, atol=0.015)
     assert shares[4] == 0

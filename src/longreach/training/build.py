@@ -153,6 +153,7 @@ def _build_loss(
         embedding_size=loss.decoder_embedding_size,
         head_size=loss.head_size,
         drop_connect=loss.drop_connect,
+        sampling_passes=loss.sampling_passes,
         initialisation=model.initialisation,
     )
     schedule = TruthSchedule(loss.sampling_updates)
