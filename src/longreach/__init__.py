@@ -9,9 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from longreach.auxiliary.decoder import SegmentDecoder
     from longreach.auxiliary.predict import Predict
     from longreach.auxiliary.recall import Recall
     from longreach.auxiliary.reconstruct import Reconstruct
+    from longreach.auxiliary.schedule import TruthSchedule
     from longreach.batch import SequenceBatch
     from longreach.config import RunConfig
     from longreach.errors import LongreachError
@@ -29,8 +31,10 @@ _HOMES = {
     "Reconstruct": "longreach.auxiliary.reconstruct",
     "RecurrentEncoder": "longreach.model.encoder",
     "RunConfig": "longreach.config",
+    "SegmentDecoder": "longreach.auxiliary.decoder",
     "SequenceBatch": "longreach.batch",
     "SequenceClassifier": "longreach.model.classifier",
+    "TruthSchedule": "longreach.auxiliary.schedule",
     "fit": "longreach.training.fit",
     "tbptt": "longreach.unrolling",
     "unroll": "longreach.unrolling",
@@ -46,8 +50,10 @@ __all__ = [
     "Reconstruct",
     "RecurrentEncoder",
     "RunConfig",
+    "SegmentDecoder",
     "SequenceBatch",
     "SequenceClassifier",
+    "TruthSchedule",
     "fit",
     "tbptt",
     "unroll",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from longreach.errors import LongreachError, RunError
+from longreach.errors import Interrupted, LongreachError, RunError
 
 app = typer.Typer(
     name="longreach",
@@ -102,15 +102,18 @@ def predict(
     """Name the class of every sequence, one JSON line each."""
     from longreach.training.use import predict_run
 
-    lines = (json.dumps(line) for line in predict_run(run, data))
+    if out is not None and not out.parent.is_dir():
+        raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
+    lines = (json.dumps(line, allow_nan=False) for line in predict_run(run, data))
     if out is None:
         for line in lines:
             typer.echo(line)
         return
     from longreach.files import write_text
 
+    text = "".join(f"{line}\n" for line in lines)
     try:
-        write_text(out, "".join(f"{line}\n" for line in lines))
+        write_text(out, text)
     except OSError as error:
         raise RunError(f"{out}: cannot write there ({error.strerror}); give another file with --out") from None
 
@@ -138,7 +141,7 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         print(f"longreach: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_INTERRUPTED if isinstance(error, Interrupted) else 2)
     except (KeyboardInterrupt, typer.Abort):
         _exit_interrupted()
     except Exception as error:
@@ -150,7 +153,7 @@ def main() -> None:
 
 
 def _exit_interrupted() -> None:
-    print("longreach: interrupted; the same command goes on with it (train: with --resume)", file=sys.stderr)
+    print("longreach: interrupted", file=sys.stderr)
     sys.exit(_INTERRUPTED)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from longreach.config_text import assign, problems
 from longreach.errors import ConfigError
 
 Truncation = Annotated[int, Field(ge=0)] | None
@@ -49,6 +50,11 @@ class DataConfig(_Section):
     def _path_where_needed(self) -> DataConfig:
         if self.source != "mnist14" and self.path is None:
             raise ValueError(f"data.path: source {self.source!r} needs a path; set data.path to where the data are")
+        if self.source == "mnist14" and self.path is not None:
+            raise ValueError(
+                f"data.path: source 'mnist14' is bundled and takes no path, found {self.path!r}; "
+                "set data.source to idx (MNIST's four files) or hub (Parquet, image folder, hub name)"
+            )
         return self
 
 
@@ -242,7 +248,7 @@ class RunConfig(_Section):
         """
         tree = self.model_dump(mode="json")
         for key, value in assignments.items():
-            _assign(tree, key, value)
+            assign(tree, key, value)
         return parse_config(tree, "--set")
 
     def to_yaml(self) -> str:
@@ -263,7 +269,7 @@ def parse_config(tree: Any, where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{where}: {_problem(detail)}" for detail in error.errors())) from None
+        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems(error))) from None
 
 
 def load_config(path: Path) -> RunConfig:
@@ -289,50 +295,3 @@ def load_config(path: Path) -> RunConfig:
             f"{path}: expected keys and values, found {type(tree).__name__}; `longreach recipes NAME` prints an example"
         )
     return parse_config(tree, str(path))
-
-
-def _problem(detail: Any) -> str:
-    """One pydantic problem as a line: key, what is wrong, what was found, what mends it."""
-    # A discriminated union puts the chosen kind into the location; it is no key of the file.
-    key = ".".join(
-        str(part) for part in detail["loc"] if part not in ("reconstruct", "predict", "recall", "constrained-int")
-    )
-    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        return f"unknown key {key!r}; `longreach recipes NAME` prints every key there is"
-    if kind == "value_error":
-        return message
-    if key.endswith("truncation"):
-        message = "should be a number of steps, 0 for no gradient or null for full BPTT"
-    message = message[0].lower() + message[1:]
-    return f"{key}: {message.replace('input should', 'should')}, found {detail['input']!r}"
-
-
-def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set one dotted key in place."""
-    *path, last = key.split(".")
-    node: Any = tree
-    for part in path:
-        node = _step(node, part, key)
-    if isinstance(node, list):
-        _step(node, last, key)
-        node[int(last)] = value
-    elif isinstance(node, dict):
-        node[last] = value
-    else:
-        raise ConfigError(f"--set {key}: {'.'.join(path)!r} is a single value and has no key {last!r}")
-
-
-def _step(node: Any, part: str, key: str) -> Any:
-    if isinstance(node, dict) and part in node:
-        return node[part]
-    if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-        return node[int(part)]
-    there = (
-        ", ".join(node)
-        if isinstance(node, dict)
-        else f"0 to {len(node) - 1}"
-        if isinstance(node, list) and node
-        else "nothing"
-    )
-    raise ConfigError(f"--set {key}: no key {part!r}; there is {there}")

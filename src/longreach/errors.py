@@ -16,5 +16,9 @@ class ConfigError(LongreachError):
     """A configuration names an unknown key, a value out of range or two settings that exclude each other."""
 
 
+class Interrupted(LongreachError):
+    """Somebody pressed Ctrl-C; the message says how to go on."""
+
+
 class RunError(LongreachError):
     """A run folder is missing, incomplete or belongs to another configuration."""

@@ -32,4 +32,4 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, tree: Any) -> None:
     """Replace a JSON file as a whole."""
-    write_text(path, json.dumps(tree, indent=2) + "\n")
+    write_text(path, json.dumps(tree, indent=2, allow_nan=False) + "\n")

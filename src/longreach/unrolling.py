@@ -132,10 +132,11 @@ def unroll(
 
     Raises:
         ConfigError: a stop outside 1..T, a negative truncation, as many truncations as do not match the stops, a
-            piece below one step, or an encoder whose state is no tuple.
+            piece below one step, or an encoder that is bidirectional, not batch-first or whose state is no tuple.
 
     Paper: section 4.1 and footnote 5 (stop-gradient), section 5.1 (K from 300 down to 0).
     """
+    _check_encoder(encoder)
     truncations = _checked(stops, truncation, inputs.shape[1])
     if piece is None:
         piece = PREFIX_PIECE if inputs.device.type == "cpu" else LONGEST_CALL
@@ -175,6 +176,7 @@ def tbptt(
     """
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
+    _check_encoder(encoder)
     begin = 0
     for window in inputs.split(truncation, dim=1):
         outputs, last = _read(encoder, window, state)
@@ -233,6 +235,20 @@ def _run_windows(
         torch.cat(kept, dim=1).chunk(len(spans)) if keep_outputs else [None] * len(spans)
     )
     return {span: Unrolled(apart, out) for span, apart, out in zip(spans, states_apart, outputs_apart, strict=True)}
+
+
+def _check_encoder(encoder: Encoder) -> None:
+    """Refuse PyTorch's own layers where they are set to read another way than `Encoder` says; others are taken at
+    their word.
+    """
+    if not isinstance(encoder, torch.nn.RNNBase):
+        return
+    if not encoder.batch_first:
+        raise ConfigError("encoder: expected inputs of (batch, steps, channels), found one made with batch_first=False")
+    if encoder.bidirectional:
+        raise ConfigError(
+            "encoder: expected one that reads forward, found bidirectional=True; its state depends on what follows"
+        )
 
 
 def _checked(stops: Sequence[int], truncation: Truncation | Sequence[Truncation], steps: int) -> list[Truncation]:

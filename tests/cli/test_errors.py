@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from pathlib import Path
 
@@ -166,3 +167,113 @@ def test_debug_shows_the_traceback(command) -> None:
     done = command("--debug", "train", "mnist-x")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+def test_data_of_another_kind_than_the_run_was_trained_on(refused, trained: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for size, mode, folder in ((4, "L", "small"), (8, "RGB", "colour")):
+        (tmp_path / folder).mkdir()
+        Image.new(mode, (size, size)).save(tmp_path / folder / "0.png")
+    assert refused("predict", trained, "small") == (
+        "longreach: small: expected sequences of 64 steps, as the run was trained on, found 16; "
+        "give images of the same size, or a run that was trained on this one\n"
+    )
+    assert refused("predict", trained, "colour") == (
+        "longreach: colour: expected 1 channels a step, as the run was trained on, found 3; "
+        "convert the images (grey has 1 channel, RGB 3)\n"
+    )
+
+
+def test_a_model_that_cannot_be_read(refused, trained: Path, mnist_folder: Path, tmp_path: Path) -> None:
+    images = mnist_folder / "t10k-images-idx3-ubyte.gz"
+    for number, (name, content) in enumerate(
+        [("model.safetensors", None), ("model.safetensors", b"\x08"), ("config.json", b"{"), ("config.json", b"{}")]
+    ):
+        folder = shutil.copytree(trained, tmp_path / f"run{number}")
+        if content is None:
+            (folder / "model" / name).unlink()
+        else:
+            (folder / "model" / name).write_bytes(content)
+        message = refused("predict", folder, images, "--out", "classes.jsonl")
+        assert message.startswith(f"longreach: {folder / 'model'}: the saved model cannot be read (")
+        assert message.endswith("); train the run again\n")
+    assert not (tmp_path / "classes.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "data.path=somewhere"],
+            "--set: data.path: source 'mnist14' is bundled and takes no path, found 'somewhere'; set data.source to "
+            "idx (MNIST's four files) or hub (Parquet, image folder, hub name)",
+        ),
+        (["--device", "gpu"], None),
+        (
+            ["--set", "auxiliary.0.kind=recal"],
+            "--set: auxiliary.0.kind: should be 'reconstruct', 'predict', 'recall', found 'recal'",
+        ),
+        (
+            ["--set", "phases.0.updates=-4"],
+            "--set: phases.0.updates: should be greater than or equal to 1, found -4",
+        ),
+        (
+            ["--out", "."],
+            ".: holds other files and no run; give a new or an empty folder with --out",
+        ),
+    ],
+)
+def test_more_of_what_is_refused_before_anything_is_made(refused, tmp_path: Path, arguments, message) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    found = refused("train", "mnist14-recall", *arguments)
+    if message is None:
+        assert found.startswith("longreach: --device: expected one of auto, cpu")
+        assert found.endswith(" on this machine, found 'gpu'\n")
+    else:
+        assert found == f"longreach: {message}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run(refused, mnist_folder: Path, tmp_path: Path) -> None:
+    settings = [
+        f"data.path={mnist_folder}", "data.validation=20", "model.hidden_size=8", "tensorboard=false", "log_every=5",
+        "phases.0.learning_rate=1e30", "phases.0.schedule=constant", "phases.0.warmup=0", "optimiser.clip=null",
+    ]  # fmt: skip
+    message = refused("train", "mnist-recall", "--quiet", "--out", "run", *[p for s in settings for p in ("--set", s)])
+    assert message == (
+        "longreach: run: loss and supervised and recall became NaN or infinite in the 5 updates up to 5, in phase "
+        "'joint'; lower its learning_rate or set optimiser.clip, and train into a new folder\n"
+    )
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_classes_are_told_by_their_names_and_not_by_their_places(command, refused, mnist_folder, tmp_path) -> None:
+    from PIL import Image
+
+    from longreach.data.idx import mnist_from_idx
+
+    images = mnist_from_idx(mnist_folder, "test")
+    assert images.labels is not None
+    parts = {"all/train": (0, 1, 2, 3), "all/test": (0, 1, 2, 3), "two/test": (1, 3), "odd/test": (1, 3)}
+    for split, kept in parts.items():
+        for row, (image, label) in enumerate(zip(images.images, images.labels, strict=True)):
+            if label in kept:
+                folder = tmp_path / split / (f"odd{label}" if split.startswith("odd") else str(label))
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
+    settings = [
+        "data.source=hub", f"data.path={tmp_path / 'all'}", "data.validation=8", "model.hidden_size=8", "tensorboard=false",
+        "phases.0.epochs=null", "phases.0.updates=2", "phases.0.warmup=0",
+    ]  # fmt: skip
+    run = tmp_path / "runs" / "run"
+    done = command("train", "mnist-recall", "--quiet", "--out", run, *[p for s in settings for p in ("--set", s)])
+    assert done.returncode == 0, done.stderr
+    whole, two = (json.loads(command("evaluate", run, *data, "--json").stdout) for data in ((), (tmp_path / "two",)))
+    assert two["confusion"][1] == whole["confusion"][1]
+    assert two["confusion"][3] == whole["confusion"][3]
+    assert two["confusion"][0] == [0, 0, 0, 0]
+    assert refused("evaluate", run, tmp_path / "odd") == (
+        f"longreach: {tmp_path / 'odd'}: expected classes among 0, 1, 2, 3, as the run was trained on, "
+        "found odd1, odd3; name them alike\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,11 @@ def test_ctrl_c_says_how_to_go_on_and_the_run_goes_on(command, mnist_folder: Pat
     finally:
         process.kill()
     assert process.returncode == 130
-    assert errors == "longreach: interrupted; the same command goes on with it (train: with --resume)\n"
+    assert re.fullmatch(
+        rf"longreach: {folder}: interrupted after update \d+; go on from its last checkpoint with "
+        rf"longreach train --resume --out {folder}\n",
+        errors,
+    )
     assert out == ""
     # The same command with --resume, but for a length that a test can wait for: refused, as another configuration.
     done = command("train", "--resume", "--out", folder, "--set", "phases.0.updates=20")

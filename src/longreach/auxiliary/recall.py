@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from longreach.auxiliary.anchors import Anchors, draw_integers
 from longreach.auxiliary.token_loss import token_losses
 from longreach.batch import SequenceBatch
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, DataError
 from longreach.model.cells import State
 from longreach.model.initialisation import Initialisation, initialise_linear
 
@@ -148,6 +148,7 @@ class Recall(nn.Module):
         outputs = vocabulary if channels is None else channels
         assert outputs is not None
         self.readout = Readout(state_size, outputs, horizon, readout_size, initialisation)
+        self.channels, self.state_size = channels, state_size
         self.horizon, self.anchors, self.queries = horizon, anchors, queries
         self.truncation, self.weight = truncation, weight
 
@@ -160,7 +161,16 @@ class Recall(nn.Module):
         return RecallAnchors(tuple(stops), 1 + (uniform * reach).long())
 
     def forward(self, states: Sequence[State], batch: SequenceBatch, anchors: RecallAnchors) -> Tensor:
-        """The mean loss over all anchors, sequences and lags, a scalar."""
+        """The mean loss over all anchors, sequences and lags, a scalar.
+
+        Raises:
+            DataError: sequences of another kind than the loss was made for.
+            ConfigError: a state of another size than it was made for.
+        """
+        found = "tokens" if batch.is_token else f"{batch.values.shape[2]} channels"
+        asked_for = "tokens" if self.channels is None else f"{self.channels} channels"
+        if found != asked_for:
+            raise DataError(f"recall: expected sequences of {asked_for}, found {found}; make the loss for these data")
         rows = torch.arange(batch.size).view(1, -1, 1)
         asked = torch.tensor(anchors.stops).view(-1, 1, 1) - anchors.lags
         device = batch.values.device
@@ -177,7 +187,13 @@ class Recall(nn.Module):
         Returns:
             (N, B, Q, C) values or (N, B, Q, V) logits.
         """
-        return self.readout(torch.stack([flat_state(state) for state in states]), lags)
+        flat = torch.stack([flat_state(state) for state in states])
+        if flat.shape[-1] != self.state_size:
+            raise ConfigError(
+                f"recall state_size: expected {flat.shape[-1]}, the numbers in the encoder's state "
+                f"(all its tensors, all layers), found {self.state_size}"
+            )
+        return self.readout(flat, lags)
 
 
 def flat_state(state: State) -> Tensor:

@@ -76,7 +76,7 @@ def _load(source: str | Path, split: str | None, revision: str | None) -> Datase
     if local and revision is not None:
         raise DataError(f"{source}: a revision is for names on the hub, and this is a local path; leave it out")
     if not local and (isinstance(source, Path) or _looks_local(source)):
-        raise DataError(f"{source}: no such file or folder")
+        raise DataError(f"{source}: no such file or folder (a name on the hub has the form owner/name)")
     if path.is_file() and path.suffix != ".parquet":
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
     try:
@@ -104,7 +104,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _looks_local(source: str) -> bool:
-    return source.startswith((".", "/", "~")) or source.endswith(".parquet") or source.count("/") > 1
+    return source.startswith((".", "/", "~")) or source.endswith(".parquet") or source.count("/") != 1
 
 
 def _column(rows: Dataset, source: str | Path, asked: str | None, usual: tuple[str, ...], what: str) -> str:

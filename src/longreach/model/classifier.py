@@ -45,6 +45,7 @@ class SequenceClassifier(
         class_names: the name of each class; carried along, not used in computing.
         input_mean: per channel, what was subtracted from real values; carried along, applied by whoever reads data.
         input_std: per channel, what they were divided by after that.
+        input_steps: T of the sequences that it was trained on; carried along, checked by whoever reads data.
 
     Raises:
         ConfigError: sizes or probabilities that make no model.
@@ -69,11 +70,13 @@ class SequenceClassifier(
         class_names: Sequence[str] = (),
         input_mean: Sequence[float] | None = None,
         input_std: Sequence[float] | None = None,
+        input_steps: int | None = None,
     ) -> None:
         super().__init__()
         self.class_names = tuple(class_names)
         self.input_mean = None if input_mean is None else tuple(input_mean)
         self.input_std = None if input_std is None else tuple(input_std)
+        self.input_steps = input_steps
         self.encoder = RecurrentEncoder(
             channels=channels,
             vocabulary=vocabulary,

@@ -6,6 +6,7 @@ best, and save last of all. A checkpoint therefore holds an update whole, its va
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 
 from longreach.config import RunConfig
 from longreach.data.dataset import SequenceDataset
+from longreach.errors import RunError
 from longreach.files import replace_file
 from longreach.training.evaluate import evaluate
 from longreach.training.metrics_file import MetricsFile
@@ -36,6 +38,7 @@ class Bookkeeper(pl.Callback):
         evaluate_every: updates.
         progress: shows it.
         updates_per_epoch: to express an update in epochs.
+        fingerprint: of the training data; a checkpoint of other data is refused.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class Bookkeeper(pl.Callback):
         evaluate_every: int,
         progress: Progress,
         updates_per_epoch: int,
+        fingerprint: str,
     ) -> None:
         self.config, self.plan, self.folder = config, plan, folder
         self.monitored, self.evaluate_every = monitored, evaluate_every
         self.progress, self.updates_per_epoch = progress, updates_per_epoch
+        self.fingerprint = fingerprint
         self.best_accuracy, self.best_update = -1.0, 0
         self.seconds_in_updates = 0.0
         self.resumed_updates: list[int] = []
@@ -64,6 +69,7 @@ class Bookkeeper(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to write the same rows."""
         return {
+            "fingerprint": self.fingerprint,
             "best_accuracy": self.best_accuracy,
             "best_update": self.best_update,
             "seconds_in_updates": self.seconds_in_updates,
@@ -73,7 +79,17 @@ class Bookkeeper(pl.Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there.
+
+        Raises:
+            RunError: the checkpoint is of other training data.
+        """
+        if state_dict["fingerprint"] != self.fingerprint:
+            raise RunError(
+                f"{self.folder.path}: the training data are not those that the run began with (fingerprint "
+                f"{self.fingerprint[:12]}, before {state_dict['fingerprint'][:12]}); bring them back, or train into a "
+                "new folder"
+            )
         self.best_accuracy, self.best_update = state_dict["best_accuracy"], state_dict["best_update"]
         self.seconds_in_updates = state_dict["seconds_in_updates"]
         self.resumed_updates = list(state_dict["resumed_updates"])
@@ -123,9 +139,16 @@ class Bookkeeper(pl.Callback):
 
     def _write_averages(self, trainer: pl.Trainer, done: int) -> None:
         averages = {name: (value / self._summed).item() for name, value in self._sums.items()}
+        phase = self.plan.at(done - 1)
+        bad = [name for name, value in averages.items() if not math.isfinite(value)]
+        if bad:
+            raise RunError(
+                f"{self.folder.path}: {' and '.join(bad)} became NaN or infinite in the {self._summed} updates up to "
+                f"{done}, in phase {phase.config.name!r}; lower its learning_rate or set optimiser.clip, and train "
+                "into a new folder"
+            )
         self._sums, self._summed = {}, 0
         self._shown_loss = averages["loss"]
-        phase = self.plan.at(done - 1)
         rate = phase.learning_rate(done - 1)
         self._write(trainer, done, {"learning_rate": rate, **averages})
 

@@ -84,11 +84,11 @@ def _images(config: DataConfig, train: bool) -> ImageSet:
         from longreach.data.bundled import mnist14
 
         return mnist14("train" if train else "test")
-    assert config.path is not None
+    assert config.path is not None, "the configuration sees to it"
     if config.source == "idx":
         from longreach.data.idx import mnist_from_idx
 
-        return mnist_from_idx(Path(config.path), "train" if train else "test")
+        return mnist_from_idx(Path(config.path).expanduser(), "train" if train else "test")
     from longreach.data.hub import images_from_hub
 
     return images_from_hub(config.path, "train" if train else "test")
@@ -124,6 +124,7 @@ def _build_classifier(config: RunConfig, train: SequenceDataset) -> SequenceClas
         class_names=list(train.class_names),
         input_mean=None if standardisation is None else list(standardisation.mean),
         input_std=None if standardisation is None else list(standardisation.std),
+        input_steps=train.steps,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -14,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from longreach.config import RunConfig
 from longreach.data.loader import SequenceLoader
-from longreach.errors import RunError
+from longreach.errors import ConfigError, Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
@@ -24,7 +26,7 @@ from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan, shrink
-from longreach.training.progress import Progress
+from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, environment
 from longreach.training.run_folder import RunFolder
 from longreach.training.stream import UpdateStream
@@ -53,13 +55,15 @@ def fit(
     Raises:
         RunError: the folder holds another run, or cannot be written.
         DataError: data that are missing or broken.
-        KeyboardInterrupt: Ctrl-C; the last checkpoint is there to resume from.
+        ConfigError: a device that is not there.
+        Interrupted: Ctrl-C; the last checkpoint is there to resume from.
     """
     # What Lightning has to say of devices and limits is ours to say, in our own words.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # Lightning asks PyTorch's tree utilities in a way that PyTorch has since renamed.
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
+    _check_device(device)
     folder = RunFolder(out)
     if resume:
         _check_same_run(config, folder)
@@ -70,6 +74,8 @@ def fit(
         folder.check_free()
     # Before the folder is made: data that cannot be read leave nothing behind.
     began = time.perf_counter()
+    # At the start: the commit is that of the code which runs, not of what it has become meanwhile.
+    surroundings = environment()
     data = build_datasets(config.data)
     objective = build_objective(config, data.train)
     loader = SequenceLoader(data.train, config.batch_size, seed=config.seed, shuffle=True)
@@ -82,11 +88,19 @@ def fit(
         plan = Plan.make(config, per_epoch)
         scale = budget_scale(config, plan, objective, data, evaluate_every, config.budget)
         config = shrink(config, scale, per_epoch)
+        if progress:
+            shrunk = Plan.make(config, per_epoch).updates
+            print(
+                f"budget of {clock(config.budget or 0.0)}: the schedule times {scale:.2g}, {shrunk:,} of "
+                f"{plan.updates:,} updates; testing at the end comes on top",
+                file=sys.stderr,
+            )
         folder.save_config(config)
     plan = Plan.make(config, per_epoch)
     show = Progress(plan.updates, config.batch_size * data.train.steps, progress)
     monitored = data.monitored(config.monitor)
-    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch)
+    fingerprint = data.train.fingerprint()
+    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint)
     trainer = pl.Trainer(
         accelerator=device,
         devices=1,
@@ -100,6 +114,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        log_every_n_steps=1,
     )
     module = ObjectiveModule(objective, config, plan)
     checkpoint = folder.last if resume and folder.last.is_file() else None
@@ -107,7 +122,12 @@ def fit(
         trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own, with nothing said.
-        raise KeyboardInterrupt from None
+        raise Interrupted(
+            f"{out}: interrupted after update {trainer.global_step}; go on from its last checkpoint with "
+            f"longreach train --resume --out {out}"
+        ) from None
+    finally:
+        show.end()
     if trainer.global_step < plan.updates:
         raise RunError(
             f"{out}: stopped after {trainer.global_step} of {plan.updates} updates; go on with it by --resume"
@@ -131,9 +151,9 @@ def fit(
         "budget_seconds": config.budget,
         "budget_scale": config.budget_scale,
         "curves": {part: evaluation_curve(folder.metrics, part) for part in monitored},
-        "environment": environment(),
+        "environment": surroundings,
         "data": {
-            "train": data.train.fingerprint(),
+            "train": fingerprint,
             "test": data.test.fingerprint(),
             "train_size": len(data.train),
             "test_size": len(data.test),
@@ -142,6 +162,12 @@ def fit(
     }
     folder.save_record(record)
     return record
+
+
+def _check_device(device: str) -> None:
+    there = ["auto", "cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+    if device not in there:
+        raise ConfigError(f"--device: expected one of {', '.join(there)} on this machine, found {device!r}")
 
 
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
@@ -187,6 +213,8 @@ def _finish(
             objective.load_state_dict(last_weights)
     selected = results["test_best"] if config.select == "best" else last
     classifier.save_pretrained(folder.model)
+    # The hub's writer leaves the weights to their owner alone; a run folder is as readable as the files around it.
+    shutil.copymode(folder.model / "config.json", folder.model / "model.safetensors")
     return {"selected": config.select, "test_accuracy": selected["accuracy"], **results}
 
 

@@ -37,7 +37,7 @@ class Progress:
 
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=8),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[text]}"),
                 console=Console(stderr=True),
@@ -53,15 +53,18 @@ class Progress:
         self._shown = now
         rate = (update - self._first) / max(now - self._began, 1e-9)
         left = (self.updates - update) / rate if rate else 0.0
-        text = f"{rate:.1f} updates/s, {rate * self.steps:,.0f} steps/s, {clock(left)} left"
+        pace = f"{rate:.1f} updates/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s/update"
+        parts = [f"{rate * self.steps:,.0f} steps/s", f"{clock(left)} left"]
         if loss is not None:
-            text = f"loss {loss:.3f}, {text}"
+            parts.insert(0, f"loss {loss:.3f}")
+        if self._bar is None:
+            parts = [*([accuracy] if accuracy else []), *parts[:-2], pace, *parts[-2:]]
+            print(f"{phase} {update}/{self.updates}: {', '.join(parts)}", file=sys.stderr, flush=True)
+            return
+        # A terminal of 80 columns has room for this much.
         if accuracy:
-            text = f"{accuracy}, {text}"
-        if self._bar is not None:
-            self._bar.update(self._task, completed=update, description=phase, text=text)
-        else:
-            print(f"{phase} {update}/{self.updates}: {text}", file=sys.stderr, flush=True)
+            parts.insert(0, accuracy.split(" ", 1)[1].replace("accuracy", "acc."))
+        self._bar.update(self._task, completed=update, description=phase, text=" ".join(parts))
 
     def end(self) -> None:
         """Leave the terminal as it was."""

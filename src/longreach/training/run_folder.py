@@ -56,15 +56,18 @@ class RunFolder:
         return self.path / "model"
 
     def check_free(self) -> None:
-        """Refuse to overwrite a run.
+        """Refuse to overwrite a run, or to mix one with other files.
 
         Raises:
-            RunError: there is a run in it already.
+            RunError: there is a run or something else in it already.
         """
         if self.config.exists():
             raise RunError(
                 f"{self.path}: already holds a run; go on with it by --resume, or give another folder with --out"
             )
+
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise RunError(f"{self.path}: holds other files and no run; give a new or an empty folder with --out")
 
     def begin(self, config: RunConfig) -> None:
         """Make the folder for a new run.
@@ -72,7 +75,6 @@ class RunFolder:
         Raises:
             RunError: there is a run in it already, or it cannot be made.
         """
-        self.check_free()
         try:
             self.last.parent.mkdir(parents=True, exist_ok=True)
             self.save_config(config)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from longreach.config import DataConfig
+from longreach.data.dataset import SequenceDataset
 from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
 from longreach.data.standardisation import Standardisation
@@ -33,9 +35,13 @@ def load_classifier(folder: RunFolder) -> SequenceClassifier:
     if not (folder.model / "config.json").is_file():
         folder.load_config()
         raise RunError(f"{folder.path}: holds no trained model, so the run is not finished; go on with it by --resume")
-    # The hub's loader prints to standard output, where predictions go.
-    with redirect_stdout(io.StringIO()):
-        return SequenceClassifier.from_pretrained(folder.model, strict=True).eval()
+    try:
+        # The hub's loader prints to standard output, where predictions go.
+        with redirect_stdout(io.StringIO()):
+            return SequenceClassifier.from_pretrained(folder.model, strict=True).eval()
+    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{folder.model}: the saved model cannot be read ({reason}); train the run again") from None
 
 
 def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
@@ -57,10 +63,10 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
     config = folder.load_config().data
     if data is not None:
         config = _other_data(config, data)
-    dataset = build_test_set(config, standardisation_of(classifier))
+    where = str(data or config.path or "the bundled data")
+    dataset = _fitting(build_test_set(config, None), classifier, where)
+    labels = _labels_of(dataset, classifier, where)
     logits = predict_logits(classifier, dataset)
-    assert dataset.labels is not None
-    labels = torch.from_numpy(dataset.labels)
     return {
         **scores(logits, labels),
         "samples": len(dataset),
@@ -87,9 +93,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     classifier = load_classifier(folder)
     config = folder.load_config().data
     images = read_images(data)
-    dataset = pixel_sequences(
-        images, config.resize, config.scan, config.permutation_seed, standardisation_of(classifier)
-    )
+    dataset = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
+    dataset = _fitting(dataset, classifier, str(data))
     probabilities = predict_logits(classifier, dataset).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
@@ -121,6 +126,36 @@ def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None
     if classifier.input_mean is None or classifier.input_std is None:
         return None
     return Standardisation(classifier.input_mean, classifier.input_std)
+
+
+def _fitting(dataset: SequenceDataset, classifier: SequenceClassifier, where: str) -> SequenceDataset:
+    """The data standardised as the classifier needs them, once it is sure that they are of its kind."""
+    channels = classifier.encoder.channels
+    if dataset.channels != channels:
+        raise DataError(
+            f"{where}: expected {channels} channels a step, as the run was trained on, found {dataset.channels}; "
+            "convert the images (grey has 1 channel, RGB 3)"
+        )
+    if classifier.input_steps is not None and dataset.steps != classifier.input_steps:
+        raise DataError(
+            f"{where}: expected sequences of {classifier.input_steps} steps, as the run was trained on, "
+            f"found {dataset.steps}; give images of the same size, or a run that was trained on this one"
+        )
+    return dataset.standardised(standardisation_of(classifier))
+
+
+def _labels_of(dataset: SequenceDataset, classifier: SequenceClassifier, where: str) -> torch.Tensor:
+    """(N,) labels counted as the classifier counts its classes: a class is told by its name, not by its place."""
+    assert dataset.labels is not None
+    known = {name: place for place, name in enumerate(classifier.class_names)}
+    unknown = [name for name in dataset.class_names if name not in known]
+    if unknown:
+        raise DataError(
+            f"{where}: expected classes among {', '.join(known)}, as the run was trained on, "
+            f"found {', '.join(unknown)}; name them alike"
+        )
+    places = torch.tensor([known[name] for name in dataset.class_names])
+    return places[torch.from_numpy(dataset.labels)]
 
 
 def _other_data(config: DataConfig, data: Path) -> DataConfig:
