@@ -46,16 +46,25 @@ def demo_table(results: Path) -> str:
 
 
 def cost_table(results: Path) -> str:
-    """Time and memory of one update on a long sequence."""
-    cost = json.loads((results / "demo" / "seed0" / "cost.json").read_text())
-    lines = ["| | seconds | peak memory over the start, MB | peak memory in all, MB |", "|---|---|---|---|"]
-    for name, text in (
-        ("full_bptt", "full backpropagation"),
-        ("recall", "recall, 20 anchors of 30 steps, the last 300"),
-    ):
-        row = cost[name]
-        over, whole = row["peak_memory_over_start_mb"], row["peak_memory_mb"]
-        lines.append(f"| {text} | {row['seconds']:.2f} | {over:,.0f} | {whole:,.0f} |")
+    """Time and memory of one update against the length of the sequence."""
+    points = json.loads((results.parent / "benchmarks" / "results" / "update.json").read_text())["points"]
+    lines = ["| steps | full BPTT, s | recall, s | full BPTT, MB | recall, MB |", "|---" * 5 + "|"]
+    faster, leaner = [], []
+    for point in points:
+        full, recall = point["full_bptt"], point["recall"]
+        steps = point["settings"]["steps"]
+        seconds = [row["seconds"] for row in (full, recall)]
+        memory = [row["peak_memory_over_start_mb"] for row in (full, recall)]
+        faster += [steps] if seconds[1] < seconds[0] else []
+        leaner += [steps] if memory[1] < memory[0] else []
+        cells = [f"{steps:,}", *(f"{s:.2f}" for s in seconds), *(f"{m:,.0f}" for m in memory)]
+        lines.append(f"| {' | '.join(cells)} |")
+    first = points[0]
+    lines += [
+        "",
+        f"Batch {first['batch']}, {first['threads']} threads. Of the lengths measured, recall is faster from "
+        f"{min(faster):,} steps on and needs less memory from {min(leaner):,} on.",
+    ]
     return "\n".join(lines)
 
 

@@ -263,7 +263,7 @@ def test_classes_are_told_by_their_names_and_not_by_their_places(command, refuse
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
     settings = [
-        "data.source=hub", f"data.path={tmp_path / 'all'}", "data.validation=8", "model.hidden_size=8", "tensorboard=false",
+        "data.source=hub", f"data.path={tmp_path}/all", "data.validation=8", "model.hidden_size=8", "tensorboard=false",
         "phases.0.epochs=null", "phases.0.updates=2", "phases.0.warmup=0",
     ]  # fmt: skip
     run = tmp_path / "runs" / "run"

@@ -20,7 +20,7 @@ _SAMPLING_UPDATES = 100_000
 
 
 def mnist_lstm_full() -> RunConfig:
-    """LSTM with full backpropagation through time, as the paper trains it (98.3 % printed)."""
+    """LSTM with full backpropagation through time, as the paper trains it (98.3 % in the paper)."""
     return RunConfig(
         name="mnist-lstm-full",
         data=DataConfig(source="idx", path="data/mnist", validation=0),
@@ -34,12 +34,12 @@ def mnist_lstm_full() -> RunConfig:
 
 
 def mnist_lstm_truncated() -> RunConfig:
-    """LSTM truncated to the last 300 steps (11.3 % printed)."""
+    """LSTM truncated to the last 300 steps (11.3 % in the paper)."""
     return mnist_lstm_full().model_copy(update={"name": "mnist-lstm-truncated", "truncation": 300})
 
 
 def mnist_r() -> RunConfig:
-    """r-LSTM, one segment of 600, truncated to 300 (96.4 % printed)."""
+    """r-LSTM, one segment of 600, truncated to 300 (96.4 % in the paper)."""
     loss = ReconstructConfig(sampling_updates=_SAMPLING_UPDATES)
     return mnist_lstm_truncated().model_copy(
         update={"name": "mnist-r", "auxiliary": (loss,), "phases": (_pretrain(), _joint(900))}
@@ -47,7 +47,7 @@ def mnist_r() -> RunConfig:
 
 
 def mnist_p() -> RunConfig:
-    """p-LSTM, one segment of 600, truncated to 300 (95.4 % printed)."""
+    """p-LSTM, one segment of 600, truncated to 300 (95.4 % in the paper)."""
     loss = PredictConfig(sampling_updates=_SAMPLING_UPDATES)
     return mnist_lstm_truncated().model_copy(
         update={"name": "mnist-p", "auxiliary": (loss,), "phases": (_pretrain(), _joint(900))}
