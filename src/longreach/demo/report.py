@@ -115,18 +115,22 @@ def _how(config: RunConfig, steps: int) -> str:
     for loss in config.auxiliary:
         if isinstance(loss, RecallConfig):
             text += (
-                f" Beside it, at each of {loss.anchors} random anchors a small readout has to answer from the state "
+                f" Beside it, at {_places(loss.anchors)} a small readout has to answer from the state "
                 f"what stood {loss.queries} randomly drawn numbers of steps ago; each error goes back "
                 f"{loss.truncation} steps."
             )
         elif isinstance(loss, ReconstructConfig):
             text += (
-                f" Beside it, at each of {loss.segments} random anchors a second network has to write down a stretch "
+                f" Beside it, at {_places(loss.segments)} a second network has to write down a stretch "
                 f"of {loss.length} pixels from the past, starting from the state; each error goes back "
                 f"{loss.truncation} steps."
             )
     alone = _pretraining(config)
     return text + (f" The first {alone:,} updates train that alone." if alone else "")
+
+
+def _places(anchors: int) -> str:
+    return "a random anchor" if anchors == 1 else f"each of {anchors} random anchors"
 
 
 def _pretraining(config: RunConfig) -> int:
