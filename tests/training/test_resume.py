@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,11 @@ def assert_same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Ten
         assert torch.equal(one[name], other[name]), name
 
 
+def untimed(record: dict[str, object]) -> dict[str, object]:
+    timed = {"seconds", "seconds_per_update", "peak_memory_mb", "peak_memory_over_start_mb", "resumed_at_updates"}
+    return {key: value for key, value in record.items() if key not in timed}
+
+
 @pytest.mark.parametrize("optimiser_name", ["adam", "rmsprop_tf"])
 def test_killed_in_pretraining_and_again_in_joint_training_then_resumed_equals_undisturbed(
     tmp_path: Path, optimiser_name: str
@@ -99,9 +105,7 @@ def test_killed_in_pretraining_and_again_in_joint_training_then_resumed_equals_u
     assert (disturbed / "metrics.csv").read_bytes() == (undisturbed / "metrics.csv").read_bytes()
     model = "model/model.safetensors"
     assert (disturbed / model).read_bytes() == (undisturbed / model).read_bytes()
-    timed = {"seconds", "seconds_per_update", "peak_memory_mb", "peak_memory_over_start_mb", "resumed_at_updates"}
-    same = [key for key in whole if key not in timed]
-    assert {key: resumed[key] for key in same} == {key: whole[key] for key in same}
+    assert untimed(resumed) == untimed(whole)
 
 
 def test_the_run_depends_on_its_seed_and_on_no_global_generator(tmp_path: Path) -> None:
@@ -122,6 +126,28 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert fit(config, tmp_path / "run", resume=True, progress=False, device="cpu") == record
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_a_run_killed_after_its_last_update_is_tested_and_recorded_on_resuming(tmp_path: Path) -> None:
+    config, out = small(**{"phases.1.updates": 8}), tmp_path / "run"
+    record = fit(config, out, progress=False, device="cpu")
+    metrics = (out / "metrics.csv").read_bytes()
+    (out / "record.json").unlink()
+    shutil.rmtree(out / "model")
+    assert untimed(fit(config, out, resume=True, progress=False, device="cpu")) == untimed(record)
+    assert (out / "metrics.csv").read_bytes() == metrics
+    assert (out / "model" / "model.safetensors").is_file()
+
+
+def test_other_training_data_are_noticed_on_resuming(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    fit(small(**{"phases.1.updates": 8}), out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    config = (out / "config.yaml").read_text()
+    (out / "config.yaml").write_text(config.replace("train_samples: 420", "train_samples: 421"))
+    changed = small(**{"phases.1.updates": 8, "data.train_samples": 421})
+    with pytest.raises(RunError, match=r"the training data are not those that the run began with \(fingerprint "):
+        fit(changed, out, resume=True, progress=False, device="cpu")
 
 
 def test_a_folder_with_a_run_is_not_overwritten_and_not_resumed_by_another(tmp_path: Path) -> None:
