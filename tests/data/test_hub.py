@@ -161,10 +161,10 @@ def test_a_hub_name_is_handed_on_with_its_revision(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     made = images_from_hub("someone/animals", "test", revision="abc123")
     np.testing.assert_array_equal(made.images, pixels)
-    images_from_hub("animals", "train")
+    images_from_hub("others/animals", "train")
     assert asked == [
         ("someone/animals", {"split": "test", "revision": "abc123"}),
-        ("animals", {"split": "train", "revision": None}),
+        ("others/animals", {"split": "train", "revision": None}),
     ]
 
 
@@ -194,8 +194,11 @@ def test_progress_bars_are_hidden_and_left_as_they_were(
 
 def test_sources_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for source in (tmp_path / "none", "./none", "/none/at/all", "~/none", "none.parquet", "a/b/c"):
-        refused(f"{source}: no such file or folder", lambda source=source: images_from_hub(source, "train"))
+    for source in (tmp_path / "none", "./none", "/none/at/all", "~/none", "none.parquet", "a/b/c", "animals"):
+        refused(
+            f"{source}: no such file or folder (a name on the hub has the form owner/name)",
+            lambda source=source: images_from_hub(source, "train"),
+        )
     with pytest.raises(
         DataError,
         match=r"^someone/none: the train split cannot be loaded \(there is no such local path either\): \w+: .+",
