@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from longreach.auxiliary.anchors import draw_integers
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.schedule import TruthSchedule
-from longreach.auxiliary.segments import SegmentAnchors, check_segments, check_steps, gather_segments
-from longreach.auxiliary.token_loss import mean_over, token_losses
+from longreach.auxiliary.segment_loss import segment_loss
+from longreach.auxiliary.segments import SegmentAnchors, check_segments, check_steps
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
-from longreach.randomness import derived_generator
 
 
 @final
@@ -76,7 +75,4 @@ class Predict(nn.Module):
 
     def forward(self, states: Sequence[State], batch: SequenceBatch, anchors: SegmentAnchors) -> Tensor:
         """The mean loss over all foretold tokens of all segments, a scalar (section 3.4)."""
-        segments, inside = gather_segments(batch.values, anchors, reverse=False)
-        generator = derived_generator(anchors.seed, "decoder")
-        predictions = self.decoder(self.decoder.start(states), segments, anchors.truth, generator)
-        return mean_over(token_losses(predictions, segments[:, 1:]), inside[:, 1:])
+        return segment_loss(self.decoder, states, batch, anchors, reverse=False)

@@ -16,18 +16,16 @@ from torch import Tensor, nn
 from longreach.auxiliary.anchors import draw_integers
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.schedule import TruthSchedule
+from longreach.auxiliary.segment_loss import segment_loss
 from longreach.auxiliary.segments import (
     Place,
     SegmentAnchors,
     check_segments,
     check_steps,
-    gather_segments,
     segments_in_past,
 )
-from longreach.auxiliary.token_loss import mean_over, token_losses
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
-from longreach.randomness import derived_generator
 
 
 @final
@@ -88,7 +86,4 @@ class Reconstruct(nn.Module):
 
     def forward(self, states: Sequence[State], batch: SequenceBatch, anchors: SegmentAnchors) -> Tensor:
         """The mean loss over all rebuilt tokens of all segments, a scalar (section 3.4)."""
-        segments, inside = gather_segments(batch.values, anchors, self.reverse)
-        generator = derived_generator(anchors.seed, "decoder")
-        predictions = self.decoder(self.decoder.start(states), segments, anchors.truth, generator)
-        return mean_over(token_losses(predictions, segments[:, 1:]), inside[:, 1:])
+        return segment_loss(self.decoder, states, batch, anchors, self.reverse)
