@@ -150,6 +150,20 @@ def test_other_training_data_are_noticed_on_resuming(tmp_path: Path) -> None:
         fit(changed, out, resume=True, progress=False, device="cpu")
 
 
+@pytest.mark.parametrize("broken", [b"", b"no checkpoint", None])
+def test_a_broken_checkpoint_is_named_and_nothing_is_overwritten(tmp_path: Path, broken: bytes | None) -> None:
+    out = tmp_path / "run"
+    fit(small(**{"phases.1.updates": 8}), out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    last = out / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-500] if broken is None else broken)
+    before = last.read_bytes()
+    with pytest.raises(RunError) as error:
+        fit(small(**{"phases.1.updates": 8}), out, resume=True, progress=False, device="cpu")
+    assert str(error.value).startswith(f"{last}: the checkpoint cannot be read (")
+    assert last.read_bytes() == before
+
+
 def test_a_folder_with_a_run_is_not_overwritten_and_not_resumed_by_another(tmp_path: Path) -> None:
     out = tmp_path / "run"
     fit(small(**{"phases.1.updates": 3}), out, progress=False, device="cpu")

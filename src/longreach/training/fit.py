@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
@@ -118,6 +119,8 @@ def fit(
     )
     module = ObjectiveModule(objective, config, plan)
     checkpoint = folder.last if resume and folder.last.is_file() else None
+    if checkpoint is not None:
+        read_checkpoint(checkpoint)
     try:
         trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
@@ -218,7 +221,22 @@ def _finish(
     return {"selected": config.select, "test_accuracy": selected["accuracy"], **results}
 
 
+def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """A checkpoint's content; reads tensors and plain values alone.
+
+    Raises:
+        RunError: a file that is cut short or is no checkpoint.
+    """
+    try:
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise RunError(
+            f"{checkpoint}: the checkpoint cannot be read ({type(error).__name__}); put a whole one in its place, "
+            "or remove it to train from the start"
+        ) from None
+
+
 def load_weights(objective: Objective, checkpoint: Path) -> None:
-    """Put a checkpoint's weights into an objective; reads tensors and plain values alone."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    """Put a checkpoint's weights into an objective."""
+    state = read_checkpoint(checkpoint)["state_dict"]
     objective.load_state_dict({name.removeprefix("objective."): value for name, value in state.items()})
