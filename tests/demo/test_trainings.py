@@ -84,7 +84,7 @@ def test_a_training_that_fails_ends_the_others_and_names_its_log(
         train_all(planned, Silent())  # type: ignore[arg-type]
     log = tmp_path / "runs" / "lstm-truncated.log"
     assert str(error.value).startswith(
-        f"demo: the training of lstm-truncated failed with status 1; all it wrote is in {log}, "
+        f"demo: the training of lstm-truncated failed with status 2; all it wrote is in {log}, "
         "and the same command goes on from here. Its end:\n"
     )
     assert log.read_text().strip().splitlines()[-1] in str(error.value)
