@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from longreach import unrolling
 from longreach.errors import ConfigError
 from longreach.model.encoder import RecurrentEncoder
-from longreach.unrolling import Plan, tbptt, unroll
+from longreach.unrolling import Plan, passes, tbptt, truncated, unroll
+from longreach.unrolling.plan import Window
 
 State = tuple[Tensor, ...]
 
@@ -75,8 +77,8 @@ def test_no_call_is_longer_than_the_longest(monkeypatch: pytest.MonkeyPatch, tru
     spy, inputs = Spy(), values(2, 40).requires_grad_()
     (whole,) = unroll(spy, inputs, [40], truncation, outputs=True)
     spy.calls.clear()
-    monkeypatch.setattr(unrolling, "LONGEST_CALL", 7)
-    monkeypatch.setattr(unrolling, "PREFIX_PIECE", 7)
+    monkeypatch.setattr(passes, "LONGEST_CALL", 7)
+    monkeypatch.setattr(truncated, "PREFIX_PIECE", 7)
     (parts,) = unroll(spy, inputs, [40], truncation, outputs=True)
     assert max(steps for _, steps, _ in spy.calls) == 7
     assert whole.outputs is not None
@@ -135,6 +137,21 @@ def test_the_prefix_does_not_take_the_weights_gradient_away_under_autocast() -> 
         ([8, 9], None, None, "unroll stop: expected 1 to 8, the number of steps, found 9"),
         ([4], -1, None, "truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found -1"),
         (
+            [torch.tensor([4])],
+            None,
+            None,
+            "unroll stop: expected an integer, or a tensor of (2,) integers, one for each row, found (1,) "
+            "of torch.int64",
+        ),
+        ([torch.tensor([4, 9])], None, None, "unroll stop: expected 1 to 8, the number of steps, found 9"),
+        (
+            [torch.tensor([4.0, 3.0])],
+            None,
+            None,
+            "unroll stop: expected an integer, or a tensor of (2,) integers, one for each row, found (2,) "
+            "of torch.float32",
+        ),
+        (
             [4, 5],
             [1, -3],
             None,
@@ -150,6 +167,38 @@ def test_faults(stops: list[int], truncation: int | list[int | None] | None, pie
     spy = Spy()
     with pytest.raises(ConfigError) as caught:
         unroll(spy, values(2, 8), stops, truncation, piece=piece)
+    assert str(caught.value) == message
+    assert spy.calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"lengths": torch.tensor([8])},
+            "unroll lengths: expected (2,) integers, one for each row, found (1,) of torch.int64",
+        ),
+        (
+            {"lengths": torch.tensor([8, 0])},
+            "unroll lengths: expected 1 to 8 steps with the longest row filling the batch, found 0 to 8; cut the "
+            "columns that belong to no row",
+        ),
+        (
+            {"lengths": torch.tensor([7, 6])},
+            "unroll lengths: expected 1 to 8 steps with the longest row filling the batch, found 6 to 7; cut the "
+            "columns that belong to no row",
+        ),
+        (
+            {"lengths": torch.tensor([8, 6]), "state": (torch.zeros(1, 2, 3),) * 2},
+            "unroll state: expected rows of equal length with stops in common; leave it out for others",
+        ),
+        ({"checkpoint_every": 0}, "unroll checkpoint_every: expected 1 to 32768 steps, found 0"),
+    ],
+)
+def test_faults_of_rows(arguments: dict[str, Any], message: str) -> None:
+    spy = Spy()
+    with pytest.raises(ConfigError) as caught:
+        unroll(spy, values(2, 8), [8], None, **arguments)
     assert str(caught.value) == message
     assert spy.calls == []
 
@@ -180,7 +229,28 @@ def test_a_state_that_is_no_tuple_is_refused(run: Callable[[nn.Module, Tensor], 
 
 
 def test_a_plan_names_each_mark_and_window_once() -> None:
-    plan = Plan.make([10, 4, 10, 6, 10], [3, None, 3, 0, 6])
+    asked = zip([10, 4, 10, 6, 10], [3, None, 3, 0, 6], strict=True)
+    plan = Plan.make([((stop,), truncation) for stop, truncation in asked])
     assert plan.recorded == 4
-    assert plan.marks == (4, 6, 7)
-    assert plan.windows == {3: ((7, 10),), 0: ((6, 6),), 6: ((4, 10),)}
+    assert plan.marks == {4: None, 6: None, 7: None}
+    assert plan.windows == {3: (Window((7,), 3),), 0: (Window((6,), 0),), 6: (Window((4,), 6),)}
+
+
+def test_a_plan_for_stops_of_each_rows_own_keeps_only_the_rows_that_need_it() -> None:
+    plan = Plan.make([((10, 4, 7), 3), ((10, 10, 2), None), ((7,), 0)], begins=[0, 2, 5])
+    assert plan.recorded == 10
+    assert plan.marks == {7: None, 10: (0, 1)}
+    assert plan.windows == {3: (Window((7, 1, 4), 3),), 0: (Window((7,), 0),)}
+
+
+def test_stops_of_each_rows_own_share_the_pass_and_the_call_of_their_windows() -> None:
+    spy = Spy()
+    unroll(spy, values(2, 40), [torch.tensor([40, 30]), torch.tensor([12, 30])], 5, piece=100)
+    assert [call for call in spy.calls if call[2]] == [(2 * 2, 5, True)]
+    assert [steps for _, steps, recorded in spy.calls if not recorded] == [7, 18, 10]
+
+
+def test_a_module_that_knows_nothing_of_padding_gets_one_call_for_each_begin() -> None:
+    spy = Spy()
+    unroll(spy, values(4, 10), [10], None, lengths=torch.tensor([10, 4, 10, 7]))
+    assert spy.calls == [(2, 10, True), (1, 7, True), (1, 4, True)]

@@ -93,6 +93,11 @@ class SequenceBatch:
         """True where every sequence fills the whole batch, so that no step is padding."""
         return bool((self.lengths == self.steps).all())
 
+    def trimmed(self) -> SequenceBatch:
+        """The same batch without columns in front that belong to no sequence."""
+        spare = self.steps - int(self.lengths.max())
+        return self if spare == 0 else SequenceBatch(self.values[:, spare:], self.lengths, self.labels)
+
     def to(self, device: torch.device | str) -> SequenceBatch:
         """The same batch on another device; `lengths` stay on the CPU, where plans are made."""
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)

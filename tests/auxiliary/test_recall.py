@@ -1,6 +1,6 @@
-"""Recall against loops over anchors, sequences and lags; what it asks for, and how it is told the lag.
+"""Recall against loops over anchors, sequences and lags; what it asks for by default, its weights and its errors.
 
-Shapes: B batch, T steps, C channels, H hidden, N anchors, Q queries, V vocabulary, F frequencies.
+Shapes: B batch, T steps, C channels, H hidden, N anchors, Q queries, V vocabulary.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
-from longreach.auxiliary.recall import LagFeatures, Readout, Recall, RecallAnchors, flat_state
+from longreach.auxiliary.readout import Readout
+from longreach.auxiliary.recall import Recall, RecallAnchors
 from longreach.batch import SequenceBatch
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, DataError
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.initialisation import Initialisation, initialise_linear
 from longreach.unrolling import unroll
 
 B, T, H, V, Q = 3, 20, 4, 5, 6
@@ -90,31 +92,6 @@ def test_what_is_asked_is_drawn_from_the_generator_alone() -> None:
     assert other.stops != first.stops
 
 
-def slow_features(lag: int, horizon: int, count: int = 16) -> list[float]:
-    """From one period over the horizon to half the horizon's number of periods, evenly spaced in the logarithm."""
-    most = max(horizon / 2, 1)
-    periods = [most ** (i / (count - 1)) for i in range(count)]
-    angles = [2 * math.pi * p * lag / horizon for p in periods]
-    return [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
-
-
-@pytest.mark.parametrize("horizon", [1, 2, 20, 784])
-def test_the_lag_is_told_by_sines_and_cosines(horizon: int) -> None:
-    features = LagFeatures(horizon).double()
-    for lag in {1, horizon // 2, horizon} - {0}:
-        found = features(torch.tensor([lag]))[0]
-        right = torch.tensor(slow_features(lag, horizon), dtype=torch.float64)
-        torch.testing.assert_close(found, right, rtol=0, atol=2e-4)  # frequencies are kept in single precision
-
-
-@pytest.mark.parametrize("horizon", [784, 16_384])
-def test_no_two_lags_are_told_alike(horizon: int) -> None:
-    told = LagFeatures(horizon)(torch.arange(1, horizon + 1))
-    nearest = torch.cat([(told[1:] - told[:-1]).norm(dim=1), (told[2:] - told[:-2]).norm(dim=1)])
-    assert nearest.min() > 0.5
-    assert len(torch.unique(told, dim=0)) == horizon
-
-
 def slow_answer(readout: Readout, state: State, row: int, lag: int) -> Tensor:
     """[h; c; features] as one long vector through three plain layers."""
     numbers = [part[layer, row] for part in state for layer in range(len(part))]
@@ -152,24 +129,6 @@ def test_the_loss_equals_a_loop_over_anchors_sequences_and_lags(channels: int | 
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_the_shared_first_layer_equals_the_plain_concatenation() -> None:
-    torch.manual_seed(0)
-    readout = Readout(7, 2, T, hidden_size=8).double()
-    states = torch.randn(4, B, 7, dtype=torch.float64)
-    lags = torch.randint(1, T + 1, (4, B, Q))
-    plain = torch.cat([states.unsqueeze(2).expand(-1, -1, Q, -1), readout.features(lags)], dim=-1)
-    right = readout.last(torch.relu(readout.second(torch.relu(readout.first(plain)))))
-    torch.testing.assert_close(readout(states, lags), right, rtol=1e-12, atol=1e-12)
-
-
-def test_a_flat_state_holds_every_number_once() -> None:
-    state = (torch.arange(24.0).view(2, 3, 4), torch.arange(24.0, 48.0).view(2, 3, 4))
-    flat = flat_state(state)
-    assert flat.shape == (3, 16)
-    for row in range(3):
-        assert flat[row].tolist() == [number for part in state for layer in part for number in layer[row].tolist()]
-
-
 @pytest.mark.parametrize("truncation", [0, 1, 4, None])
 def test_the_gradient_reaches_the_encoder_within_the_truncation_alone(truncation: int | None) -> None:
     torch.manual_seed(0)
@@ -186,6 +145,105 @@ def test_the_gradient_reaches_the_encoder_within_the_truncation_alone(truncation
     assert (reached[:, 9:] == 0).all()
 
 
+@pytest.mark.parametrize("initialisation", ["torch", "glorot"])
+def test_weights_begin_as_drawn_layer_by_layer_and_further_blocks_change_nothing_before_them(
+    initialisation: Initialisation,
+) -> None:
+    first = make(initialisation=initialisation)
+    torch.manual_seed(0)
+    layers = [nn.Linear(4 * H + 32, 8), nn.Linear(8, 8), nn.Linear(8, 1)]
+    for layer in layers:
+        initialise_linear(layer.weight, layer.bias, initialisation)
+    right = {
+        f"readout.{name}.{kind}": getattr(layer, kind).double()
+        for name, layer in zip(("first", "second", "last"), layers, strict=True)
+        for kind in ("weight", "bias")
+    }
+    found = first.state_dict()
+    assert list(found) == list(right)
+    assert all(torch.equal(found[name], right[name]) for name in right)
+    several = make(initialisation=initialisation, blocks=(1, 4, 2)).state_dict()
+    assert all(torch.equal(several[name], right[name]) for name in right)
+    assert [name.rsplit(".", 2)[0] for name in several][::6] == ["readout", "more_readouts.0", "more_readouts.1"]
+    assert not torch.equal(several["more_readouts.0.first.weight"], several["more_readouts.1.first.weight"])
+
+
+def test_each_block_has_a_readout_of_its_own_that_can_be_asked() -> None:
+    recall = make(blocks=(3, 1))
+    state: State = tuple(torch.randn(2, B, H, dtype=torch.float64) for _ in range(2))
+    lags = torch.randint(1, T + 1, (1, B, Q))
+    for block, readout in ((None, recall.readout), (3, recall.readout), (1, recall.more_readouts[0])):
+        answers = recall.answer([state], lags, block)
+        assert answers.shape == (1, B, Q, 1)
+        torch.testing.assert_close(answers[0, 1, 2], slow_answer(readout, state, 1, int(lags[0, 1, 2])))
+    with pytest.raises(ConfigError) as caught:
+        recall.answer([state], lags, 2)
+    assert str(caught.value) == "recall block: expected one of 3, 1, found 2"
+
+
+def test_h_alone_is_all_that_the_readout_sees() -> None:
+    recall = make(state_size=2 * H, reads="hidden")
+    batch = SequenceBatch.equal(torch.randn(B, T, 1, dtype=torch.float64))
+    hidden = torch.randn(2, B, H, dtype=torch.float64, requires_grad=True)
+    anchors = RecallAnchors((9,), torch.randint(1, 10, (1, B, Q)))
+    losses = []
+    for _ in range(2):
+        cell = torch.randn(2, B, H, dtype=torch.float64, requires_grad=True)
+        losses.append(recall([(hidden, cell)], batch, anchors))
+        losses[-1].backward()
+        assert cell.grad is None
+    assert torch.equal(losses[0], losses[1])
+    assert hidden.grad is not None
+    assert (hidden.grad != 0).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sequences", "error", "message"),
+    [
+        (
+            {},
+            torch.zeros(B, T, 1),
+            ConfigError,
+            "recall state_size: expected 24, the numbers in the encoder's state (all its tensors, all layers), "
+            "found 16",
+        ),
+        (
+            {"reads": "hidden"},
+            torch.zeros(B, T, 1),
+            ConfigError,
+            "recall state_size: expected 12, the numbers in the encoder's state (its first tensor, all layers), "
+            "found 16",
+        ),
+        (
+            {},
+            torch.zeros(B, T, 3),
+            DataError,
+            "recall: expected sequences of 1 channels, found 3 channels; make the loss for these data",
+        ),
+        (
+            {},
+            torch.zeros(B, T, dtype=torch.int64),
+            DataError,
+            "recall: expected sequences of 1 channels, found tokens; make the loss for these data",
+        ),
+        (
+            {"channels": None, "vocabulary": V},
+            torch.zeros(B, T, 1),
+            DataError,
+            "recall: expected sequences of tokens, found 1 channels; make the loss for these data",
+        ),
+    ],
+)
+def test_states_and_sequences_of_another_kind_are_refused(
+    changes: dict[str, Any], sequences: Tensor, error: type[Exception], message: str
+) -> None:
+    state: State = (torch.zeros(3, B, H), torch.zeros(3, B, H))
+    anchors = RecallAnchors((9,), torch.ones(1, B, Q, dtype=torch.int64))
+    with pytest.raises(error) as caught:
+        make(**changes)([state], SequenceBatch.equal(sequences), anchors)
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -197,6 +255,26 @@ def test_the_gradient_reaches_the_encoder_within_the_truncation_alone(truncation
             "recall: expected either channels or vocabulary, found channels=None and vocabulary=None",
         ),
         ({"vocabulary": 3}, "recall: expected either channels or vocabulary, found channels=1 and vocabulary=3"),
+        (
+            {"blocks": ()},
+            "recall blocks: expected one or more different numbers of tokens, each at least 1, found none",
+        ),
+        (
+            {"blocks": [2, 0]},
+            "recall blocks: expected one or more different numbers of tokens, each at least 1, found 2, 0",
+        ),
+        (
+            {"blocks": (3, 1, 3)},
+            "recall blocks: expected one or more different numbers of tokens, each at least 1, found 3, 1, 3",
+        ),
+        ({"anchors_per": "row"}, "recall anchors_per: expected one of batch, sequence, found 'row'"),
+        ({"direction": "back"}, "recall direction: expected one of past, future, both, found 'back'"),
+        ({"reads": "cell"}, "recall reads: expected one of state, hidden, found 'cell'"),
+        ({"lag_distribution": "normal"}, "recall lag_distribution: expected one of uniform, log, found 'normal'"),
+        (
+            {"growth": 5, "horizon_start": 21},
+            "recall horizon_start: expected 1 to 20, the horizon, found 21; it grows from the one to the other",
+        ),
     ],
 )
 def test_faults(changes: dict[str, Any], message: str) -> None:

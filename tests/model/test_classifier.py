@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from longreach.model import classifier as module
-from longreach.model.classifier import SequenceClassifier
+from longreach.errors import DataError
+from longreach.model import reading
+from longreach.model.classifier import EncoderClassifier, SequenceClassifier
+from longreach.model.head import FeedForward
 
 
 def real(**changes: Any) -> SequenceClassifier:
@@ -30,7 +33,7 @@ def test_long_sequences_are_read_in_pieces_to_the_same_state(monkeypatch: pytest
     classifier = real().double().eval()
     values = torch.randn(2, 20, 2, dtype=torch.float64)
     whole, lengths = classifier.read(values), []
-    monkeypatch.setattr(module, "_LONGEST_CALL", 6)
+    monkeypatch.setattr(reading, "LONGEST_CALL", 6)
     classifier.encoder.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     for found, right in zip(classifier.read(values), whole, strict=True):
         torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
@@ -43,6 +46,22 @@ def test_reading_goes_on_from_a_state() -> None:
     state = classifier.read(values[:, 7:], classifier.read(values[:, :7]))
     for found, right in zip(state, classifier.read(values), strict=True):
         torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
+
+
+def test_every_sequence_of_a_ragged_batch_gets_the_scores_that_it_gets_alone() -> None:
+    rows = [torch.randn(steps, 2, dtype=torch.float64) for steps in (9, 1, 20, 20, 13)]
+    batch = torch.stack([torch.cat([torch.full((20 - len(row), 2), torch.nan), row]) for row in rows])
+    own = EncoderClassifier(nn.LSTM(2, 5, batch_first=True), FeedForward(5, 3)).double().eval()
+    for classifier in (real().double().eval(), own):
+        alone = torch.cat([classifier(row[None]) for row in rows])
+        together = classifier(batch, torch.tensor([len(row) for row in rows]))
+        torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("lengths", [[20], [20, 0], [19, 18]])
+def test_lengths_that_do_not_fit_are_refused(lengths: list[int]) -> None:
+    with pytest.raises(DataError, match=r"lengths: expected 2 numbers of steps in 1\.\.20, the longest 20, found"):
+        real()(torch.randn(2, 20, 2), torch.tensor(lengths))
 
 
 def test_in_evaluation_it_is_a_function_of_its_input() -> None:

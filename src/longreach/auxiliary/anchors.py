@@ -1,19 +1,26 @@
 """What every auxiliary loss has in common: where it stops, and what it asks there.
 
-Shapes: B batch, N anchors.
+Sequences of a batch are right-aligned: row b begins at column T - lengths[b], and all rows end together. A stop is a
+column, counted as the number of columns before it, so that in a batch of equal lengths it is a number of steps.
+
+Shapes: B batch, T steps of the longest sequence, N anchors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
+from longreach.unrolling import Encoder, Stop
+
+AnchorsPer = Literal["batch", "sequence"]
+"""Whether all sequences of a batch share their anchors, or each draws its own (which costs more, smaller calls)."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +28,10 @@ class Anchors:
     """The stops of one update; a loss adds what it asks there in a subclass of its own.
 
     Args:
-        stops: the N steps at which states are wanted, each in 1..T.
+        stops: the N columns at which states are wanted, each in 1..T, or a (B,) tensor of one for each row.
     """
 
-    stops: tuple[int, ...]
+    stops: tuple[Stop, ...]
 
 
 A = TypeVar("A", bound=Anchors)
@@ -45,7 +52,7 @@ class AuxiliaryLoss(Protocol[A]):
         """Draw anchors for one update.
 
         Args:
-            lengths: (B,) steps of each sequence.
+            lengths: (B,) steps of each sequence; T is the longest of them.
             generator: the only source of randomness, a CPU generator seeded for this loss and this update.
             update: how many updates went before, for schedules.
 
@@ -54,13 +61,14 @@ class AuxiliaryLoss(Protocol[A]):
         """
         ...
 
-    def __call__(self, states: Sequence[State], batch: SequenceBatch, anchors: A, /) -> Tensor:
-        """The mean loss per token, a scalar.
+    def __call__(self, states: Sequence[State], batch: SequenceBatch, anchors: A, encoder: Encoder, /) -> Tensor:
+        """The mean loss per token, a scalar; zero where no sequence has a token to ask for.
 
         Args:
-            states: one state per stop of `anchors`, in their order.
+            states: one state per stop of `anchors`, in their order; zero for rows that have not begun there.
             batch: the sequences.
             anchors: what `sample` returned.
+            encoder: what made the states, for a loss that reads on from them.
 
         Returns:
             A scalar.
@@ -71,3 +79,45 @@ class AuxiliaryLoss(Protocol[A]):
 def draw_integers(low: int, high: int, count: int, generator: torch.Generator) -> list[int]:
     """`count` integers, uniform in low..high with both ends."""
     return torch.randint(low, high + 1, (count,), generator=generator).tolist()
+
+
+def draw_stops(
+    lengths: Tensor, count: int, generator: torch.Generator, *, per: AnchorsPer = "batch", first: int = 1, left: int = 0
+) -> tuple[Stop, ...]:
+    """Uniform anchors.
+
+    Args:
+        lengths: (B,) steps of each sequence.
+        count: N.
+        generator: draws them.
+        per: "batch": columns for all rows, uniform over those of the longest; "sequence": each row its own.
+        first: steps that a sequence has read at its anchor, at least.
+        left: steps that are left after it, at least.
+
+    Returns:
+        N columns, or N tensors (B,) of them. Where a sequence is too short for both `first` and `left`, its last
+        possible step is taken, and never one outside it.
+    """
+    steps = int(lengths.max())
+    if per == "batch":
+        return tuple(draw_integers(min(first, steps), max(steps - left, min(first, steps)), count, generator))
+    lowest = lengths.clamp(max=first)
+    highest = torch.maximum(lengths - left, lowest)
+    uniform = torch.rand(count, len(lengths), generator=generator, dtype=torch.float64)
+    own = lowest + (uniform * (highest - lowest + 1)).long()
+    return tuple((steps - lengths + own).unbind())
+
+
+def steps_read(stops: Sequence[Stop], lengths: Tensor) -> Tensor:
+    """How many steps of its own each row has read at each stop.
+
+    Args:
+        stops: N columns, or (B,) tensors of them.
+        lengths: (B,) steps of each sequence.
+
+    Returns:
+        (N, B) int64, 0 for rows that have not begun.
+    """
+    begins = int(lengths.max()) - lengths
+    columns = torch.stack([torch.as_tensor(stop).expand(len(lengths)) for stop in stops])
+    return (columns - begins).clamp(min=0)

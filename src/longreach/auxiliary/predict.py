@@ -20,6 +20,7 @@ from longreach.auxiliary.segment_loss import segment_loss
 from longreach.auxiliary.segments import SegmentAnchors, check_segments, check_steps
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
+from longreach.unrolling import Encoder
 
 
 @final
@@ -73,6 +74,12 @@ class Predict(nn.Module):
         (seed,) = draw_integers(0, 2**31 - 1, 1, generator)
         return SegmentAnchors(tuple(stops), begins, taken, self.schedule.probability(update), seed)
 
-    def forward(self, states: Sequence[State], batch: SequenceBatch, anchors: SegmentAnchors) -> Tensor:
+    def forward(
+        self,
+        states: Sequence[State],
+        batch: SequenceBatch,
+        anchors: SegmentAnchors,
+        encoder: Encoder | None = None,
+    ) -> Tensor:
         """The mean loss over all foretold tokens of all segments, a scalar (section 3.4)."""
         return segment_loss(self.decoder, states, batch, anchors, reverse=False)

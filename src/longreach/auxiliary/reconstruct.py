@@ -26,6 +26,7 @@ from longreach.auxiliary.segments import (
 )
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
+from longreach.unrolling import Encoder
 
 
 @final
@@ -84,6 +85,12 @@ class Reconstruct(nn.Module):
         (seed,) = draw_integers(0, 2**31 - 1, 1, generator)
         return SegmentAnchors(tuple(stops), begins, taken, self.schedule.probability(update), seed)
 
-    def forward(self, states: Sequence[State], batch: SequenceBatch, anchors: SegmentAnchors) -> Tensor:
+    def forward(
+        self,
+        states: Sequence[State],
+        batch: SequenceBatch,
+        anchors: SegmentAnchors,
+        encoder: Encoder | None = None,
+    ) -> Tensor:
         """The mean loss over all rebuilt tokens of all segments, a scalar (section 3.4)."""
         return segment_loss(self.decoder, states, batch, anchors, self.reverse)

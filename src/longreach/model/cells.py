@@ -29,6 +29,8 @@ class Cell:
         states: tensors in its state.
         recurrent_bias: True where a bias inside the recurrent product is no twin of the input's (the GRU's
             candidate); elsewhere one bias says all that two can.
+        pad_gate: the gate that shuts padding out and the sign of the weight that does it; None for a cell without
+            gates.
         fused: PyTorch's function of (inputs, state, weights, biases, layers, dropout, train, bidirectional,
             batch_first).
     """
@@ -36,6 +38,7 @@ class Cell:
     gates: int
     states: int
     recurrent_bias: bool
+    pad_gate: tuple[int, int] | None
     fused: Callable[..., tuple[Tensor, ...]]
 
     def run(self, inputs: Tensor, state: State, weights: list[Tensor], layers: int) -> tuple[Tensor, State]:
@@ -54,11 +57,11 @@ def find_cell(name: str) -> Cell:
     """
     match name:
         case "lstm":
-            return Cell(4, 2, False, torch.lstm)
+            return Cell(4, 2, False, (0, -1), torch.lstm)
         case "gru":
-            return Cell(3, 1, True, torch.gru)
+            return Cell(3, 1, True, (1, 1), torch.gru)
         case "rnn_tanh":
-            return Cell(1, 1, False, torch.rnn_tanh)
+            return Cell(1, 1, False, None, torch.rnn_tanh)
         case "rnn_relu":
-            return Cell(1, 1, False, torch.rnn_relu)
+            return Cell(1, 1, False, None, torch.rnn_relu)
     raise ConfigError(f"cell: expected one of {', '.join(get_args(CellName))}, found {name!r}")

@@ -14,9 +14,7 @@ from longreach.model.cells import CellName, State
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
-
-# cuDNN's recurrent calls fail from 65,536 steps; without gradient a shorter piece also bounds the memory of outputs.
-_LONGEST_CALL = 32_768
+from longreach.model.reading import read_whole
 
 
 class SequenceClassifier(
@@ -89,24 +87,39 @@ class SequenceClassifier(
         )
         self.head = FeedForward(hidden_size, classes, head_size, drop_connect, initialisation)
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Class scores.
 
         Args:
-            values: (B, T, C) real values or (B, T) tokens.
+            values: (B, T, C) real values or (B, T) tokens, right-aligned.
+            lengths: (B,) steps of each row, its last ones; None where all are T.
 
         Returns:
             (B, classes) logits.
 
         Raises:
-            DataError: values of another shape than the encoder was made for.
+            DataError: values of another shape than the encoder was made for, or lengths that do not fit.
         """
-        return self.head(self.read(values)[0][-1])
+        return self.head(self.read(values, lengths=lengths)[0][-1])
 
-    def read(self, values: Tensor, state: State | None = None) -> State:
-        """The state after all of `values`, read in pieces that any device can run."""
-        pieces = values.split(_LONGEST_CALL, dim=1)
-        for piece in pieces:
-            _, state = self.encoder(piece, state)
-        assert state is not None
-        return state
+    def read(self, values: Tensor, state: State | None = None, lengths: Tensor | None = None) -> State:
+        """The state after all of `values`; see `read_whole`."""
+        return read_whole(self.encoder, values, lengths, state)
+
+
+class EncoderClassifier(nn.Module):
+    """A classifier out of any encoder and any head, for networks of one's own.
+
+    Args:
+        encoder: `(inputs, state) -> (outputs, state)`, its state a tuple of tensors (layers, B, ...). The head sees
+            the last layer of the first of them.
+        head: from (B, H) to (B, classes), with an optional generator as its second argument, such as `FeedForward`.
+    """
+
+    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Class scores (B, classes) of (B, T, C) real values or (B, T) tokens, as `SequenceClassifier`'s."""
+        return self.head(read_whole(self.encoder, values, lengths)[0][-1])

@@ -12,6 +12,7 @@ from longreach.errors import ConfigError, DataError
 from longreach.model.cells import CellName, State, find_cell
 from longreach.model.embedding import LinearEmbedding, TokenEmbedding
 from longreach.model.initialisation import Initialisation, initialise_recurrent
+from longreach.model.padding import is_padding, run_padded
 
 
 class RecurrentEncoder(nn.Module):
@@ -35,6 +36,9 @@ class RecurrentEncoder(nn.Module):
     Paper: section 4.1, one layer of 128 LSTM cells on an embedding of 128.
     Choice: one bias per LSTM layer as in TensorFlow (PyTorch has two that always act as their sum).
     """
+
+    reads_padding = True
+    """Rows of a call may begin at different steps."""
 
     def __init__(
         self,
@@ -97,15 +101,19 @@ class RecurrentEncoder(nn.Module):
         zeros = torch.zeros(self.layers, batch, self.hidden_size, dtype=like.dtype, device=like.device)
         return (zeros,) * self.cell.states
 
-    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, inputs: Tensor, state: State | None = None, padding: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Read T more steps.
 
         Args:
             inputs: (B, T, C) real values or (B, T) tokens.
             state: what the encoder carried before them; None for the zero state.
+            padding: (B,) steps in front of each row that belong to no sequence, 0 to T; None for none. A row with
+                padding begins from the zero state after it.
 
         Returns:
-            The top layer's outputs (B, T, H) and the state after the last step.
+            The top layer's outputs (B, T, H), zero in padding, and the state after the last step.
 
         Raises:
             DataError: inputs of another shape than the encoder was made for.
@@ -113,7 +121,13 @@ class RecurrentEncoder(nn.Module):
         self._check(inputs)
         if state is None:
             state = self.initial_state(inputs.shape[0])
+        if padding is not None:
+            # At the door too: the embedding's gradient must not meet what stands there.
+            outside = is_padding(padding, inputs.shape[1], inputs.device)
+            inputs = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
         embedded, weights = self._embedded(inputs)
+        if padding is not None:
+            return run_padded(self.cell, embedded, state, weights, self.layers, padding)
         return self.cell.run(embedded, state, weights, self.layers)
 
     def _embedded(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:

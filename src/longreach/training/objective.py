@@ -16,7 +16,7 @@ from longreach.batch import SequenceBatch
 from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_generator
-from longreach.unrolling import Truncation, unroll
+from longreach.unrolling import Stop, Truncation, unroll
 
 
 class Objective(nn.Module):
@@ -27,6 +27,8 @@ class Objective(nn.Module):
         auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
         truncation: K of the classifier's gradient, in steps.
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
+        checkpoint_every: with gradient, keep the states this many steps apart and compute what is between them once
+            more in the backward pass; None keeps everything.
 
     Paper: section 3.3, the sum of the supervised and the auxiliary loss.
     """
@@ -37,11 +39,13 @@ class Objective(nn.Module):
         auxiliary: Sequence[Any] = (),
         truncation: Truncation = None,
         seed: int = 0,
+        checkpoint_every: int | None = None,
     ) -> None:
         super().__init__()
         self.classifier = classifier
         self.auxiliary = nn.ModuleList(auxiliary)
         self.truncation, self.seed = truncation, seed
+        self.checkpoint_every = checkpoint_every
 
     def forward(
         self, batch: SequenceBatch, update: int, *, supervised: bool = True, auxiliary: bool = True
@@ -49,7 +53,8 @@ class Objective(nn.Module):
         """Losses of one update.
 
         Args:
-            batch: B sequences of equal length.
+            batch: B sequences, right-aligned. Those that are shorter than a truncation or than what a loss asks for
+                take part with what they have.
             update: how many updates went before.
             supervised: include the classifier's loss, which needs labels.
             auxiliary: include the auxiliary losses.
@@ -58,28 +63,32 @@ class Objective(nn.Module):
             Scalars: "loss", the weighted sum to minimise, and each term unweighted under its own name.
 
         Raises:
-            DataError: a supervised update without labels, or sequences of unequal length.
+            DataError: a supervised update without labels.
         """
         if supervised and batch.labels is None:
             raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
-        if not batch.is_equal_length:
-            raise DataError(
-                f"objective: expected sequences of equal length, found {int(batch.lengths.min())} to "
-                f"{int(batch.lengths.max())} steps; cut or group them by length"
-            )
+        batch = batch.trimmed()
         losses: list[Any] = list(self.auxiliary) if auxiliary else []
         anchors = [
             loss.sample(batch.lengths, derived_generator(self.seed, f"anchors {i}", update), update)
             for i, loss in enumerate(losses)
         ]
-        stops: list[int] = [stop for drawn in anchors for stop in drawn.stops]
+        stops: list[Stop] = [stop for drawn in anchors for stop in drawn.stops]
         truncations: list[Truncation] = [
             loss.truncation for loss, drawn in zip(losses, anchors, strict=True) for _ in drawn.stops
         ]
         if supervised:
             stops.append(batch.steps)
             truncations.append(self.truncation)
-        states = unroll(self.classifier.encoder, batch.values, stops, truncations)
+        encoder = self.classifier.encoder
+        states = unroll(
+            encoder,
+            batch.values,
+            stops,
+            truncations,
+            lengths=batch.lengths,
+            checkpoint_every=self.checkpoint_every,
+        )
         terms: dict[str, Tensor] = {}
         total: Tensor | None = None
         if supervised and batch.labels is not None:
@@ -88,7 +97,7 @@ class Objective(nn.Module):
             terms["supervised"] = total = nn.functional.cross_entropy(logits, batch.labels)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
-            terms[name] = loss(own, batch, drawn)
+            terms[name] = loss(own, batch, drawn, encoder)
             weighted = loss.weight * terms[name]
             total = weighted if total is None else total + weighted
         assert total is not None, "a phase trains something"

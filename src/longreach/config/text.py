@@ -34,7 +34,7 @@ def _problem(detail: Any) -> str:
         return f"{key}.kind: should be {detail['ctx']['expected_tags']}, found {detail['ctx']['tag']!r}"
     if kind == "value_error":
         return message
-    if key.endswith("truncation"):
+    if key.split(".")[-1] == "truncation":
         message = "should be a number of steps, 0 for no gradient or null for full BPTT"
     message = message[0].lower() + message[1:]
     return f"{key}: {message.replace('input should', 'should')}, found {detail['input']!r}"

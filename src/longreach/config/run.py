@@ -9,142 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from longreach.config_text import assign, problems
+from longreach.config.data import DataConfig
+from longreach.config.losses import AuxiliaryConfig
+from longreach.config.model import ModelConfig, OptimiserConfig
+from longreach.config.section import Count, Section, Truncation
+from longreach.config.text import assign, problems
 from longreach.errors import ConfigError
 
-Truncation = Annotated[int, Field(ge=0)] | None
-"""Steps; null is full BPTT, 0 lets no gradient through."""
 
-Count = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
-Initialisation = Literal["torch", "glorot"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DataConfig(_Section):
-    """Where the sequences come from, and how images become sequences."""
-
-    source: Literal["mnist14", "idx", "hub"] = "mnist14"
-    """mnist14: bundled; idx: MNIST's four original files; hub: a local Parquet file, image folder or hub name."""
-    path: str | None = None
-    """Folder, file or hub name; null for the bundled data."""
-    resize: Count | None = None
-    """Pixels per side; null keeps the images as they are."""
-    scan: Literal["rows", "columns", "snake", "bottom_up"] = "rows"
-    """Order in which pixels are read."""
-    permutation_seed: Annotated[int, Field(ge=0)] | None = None
-    """Seed of one fixed permutation of the pixels (pMNIST), its own and never the run's; null for none."""
-    train_samples: Count | None = None
-    """Training samples used, the first ones; null for all."""
-    validation: Annotated[int, Field(ge=0)] = 2_000
-    """Training samples held out for validation, stratified by class."""
-    validation_seed: int = 0
-    """Seed of the validation split, its own and never the run's."""
-
-    @model_validator(mode="after")
-    def _path_where_needed(self) -> DataConfig:
-        if self.source != "mnist14" and self.path is None:
-            raise ValueError(f"data.path: source {self.source!r} needs a path; set data.path to where the data are")
-        if self.source == "mnist14" and self.path is not None:
-            raise ValueError(
-                f"data.path: source 'mnist14' is bundled and takes no path, found {self.path!r}; "
-                "set data.source to idx (MNIST's four files) or hub (Parquet, image folder, hub name)"
-            )
-        return self
-
-
-class ModelConfig(_Section):
-    """The classifier."""
-
-    cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu"] = "lstm"
-    """Recurrent cell."""
-    hidden_size: Count = 128
-    """Units per layer."""
-    layers: Count = 1
-    """Recurrent layers."""
-    embedding_size: Count | None = 128
-    """Numbers per embedded step; null feeds values as they are."""
-    forget_bias: float = 1.0
-    """Added to the LSTM's forget gate at the start."""
-    head_size: Count = 256
-    """Hidden units of the head."""
-    drop_connect: Probability = 0.5
-    """Probability on the head's second layer."""
-    initialisation: Initialisation = "torch"
-    """torch, or glorot as TensorFlow 1's defaults."""
-
-
-class _SegmentConfig(_Section):
-    segments: Count = 1
-    """n, segments per update."""
-    length: Annotated[int, Field(ge=2)] = 600
-    """l, tokens per segment, the given first one included."""
-    truncation: Truncation = 300
-    """Steps before an anchor through which gradient flows."""
-    weight: Annotated[float, Field(gt=0.0)] = 1.0
-    """Factor in the sum of losses."""
-    sampling_updates: Count | None = None
-    """Updates over which scheduled sampling falls to no truth at all; null is teacher forcing."""
-    sampling_passes: Count | None = 1
-    """Gradient-free passes that make the sampled inputs; null is token by token, exact and slow."""
-    decoder_size: Count | None = None
-    """Units of the decoder's layers; null for the encoder's."""
-    decoder_layers: Count = 2
-    """Layers of the decoder."""
-    decoder_embedding_size: Count | None = 128
-    """Numbers per embedded decoder input; null feeds values as they are."""
-    head_size: Count = 256
-    """Hidden units of the decoder's head."""
-    drop_connect: Probability = 0.5
-    """Probability on the second layer of the decoder's head."""
-
-
-class ReconstructConfig(_SegmentConfig):
-    """The reconstruction loss of r-LSTM."""
-
-    kind: Literal["reconstruct"] = "reconstruct"
-    """Which loss this is."""
-    place: Literal["immediate", "past", "overlap"] = "overlap"
-    """Where segments lie: just before the anchor, anywhere before it, or also up to half past it."""
-    reverse: bool = True
-    """Rebuild the last token first."""
-
-
-class PredictConfig(_SegmentConfig):
-    """The prediction loss of p-LSTM."""
-
-    kind: Literal["predict"] = "predict"
-    """Which loss this is."""
-
-
-class RecallConfig(_Section):
-    """The recall loss."""
-
-    kind: Literal["recall"] = "recall"
-    """Which loss this is."""
-    anchors: Count = 4
-    """n, anchors per update."""
-    queries: Count = 16
-    """q, lags asked for per anchor and sequence."""
-    horizon: Count | None = None
-    """Longest lag in steps; null for the whole sequence."""
-    truncation: Truncation = 30
-    """Steps before an anchor through which gradient flows."""
-    weight: Annotated[float, Field(gt=0.0)] = 3.0
-    """Factor in the sum of losses."""
-    readout_size: Count = 256
-    """Units of the readout's two hidden layers."""
-
-
-AuxiliaryConfig = Annotated[ReconstructConfig | PredictConfig | RecallConfig, Field(discriminator="kind")]
-
-
-class PhaseConfig(_Section):
+class PhaseConfig(Section):
     """A stretch of training with its own losses and learning rate."""
 
     name: str = "joint"
@@ -180,16 +55,18 @@ class PhaseConfig(_Section):
         return self
 
 
-class OptimiserConfig(_Section):
-    """How weights move."""
+class StoredConfig(Section):
+    """Stored state with burn-in (ours, experimental): an update costs the same however long the sequences are."""
 
-    name: Literal["adam", "rmsprop", "rmsprop_tf"] = "adam"
-    """adam and rmsprop are PyTorch's; rmsprop_tf is TensorFlow 1's, as in the paper's recipes."""
-    clip: Annotated[float, Field(gt=0.0)] | None = 1.0
-    """Largest norm of all gradients together; null for no clipping."""
+    grid: Count = 28
+    """Steps between the states that are stored."""
+    burn_in: Annotated[int, Field(ge=0)] = 28
+    """Steps read without gradient from a stored state before a window."""
+    refresh_every: Count = 4
+    """Visits of a sequence between two readings of the whole of it."""
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """One training run, whole."""
 
     name: str = "run"
@@ -214,6 +91,11 @@ class RunConfig(_Section):
     """Updates between evaluations of the monitored parts; null for one epoch."""
     monitor: tuple[Literal["train", "validation", "test"], ...] = ("validation",)
     """Parts evaluated along the way; train is its first 5,000 samples, test is for curves and never selects."""
+    recompute_every: Count | None = None
+    """Steps between the states kept for the backward pass; what is between them is computed twice, in less memory, to
+    the same gradients. null keeps everything."""
+    stored: StoredConfig | None = None
+    """Begin windows from states stored at earlier visits; null reads every sequence anew."""
     checkpoint_every: Count = 500
     """Updates between checkpoints."""
     log_every: Count = 50

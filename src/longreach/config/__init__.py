@@ -1,0 +1,28 @@
+"""What a run is, in one typed tree with units; plain data."""
+
+from longreach.config.data import DataConfig
+from longreach.config.losses import AuxiliaryConfig, PredictConfig, RecallConfig, ReconstructConfig, SegmentConfig
+from longreach.config.model import Initialisation, ModelConfig, OptimiserConfig
+from longreach.config.run import PhaseConfig, RunConfig, StoredConfig, load_config, parse_config
+from longreach.config.section import Count, Probability, Section, Truncation
+
+__all__ = [
+    "AuxiliaryConfig",
+    "Count",
+    "DataConfig",
+    "Initialisation",
+    "ModelConfig",
+    "OptimiserConfig",
+    "PhaseConfig",
+    "PredictConfig",
+    "Probability",
+    "RecallConfig",
+    "ReconstructConfig",
+    "RunConfig",
+    "Section",
+    "SegmentConfig",
+    "StoredConfig",
+    "Truncation",
+    "load_config",
+    "parse_config",
+]

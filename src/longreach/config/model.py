@@ -1,0 +1,43 @@
+"""The classifier and its optimiser."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from longreach.config.section import Count, Probability, Section
+
+Initialisation = Literal["torch", "glorot", "identity"]
+
+
+class ModelConfig(Section):
+    """The classifier."""
+
+    cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn"] = "lstm"
+    """Recurrent cell; urnn is the unitary one."""
+    hidden_size: Count = 128
+    """Units per layer."""
+    layers: Count = 1
+    """Recurrent layers."""
+    embedding_size: Count | None = 128
+    """Numbers per embedded step; null feeds values as they are."""
+    embedding: Literal["linear", "lookup"] = "linear"
+    """linear map of a step's channels, or a learned vector for every level (0 to 255) of every channel."""
+    forget_bias: float = 1.0
+    """Added to the LSTM's forget gate at the start."""
+    head_size: Count = 256
+    """Hidden units of the head."""
+    drop_connect: Probability = 0.5
+    """Probability on the head's second layer."""
+    initialisation: Initialisation = "torch"
+    """torch; glorot as TensorFlow 1's defaults; identity as the iRNN's, for rnn_relu."""
+
+
+class OptimiserConfig(Section):
+    """How weights move."""
+
+    name: Literal["adam", "rmsprop", "rmsprop_tf"] = "adam"
+    """adam and rmsprop are PyTorch's; rmsprop_tf is TensorFlow 1's, as in the paper's recipes."""
+    clip: Annotated[float, Field(gt=0.0)] | None = 1.0
+    """Largest norm of all gradients together; null for no clipping."""
