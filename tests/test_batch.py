@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from longreach.batch import SequenceBatch
+from longreach.batch import UNLABELLED, SequenceBatch
 from longreach.errors import DataError
 
 
@@ -27,6 +27,45 @@ def test_moving_keeps_the_lengths_on_the_cpu() -> None:
     batch = SequenceBatch.equal(torch.zeros(3, 5, 2), torch.tensor([0, 1, 0])).to("meta")
     assert batch.labels is not None
     assert (batch.values.device.type, batch.labels.device.type, batch.lengths.device.type) == ("meta", "meta", "cpu")
+
+
+def test_labels_targets_and_weights_are_kept_by_moving_and_trimming() -> None:
+    targets, weights = torch.tensor([[1.0, 2.0], [3.0, torch.nan]]), torch.tensor([0.5, 1.5])
+    batch = SequenceBatch(torch.zeros(2, 5, 1), torch.tensor([3, 2]), targets, weights)
+    trimmed = batch.trimmed().to("cpu")
+    assert trimmed.steps == 3
+    assert trimmed.labels is targets
+    assert trimmed.weights is weights
+
+
+def test_which_labels_are_known() -> None:
+    values = torch.zeros(3, 5, 1)
+    assert SequenceBatch.equal(values).labelled.tolist() == [False, False, False]
+    assert SequenceBatch.equal(values, torch.tensor([0, UNLABELLED, 2])).labelled.tolist() == [True, False, True]
+    targets = torch.tensor([[1.0, 2.0], [3.0, torch.nan], [torch.nan, torch.nan]])
+    assert SequenceBatch.equal(values, targets).labelled.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "message"),
+    [
+        (
+            torch.zeros(3),
+            None,
+            "batch labels: expected targets of shape (3, targets), a row for each sequence, found (3,)",
+        ),
+        (
+            torch.zeros(2, 1),
+            None,
+            "batch labels: expected targets of shape (3, targets), a row for each sequence, found (2, 1)",
+        ),
+        (None, torch.ones(2), "batch weights: expected shape (3,), one for each sequence, found (2,)"),
+    ],
+)
+def test_targets_and_weights_that_do_not_fit(labels: Tensor | None, weights: Tensor | None, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        SequenceBatch(torch.zeros(3, 5, 1), torch.tensor([5, 5, 5]), labels, weights)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

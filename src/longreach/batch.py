@@ -1,16 +1,19 @@
 """The one thing that travels from the data to the losses: a batch of sequences.
 
-Shapes: B batch, T steps, C channels.
+Shapes: B batch, T steps, C channels, K targets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from longreach.errors import DataError
+
+UNLABELLED = -1
+"""Where a class index would stand, of a sequence whose class is not known."""
 
 _TOKEN_TYPES = (torch.int64, torch.int32, torch.int16, torch.uint8)
 
@@ -23,7 +26,10 @@ class SequenceBatch:
         values: (B, T, C) floating point for real-valued sequences, or (B, T) integers for tokens.
             Sequences are right-aligned: the last `lengths[b]` steps of row b are its own.
         lengths: (B,) int64, each between 1 and T, in steps.
-        labels: (B,) int64 class indices, or None.
+        labels: (B,) int64 class indices, `UNLABELLED` where the class is not known; or (B, K) floating-point targets
+            of a regression, NaN where they are not known; or None.
+        weights: (B,) floating point, by how much each sequence counts in the supervised loss; None where all count
+            alike.
 
     Raises:
         DataError: a shape, type or length that does not fit; the message names it.
@@ -32,6 +38,7 @@ class SequenceBatch:
     values: Tensor
     lengths: Tensor
     labels: Tensor | None = None
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         values, lengths, labels = self.values, self.lengths, self.labels
@@ -55,9 +62,12 @@ class SequenceBatch:
                 f"batch lengths: expected shape ({values.shape[0]},), one for each sequence, "
                 f"found {tuple(lengths.shape)}"
             )
-        if labels is not None and labels.shape != values.shape[:1]:
+        if labels is not None:
+            _check_labels(labels, values.shape[0])
+        if self.weights is not None and self.weights.shape != values.shape[:1]:
             raise DataError(
-                f"batch labels: expected shape ({values.shape[0]},), one for each sequence, found {tuple(labels.shape)}"
+                f"batch weights: expected shape ({values.shape[0]},), one for each sequence, "
+                f"found {tuple(self.weights.shape)}"
             )
         shortest, longest = int(lengths.min()), int(lengths.max())
         if shortest < 1 or longest > values.shape[1]:
@@ -93,12 +103,31 @@ class SequenceBatch:
         """True where every sequence fills the whole batch, so that no step is padding."""
         return bool((self.lengths == self.steps).all())
 
+    @property
+    def labelled(self) -> Tensor:
+        """(B,) true where a label or target is known."""
+        if self.labels is None:
+            return torch.zeros(self.size, dtype=torch.bool, device=self.values.device)
+        return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels != UNLABELLED
+
     def trimmed(self) -> SequenceBatch:
         """The same batch without columns in front that belong to no sequence."""
         spare = self.steps - int(self.lengths.max())
-        return self if spare == 0 else SequenceBatch(self.values[:, spare:], self.lengths, self.labels)
+        return self if spare == 0 else replace(self, values=self.values[:, spare:])
 
     def to(self, device: torch.device | str) -> SequenceBatch:
         """The same batch on another device; `lengths` stay on the CPU, where plans are made."""
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
-        return SequenceBatch(self.values.to(device, non_blocking=True), self.lengths, labels)
+        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
+        return SequenceBatch(self.values.to(device, non_blocking=True), self.lengths, labels, weights)
+
+
+def _check_labels(labels: Tensor, rows: int) -> None:
+    if labels.is_floating_point():
+        if labels.ndim != 2 or labels.shape[0] != rows:
+            raise DataError(
+                f"batch labels: expected targets of shape ({rows}, targets), a row for each sequence, "
+                f"found {tuple(labels.shape)}"
+            )
+    elif labels.shape != (rows,):
+        raise DataError(f"batch labels: expected shape ({rows},), one for each sequence, found {tuple(labels.shape)}")

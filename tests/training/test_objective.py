@@ -5,6 +5,7 @@ Shapes: B batch, T steps, C channels, H hidden, N anchors.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
-from longreach.batch import SequenceBatch
+from longreach.batch import UNLABELLED, SequenceBatch
 from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_generator
@@ -174,17 +175,54 @@ def test_terms_of_a_kind_are_numbered() -> None:
     assert term_names(list(objective.auxiliary)) == ["recall", "reconstruct", "recall_2", "recall_3", "predict"]
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (batch(labels=False), "supervised update: expected a label for every sequence, found a batch without labels"),
-        (
-            SequenceBatch(torch.zeros(2, 5, 1), torch.tensor([5, 3]), torch.tensor([0, 1])),
-            "objective: expected sequences of equal length, found 3 to 5 steps; cut or group them by length",
-        ),
-    ],
-)
-def test_faults(given: SequenceBatch, message: str) -> None:
+def test_an_update_without_labels_is_refused() -> None:
     with pytest.raises(DataError) as caught:
-        make()(given, 0)
-    assert str(caught.value) == message
+        make()(batch(labels=False), 0)
+    assert str(caught.value) == ("supervised update: expected a label for every sequence, found a batch without labels")
+
+
+def with_labels(labels: Tensor, weights: Tensor | None = None) -> SequenceBatch:
+    return replace(batch(), labels=labels, weights=weights)
+
+
+def test_sequences_without_a_label_train_the_memory_alone() -> None:
+    objective = make(None, losses="c").eval()
+    mixed = objective(with_labels(torch.tensor([2, UNLABELLED, 1])), 7)
+    logits = objective.classifier(batch().values)
+    right = -(logits[0].log_softmax(-1)[2] + logits[2].log_softmax(-1)[1]) / 2
+    torch.testing.assert_close(mixed["supervised"], right, rtol=1e-10, atol=1e-10)
+    assert torch.equal(mixed["recall"], objective(batch(), 7)["recall"])
+    head = list(objective.classifier.head.parameters())
+    for a, b in zip(torch.autograd.grad(mixed["loss"], head), torch.autograd.grad(right, head), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_without_any_label_the_supervised_loss_and_its_gradient_are_zero() -> None:
+    objective = make(losses="c")
+    found = objective(with_labels(torch.full((B,), UNLABELLED)), 7)
+    assert found["supervised"].item() == 0.0
+    found["loss"].backward()
+    assert all(not parameter.grad.any() for parameter in objective.classifier.head.parameters())
+
+
+def test_weights_multiply_each_sequences_loss() -> None:
+    objective, weights = make(None, losses="").eval(), torch.tensor([0.5, 2.0, 0.0], dtype=torch.float64)
+    labels = batch().labels
+    assert labels is not None
+    found = objective(with_labels(labels, weights), 7)["loss"]
+    rows = objective.classifier(batch().values).log_softmax(-1)
+    right = -sum(weights[i] * rows[i, labels[i]] for i in range(B)) / B
+    torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+
+
+def test_targets_are_learned_by_squared_error_where_they_are_known() -> None:
+    objective = make(None).eval()
+    targets = torch.randn(B, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    targets[1, 2] = torch.nan
+    found = objective(with_labels(targets), 7, auxiliary=False)["supervised"]
+    predictions = objective.classifier(batch().values)
+    right = sum(((predictions[i] - targets[i]) ** 2).sum() / 4 for i in (0, 2)) / 2
+    torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+    parameters = list(objective.classifier.parameters())
+    for a, b in zip(torch.autograd.grad(found, parameters), torch.autograd.grad(right, parameters), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)

@@ -2,7 +2,7 @@
 
 Needs nothing but torch: it trains in any loop.
 
-Shapes: B batch, T steps.
+Shapes: B batch, T steps, K targets.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from longreach.auxiliary.token_loss import token_losses
 from longreach.batch import SequenceBatch
 from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
@@ -64,6 +66,8 @@ class Objective(nn.Module):
 
         Raises:
             DataError: a supervised update without labels.
+
+        Sequences whose label is not known (`SequenceBatch.labelled`) train the memory alone.
         """
         if supervised and batch.labels is None:
             raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
@@ -94,7 +98,7 @@ class Objective(nn.Module):
         if supervised and batch.labels is not None:
             mask = derived_generator(self.seed, "head", update)
             logits = self.classifier.head(states.pop()[0][-1], mask)
-            terms["supervised"] = total = nn.functional.cross_entropy(logits, batch.labels)
+            terms["supervised"] = total = supervised_loss(logits, batch)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
             terms[name] = loss(own, batch, drawn, encoder)
@@ -102,6 +106,26 @@ class Objective(nn.Module):
             total = weighted if total is None else total + weighted
         assert total is not None, "a phase trains something"
         return {"loss": total, **terms}
+
+
+def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:
+    """The mean loss over the sequences whose label is known, a scalar; zero where none is.
+
+    Args:
+        predictions: (B, classes) logits, or (B, K) targets of a regression.
+        batch: with (B,) classes or (B, K) targets. Where it has weights, each sequence's loss is multiplied by its own
+            before the mean, so that weights of mean one leave the size of the loss as it is.
+
+    Choice: cross-entropy in nats; for targets the squared error, averaged over them.
+    """
+    assert batch.labels is not None, "the caller has looked"
+    counted = batch.labelled
+    # What stands where nothing is known is put aside before it meets the loss: its gradient must be zero, not NaN.
+    known = counted.unsqueeze(-1) if batch.labels.is_floating_point() else counted
+    losses = token_losses(predictions, torch.where(known, batch.labels, 0))
+    if batch.weights is not None:
+        losses = losses * batch.weights
+    return (losses * counted).sum() / counted.sum().clamp(min=1)
 
 
 def term_names(losses: Sequence[nn.Module]) -> list[str]:
