@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from longreach.config import DataConfig, RunConfig, parse_config
+from longreach.data.ragged import RaggedDataset
+from longreach.data.sequences import fit_standardisation
+from longreach.data.vocabulary import Vocabulary
+from longreach.model.classifier import SequenceClassifier
 from longreach.recipes import RECIPES, recipe_name
 from longreach.training.build import build_datasets, build_objective
 
@@ -131,3 +136,51 @@ def test_the_papers_network_has_the_papers_size() -> None:
     objective = build_objective(config, train)
     # 464 k with a linear embedding (the paper says 0.5 M).
     assert sum(p.numel() for p in objective.parameters()) == 464_139
+
+
+RAGGED = parse_config(
+    {
+        "model": {"hidden_size": 6, "embedding_size": 4, "head_size": 8},
+        "truncation": 5,
+        "auxiliary": [
+            {"kind": "recall", "anchors": 2, "queries": 3, "truncation": 4, "readout_size": 8},
+            {"kind": "reconstruct", "segments": 2, "length": 4, "truncation": 4, "head_size": 8, "decoder_size": 6},
+            {"kind": "predict", "segments": 2, "length": 4, "truncation": 4, "head_size": 8, "decoder_size": 6},
+        ],
+    },
+    "test",
+)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "three channels"])
+def test_ragged_tokens_and_channels_reach_every_part_of_the_model(kind: str) -> None:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 30, 12)
+    if kind == "tokens":
+        vocabulary = Vocabulary("characters", "abcdef")
+        lists = [generator.integers(0, 7, length) for length in lengths]
+    else:
+        vocabulary = None
+        lists = [generator.normal(size=(length, 3)).astype(np.float32) for length in lengths]
+    train = RaggedDataset.from_list(lists, np.arange(12) % 2, ("no", "yes"), vocabulary)
+    train = train.standardised(fit_standardisation(train))
+    objective = build_objective(RAGGED, train)
+    losses = objective(train.batch(np.arange(12)), 0)
+    losses["loss"].backward()
+    assert {name for name in losses if name != "loss"} == {"supervised", "recall", "reconstruct", "predict"}
+    for name, parameter in objective.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+    classifier = objective.classifier
+    assert classifier.encoder.vocabulary == (7 if kind == "tokens" else None)
+    assert classifier.encoder.channels == (None if kind == "tokens" else 3)
+    assert classifier.input_steps is None
+    assert classifier.input_vocabulary == (None if vocabulary is None else vocabulary.plain())
+
+
+def test_a_vocabulary_is_saved_with_the_model(tmp_path: Path) -> None:
+    vocabulary = Vocabulary("characters", 'é"\U0001f701')
+    train = RaggedDataset.from_list([np.array([0, 1, 2, 3]), np.array([1])], np.array([0, 1]), ("a", "b"), vocabulary)
+    build_objective(RAGGED, train).classifier.save_pretrained(tmp_path)
+    loaded = SequenceClassifier.from_pretrained(tmp_path)
+    assert loaded.input_vocabulary is not None
+    assert Vocabulary.from_plain(loaded.input_vocabulary) == vocabulary

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from longreach.batch import SequenceBatch
-from longreach.data.images import check_labels
+from longreach.data.sequences import check_indices, check_sequence_labels, check_standardisation
 from longreach.data.standardisation import Standardisation
+from longreach.data.tokens import check_tokens, counted_vocabulary
+from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
 _CHUNK_BYTES = 1 << 24
@@ -32,6 +34,8 @@ class SequenceDataset:
         labels: (N,) int64 class indices, or None.
         class_names: the name of each class; empty where there are no labels.
         standardisation: mean and deviation of each channel, applied when a batch is made; None: values as they are.
+        vocabulary: what the tokens are; None for real values, and for tokens: whole numbers from 0 to the highest
+            that occurs.
 
     Raises:
         DataError: a shape, a type, a count or a label that does not fit; the message names it.
@@ -41,27 +45,16 @@ class SequenceDataset:
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     standardisation: Standardisation | None = None
+    vocabulary: Vocabulary | None = None
 
     def __post_init__(self) -> None:
-        values, labels = self.values, self.labels
-        _check_values(values)
-        if labels is not None:
-            if labels.dtype != np.int64 or labels.ndim != 1:
-                raise DataError(f"labels: expected (sequences,) of int64, found {labels.shape} of {labels.dtype}")
-            if len(labels) != len(values):
-                raise DataError(
-                    f"sequences and labels: expected one label for each sequence, found {len(values)} sequences "
-                    f"and {len(labels)} labels"
-                )
-            check_labels(labels, len(self.class_names), "labels")
-        if self.standardisation is not None:
-            if self.is_token:
-                raise DataError("standardisation: expected real-valued sequences, found tokens; leave it out")
-            if self.standardisation.channels != self.channels:
-                raise DataError(
-                    f"standardisation: expected a mean and a deviation for each of {self.channels} channels, "
-                    f"found {self.standardisation.channels}; fit it on these channels"
-                )
+        _check_values(self.values)
+        check_sequence_labels(self.labels, len(self.values), self.class_names)
+        check_standardisation(self.standardisation, self.is_token, self.channels)
+        if not self.is_token and self.vocabulary is not None:
+            raise DataError("vocabulary: expected none for real-valued sequences; leave it out")
+        if self.is_token and self.vocabulary is None:
+            object.__setattr__(self, "vocabulary", counted_vocabulary(self.parts(), self.lengths))
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -80,6 +73,16 @@ class SequenceDataset:
     def steps(self) -> int:
         """T, the number of steps of every sequence."""
         return int(self.values.shape[1])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, T for each sequence."""
+        return np.full(len(self), self.steps, dtype=np.int64)
+
+    @property
+    def fixed_steps(self) -> int:
+        """T: sequences of another length are of another kind."""
+        return self.steps
 
     @property
     def channels(self) -> int:
@@ -101,13 +104,16 @@ class SequenceDataset:
             values (B, T, C) float32, or (B, T) int64 for tokens; labels (B,) int64 or None.
 
         Raises:
-            DataError: no index at all, or indices that are no integers.
+            DataError: no index at all, or indices that are no integers, or a token outside the vocabulary.
             IndexError: an index out of range.
         """
-        rows = _integers(indices)
+        rows = check_indices(indices)
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         if self.is_token:
-            return SequenceBatch.equal(torch.from_numpy(self.values[rows].astype(np.int64)), labels)
+            tokens = self.values[rows].astype(np.int64)
+            assert self.vocabulary is not None
+            check_tokens(tokens, len(self.vocabulary), rows, self.lengths[rows])
+            return SequenceBatch.equal(torch.from_numpy(tokens), labels)
         values = self.values[rows].astype(np.float32)
         if self.standardisation is not None:
             self.standardisation.apply_(values)
@@ -123,13 +129,18 @@ class SequenceDataset:
             DataError: no index at all, or indices that are no integers.
             IndexError: an index out of range.
         """
-        rows = _integers(indices)
+        rows = check_indices(indices)
         labels = None if self.labels is None else self.labels[rows]
         return replace(self, values=np.asarray(self.values[rows]), labels=labels)
 
     def standardised(self, standardisation: Standardisation | None) -> SequenceDataset:
         """The same sequences, not copied, with another standardisation."""
         return replace(self, standardisation=standardisation)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """All stored values, one sequence after the other: (n, C), or (n,) tokens, about 16 MB at a time."""
+        for part in chunks(self.values):
+            yield part.reshape(-1, *part.shape[2:])
 
     def fingerprint(self) -> str:
         """A sha256 over values, labels, shapes and types, for the record of a run.
@@ -155,18 +166,6 @@ def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
     rows = max(1, _CHUNK_BYTES // max(1, array[0].nbytes))
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
-
-
-def _integers(indices: np.ndarray | Sequence[int]) -> np.ndarray:
-    rows = np.atleast_1d(np.asarray(indices))
-    if len(rows) == 0:
-        raise DataError("indices: expected at least one, found none")
-    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
-        raise DataError(
-            f"indices: expected a list of integers, found {rows.shape} of {rows.dtype}; "
-            "turn a mask into indices with numpy.flatnonzero(mask)"
-        )
-    return rows
 
 
 def _check_values(values: np.ndarray) -> None:

@@ -48,6 +48,7 @@ class SequenceLoader(DataLoader[SequenceBatch]):
         num_workers: processes that make batches ahead; 0: made when asked for.
         pin_memory: True: batches in page-locked memory, for a quicker way to an accelerator. Has an effect once the
             batch has a `pin_memory` method.
+        lengths: (N,) steps of each sequence, to make batches of sequences of similar length; with shuffling only.
 
     Raises:
         DataError: a count or seed out of range, or settings that leave no batch or drop sequences in evaluation.
@@ -63,8 +64,9 @@ class SequenceLoader(DataLoader[SequenceBatch]):
         drop_last: bool = False,
         num_workers: int = 0,
         pin_memory: bool = False,
+        lengths: np.ndarray | None = None,
     ) -> None:
-        order = EpochSampler(len(dataset), batch_size, seed, shuffle, drop_last)
+        order = EpochSampler(len(dataset), batch_size, seed, shuffle, drop_last, lengths)
         super().__init__(
             cast("Dataset[SequenceBatch]", dataset),
             batch_size=None,

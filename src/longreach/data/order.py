@@ -12,6 +12,8 @@ from torch.utils.data import Sampler
 
 from longreach.errors import DataError
 
+_JITTER = 0.15
+
 
 class EpochSampler(Sampler[np.ndarray]):
     """Index arrays of one epoch after another, with a place that can be saved and set.
@@ -24,12 +26,22 @@ class EpochSampler(Sampler[np.ndarray]):
         seed: 0 or above.
         shuffle: True: a new permutation for every epoch; False: always 0 to N - 1.
         drop_last: True: leave out the last batch of an epoch where it is smaller than the others.
+        lengths: (N,) steps of each sequence: with shuffling, batches are made of sequences of similar length, and the
+            batches come in a random order; None: lengths do not matter.
 
     Raises:
         DataError: a count or seed out of range, or settings that leave no batch or drop sequences in evaluation.
     """
 
-    def __init__(self, size: int, batch_size: int, seed: int, shuffle: bool, drop_last: bool) -> None:
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+        drop_last: bool,
+        lengths: np.ndarray | None = None,
+    ) -> None:
         if batch_size < 1:
             raise DataError(f"batch size: expected at least 1 sequence, found {batch_size}")
         if seed < 0:
@@ -41,6 +53,9 @@ class EpochSampler(Sampler[np.ndarray]):
                 f"loader: drop_last leaves no batch of {batch_size} out of {size} sequences; "
                 "take smaller batches or keep the last one"
             )
+        if lengths is not None and lengths.shape != (size,):
+            raise DataError(f"loader lengths: expected one for each of {size} sequences, found {lengths.shape}")
+        self.lengths = lengths
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.shuffle, self.drop_last = shuffle, drop_last
         self.epoch = 0
@@ -72,7 +87,10 @@ class EpochSampler(Sampler[np.ndarray]):
         """
         if not self.shuffle:
             return np.arange(self.size)
-        return np.random.default_rng([self.seed, epoch]).permutation(self.size)
+        generator = np.random.default_rng([self.seed, epoch])
+        if self.lengths is None:
+            return generator.permutation(self.size)
+        return bucketed_order(self.lengths, self.batch_size, generator)
 
     def begin(self) -> int:
         """Take the place from which the next iteration runs: what was restored, or else a new epoch.
@@ -135,3 +153,27 @@ class EpochSampler(Sampler[np.ndarray]):
         self.epoch, self.yielded = epoch, yielded
         self._used, self._restored, self._counts = False, restored, counts
         self.turn += 1
+
+
+def bucketed_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> np.ndarray:
+    """All sequences in an order whose consecutive batches hold sequences of similar length.
+
+    Choice: sequences are sorted by length times a random factor within ±15 %, so that little is padded and yet another
+    choice of sequences meets in a batch in every epoch; fixed buckets would do one or the other. The batch that is
+    smaller than the others is cut out at a random place, so that dropping it favours no length.
+
+    Args:
+        lengths: (N,) steps of each sequence.
+        batch_size: B.
+        generator: of the epoch.
+
+    Returns:
+        (N,) int64; the smaller batch comes last.
+    """
+    total = len(lengths)
+    order = np.argsort(lengths * generator.uniform(1 - _JITTER, 1 + _JITTER, total), kind="stable")
+    whole, rest = divmod(total, batch_size)
+    at = int(generator.integers(whole + 1)) * batch_size
+    last, order = order[at : at + rest], np.delete(order, slice(at, at + rest))
+    batches = order.reshape(whole, batch_size)[generator.permutation(whole)]
+    return np.concatenate([batches.ravel(), last])

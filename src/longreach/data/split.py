@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from longreach.data.dataset import SequenceDataset
+from longreach.data.sequences import Sequences
 from longreach.errors import DataError
 
 
-def train_validation(
-    dataset: SequenceDataset, validation: int | float, seed: int
-) -> tuple[SequenceDataset, SequenceDataset]:
+def train_validation(dataset: Sequences, validation: int | float, seed: int) -> tuple[Sequences, Sequences]:
     """Split into a training and a validation part, every sequence in exactly one.
 
     The paper has no validation set. Choice: stratified by label where there are labels, each part in the order of the

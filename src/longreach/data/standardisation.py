@@ -6,11 +6,12 @@ Shapes: N sequences, B batch, T steps, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from longreach.data.places import place_of
 from longreach.errors import DataError
 
 _CHUNK_VALUES = 1 << 21
@@ -62,7 +63,21 @@ class Standardisation:
                 "standardisation: expected (sequences, steps, channels) of uint8 or float32, "
                 f"found {values.shape} of {values.dtype}"
             )
-        return _of_pixels(values) if values.dtype == np.uint8 else _of_floats(values)
+        return cls.fit_parts(lambda: _parts(values), np.full(len(values), values.shape[1]))
+
+    @classmethod
+    def fit_parts(cls, parts: Callable[[], Iterator[np.ndarray]], lengths: np.ndarray) -> Standardisation:
+        """The same over sequences of any lengths.
+
+        Args:
+            parts: begins to read all steps, one sequence after the other, as (n, C) arrays; called twice at most.
+            lengths: (N,) steps of each sequence.
+
+        Raises:
+            DataError: a value that is not a number or infinite, with its place.
+        """
+        first = next(parts())
+        return _of_pixels(parts()) if first.dtype == np.uint8 else _of_floats(parts, lengths)
 
     @property
     def channels(self) -> int:
@@ -79,11 +94,12 @@ class Standardisation:
         values /= np.asarray(self.std, dtype=np.float32)
 
 
-def _of_pixels(values: np.ndarray) -> Standardisation:
-    counts = [np.zeros(256, dtype=np.int64) for _ in range(values.shape[2])]
-    for _, part in _parts(values):
+def _of_pixels(parts: Iterator[np.ndarray]) -> Standardisation:
+    counts: list[np.ndarray] = []
+    for part in parts:
+        counts = counts or [np.zeros(256, dtype=np.int64) for _ in range(part.shape[1])]
         for channel, count in enumerate(counts):
-            count += np.bincount(part[..., channel].ravel(), minlength=256)
+            count += np.bincount(part[:, channel], minlength=256)
     means, deviations = [], []
     for count in counts:
         held = [(level, int(times)) for level, times in enumerate(count) if times]
@@ -97,31 +113,31 @@ def _of_pixels(values: np.ndarray) -> Standardisation:
     return Standardisation(tuple(means), tuple(deviations))
 
 
-def _of_floats(values: np.ndarray) -> Standardisation:
-    channels = values.shape[2]
-    number = values.shape[0] * values.shape[1]
-    total = np.zeros(channels)
-    lowest, highest = np.full(channels, np.inf), np.full(channels, -np.inf)
-    for start, part in _parts(values):
+def _of_floats(parts: Callable[[], Iterator[np.ndarray]], lengths: np.ndarray) -> Standardisation:
+    number, total = 0, np.zeros(())
+    lowest, highest = np.array(np.inf), np.array(-np.inf)
+    for part in parts():
         if not np.isfinite(part).all():
-            sequence, step, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(part)))
+            step, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(part)))
+            sequence, own_step = place_of(number + step, lengths)
             raise DataError(
-                f"sequences: expected finite numbers, found {part[sequence, step, channel]} in sequence "
-                f"{start + sequence}, step {step}, channel {channel}; fill or drop what is missing"
+                f"sequences: expected finite numbers, found {part[step, channel]} in sequence "
+                f"{sequence}, step {own_step}, channel {channel}; fill or drop what is missing"
             )
-        total += part.sum((0, 1), dtype=np.float64)
-        lowest = np.minimum(lowest, part.min((0, 1)))
-        highest = np.maximum(highest, part.max((0, 1)))
+        number += len(part)
+        total = total + part.sum(0, dtype=np.float64)
+        lowest = np.minimum(lowest, part.min(0))
+        highest = np.maximum(highest, part.max(0))
     mean = total / number
-    square = np.zeros(channels)
-    for _, part in _parts(values):
-        square += ((part - mean) ** 2).sum((0, 1))
+    square = np.zeros(len(mean))
+    for part in parts():
+        square += ((part - mean) ** 2).sum(0)
     # A constant channel is told by its range: its rounded mean leaves a deviation near 1e-17, not zero.
     std = np.where(lowest == highest, 1.0, np.sqrt(square / number))
     return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def _parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _parts(values: np.ndarray) -> Iterator[np.ndarray]:
     rows = max(1, _CHUNK_VALUES // max(1, values.shape[1] * values.shape[2]))
     for start in range(0, len(values), rows):
-        yield start, np.asarray(values[start : start + rows])
+        yield np.asarray(values[start : start + rows]).reshape(-1, values.shape[2])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longreach.config import RecallConfig, ReconstructConfig, RunConfig
+from longreach.data.dataset import SequenceDataset
 from longreach.data.pixels import scan_order
 from longreach.demo.methods import METHODS, total_updates
 from longreach.report.figures import Curve, learning_curves
@@ -42,6 +43,8 @@ def write_report(
     configs = {name: folder.load_config() for name, folder in runs.items()}
     by_name = {row["method"]: row for row in summary}
     objective, data = load_objective(runs["recall"])
+    assert isinstance(data.train, SequenceDataset), "images"
+    assert isinstance(data.test, SequenceDataset), "images"
     config = configs["recall"]
     steps = data.test.steps
     side = math.isqrt(steps)

@@ -6,6 +6,7 @@ Shapes: B batch, T steps, C channels, H hidden.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
@@ -43,7 +44,10 @@ class SequenceClassifier(
         class_names: the name of each class; carried along, not used in computing.
         input_mean: per channel, what was subtracted from real values; carried along, applied by whoever reads data.
         input_std: per channel, what they were divided by after that.
-        input_steps: T of the sequences that it was trained on; carried along, checked by whoever reads data.
+        input_steps: T of the sequences that it was trained on; carried along, checked by whoever reads data;
+            None: of any length.
+        input_vocabulary: `Vocabulary.plain()` of the tokens that it was trained on; carried along, applied by whoever
+            reads data.
 
     Raises:
         ConfigError: sizes or probabilities that make no model.
@@ -69,12 +73,14 @@ class SequenceClassifier(
         input_mean: Sequence[float] | None = None,
         input_std: Sequence[float] | None = None,
         input_steps: int | None = None,
+        input_vocabulary: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.class_names = tuple(class_names)
         self.input_mean = None if input_mean is None else tuple(input_mean)
         self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
+        self.input_vocabulary = input_vocabulary
         self.encoder = RecurrentEncoder(
             channels=channels,
             vocabulary=vocabulary,

@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 import torch
 
 from longreach.config import RunConfig
-from longreach.data.dataset import SequenceDataset
+from longreach.data.sequences import Sequences
 from longreach.errors import RunError
 from longreach.files import replace_file
 from longreach.training.evaluate import evaluate
@@ -46,7 +46,7 @@ class Bookkeeper(pl.Callback):
         config: RunConfig,
         plan: Plan,
         folder: RunFolder,
-        monitored: dict[str, SequenceDataset],
+        monitored: dict[str, Sequences],
         evaluate_every: int,
         progress: Progress,
         updates_per_epoch: int,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from longreach.config import RunConfig
-from longreach.data.dataset import SequenceDataset
+from longreach.data.sequences import Sequences
 from longreach.training.build import Datasets, build_optimiser
 from longreach.training.evaluate import EVALUATION_BATCH, predict_logits
 from longreach.training.objective import Objective
@@ -47,9 +47,7 @@ def budget_scale(
     return min(1.0, SAFETY * budget / seconds)
 
 
-def _seconds_per_update(
-    config: RunConfig, plan: Plan, objective: Objective, train: SequenceDataset, first: int
-) -> float:
+def _seconds_per_update(config: RunConfig, plan: Plan, objective: Objective, train: Sequences, first: int) -> float:
     trial = copy.deepcopy(objective).train()
     optimiser = build_optimiser(config, trial.parameters())
     phase = plan.at(first).config
@@ -70,7 +68,7 @@ def _seconds_per_update(
     return (time.perf_counter() - began) / TIMED_UPDATES
 
 
-def _seconds_per_evaluation(objective: Objective, dataset: SequenceDataset) -> float:
+def _seconds_per_evaluation(objective: Objective, dataset: Sequences) -> float:
     sample = dataset.subset(np.arange(min(EVALUATION_BATCH, len(dataset))))
     began = time.perf_counter()
     predict_logits(objective.classifier, sample)

@@ -20,6 +20,7 @@ from longreach.config import DataConfig, PredictConfig, RecallConfig, Reconstruc
 from longreach.data.dataset import SequenceDataset
 from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
+from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.split import train_validation
 from longreach.data.standardisation import Standardisation
 from longreach.model.classifier import SequenceClassifier
@@ -35,13 +36,13 @@ TRAIN_MONITORED = 5_000
 class Datasets:
     """The parts of one task; all standardised by the training part."""
 
-    train: SequenceDataset
-    validation: SequenceDataset | None
-    test: SequenceDataset
+    train: Sequences
+    validation: Sequences | None
+    test: Sequences
 
-    def monitored(self, parts: Sequence[str]) -> dict[str, SequenceDataset]:
+    def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
         """The parts evaluated along a run, by name; of the training part its first samples."""
-        sets: dict[str, SequenceDataset] = {}
+        sets: dict[str, Sequences] = {}
         for part in parts:
             if part == "train":
                 sets[part] = self.train.subset(np.arange(min(TRAIN_MONITORED, len(self.train))))
@@ -58,14 +59,15 @@ def build_datasets(config: DataConfig) -> Datasets:
     Raises:
         DataError: files that are missing, broken or inconsistent.
     """
-    whole = _sequences(config, _images(config, train=True))
+    whole: Sequences = _sequences(config, _images(config, train=True))
     if config.train_samples is not None:
         whole = whole.subset(np.arange(min(config.train_samples, len(whole))))
-    train, validation = whole, None
+    train: Sequences = whole
+    validation: Sequences | None = None
     if config.validation:
         train, validation = train_validation(whole, config.validation, config.validation_seed)
     # Fitted after the split: nothing of the validation part may leak into it.
-    standardisation = Standardisation.fit(train.values)
+    standardisation = fit_standardisation(train)
     return Datasets(
         train.standardised(standardisation),
         None if validation is None else validation.standardised(standardisation),
@@ -98,7 +100,7 @@ def _sequences(config: DataConfig, images: ImageSet) -> SequenceDataset:
     return pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
 
 
-def build_objective(config: RunConfig, train: SequenceDataset) -> Objective:
+def build_objective(config: RunConfig, train: Sequences) -> Objective:
     """The classifier with its losses, weights drawn from the run's seed and nothing else."""
     # Layers draw from the global generator when they are made; fork it so that nobody else's draws move ours.
     with torch.random.fork_rng(devices=[]):
@@ -108,11 +110,12 @@ def build_objective(config: RunConfig, train: SequenceDataset) -> Objective:
     return Objective(classifier, losses, config.truncation, config.seed)
 
 
-def _build_classifier(config: RunConfig, train: SequenceDataset) -> SequenceClassifier:
+def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier:
     model, standardisation = config.model, train.standardisation
     return SequenceClassifier(
         classes=train.classes,
-        channels=train.channels,
+        channels=_channels(train),
+        vocabulary=_vocabulary(train),
         cell=model.cell,
         hidden_size=model.hidden_size,
         layers=model.layers,
@@ -124,18 +127,28 @@ def _build_classifier(config: RunConfig, train: SequenceDataset) -> SequenceClas
         class_names=list(train.class_names),
         input_mean=None if standardisation is None else list(standardisation.mean),
         input_std=None if standardisation is None else list(standardisation.std),
-        input_steps=train.steps,
+        input_steps=train.fixed_steps,
+        input_vocabulary=None if train.vocabulary is None else train.vocabulary.plain(),
     )
 
 
+def _channels(train: Sequences) -> int | None:
+    return None if train.is_token else train.channels
+
+
+def _vocabulary(train: Sequences) -> int | None:
+    return None if train.vocabulary is None else len(train.vocabulary)
+
+
 def _build_loss(
-    loss: ReconstructConfig | PredictConfig | RecallConfig, config: RunConfig, train: SequenceDataset
+    loss: ReconstructConfig | PredictConfig | RecallConfig, config: RunConfig, train: Sequences
 ) -> nn.Module:
     model = config.model
     if isinstance(loss, RecallConfig):
         states = 2 if model.cell == "lstm" else 1
         return Recall(
-            channels=train.channels,
+            channels=_channels(train),
+            vocabulary=_vocabulary(train),
             state_size=states * model.layers * model.hidden_size,
             horizon=loss.horizon if loss.horizon is not None else train.steps,
             anchors=loss.anchors,
@@ -146,7 +159,8 @@ def _build_loss(
             initialisation=model.initialisation,
         )
     decoder = SegmentDecoder(
-        channels=train.channels,
+        channels=_channels(train),
+        vocabulary=_vocabulary(train),
         cell=model.cell,
         encoder_size=model.hidden_size,
         hidden_size=loss.decoder_size,

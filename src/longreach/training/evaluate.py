@@ -5,29 +5,37 @@ Shapes: N samples, B batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix, multiclass_f1_score
 
-from longreach.data.dataset import SequenceDataset
+from longreach.batch import UNLABELLED
+from longreach.data.sequences import Sequences
 from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
 
 EVALUATION_BATCH = 500
 """Sequences read at once."""
 
+EVALUATION_STEPS = 1 << 20
+"""Steps read at once, padding included: of long sequences fewer are read side by side."""
+
 
 @torch.no_grad()
 def predict_logits(
-    classifier: SequenceClassifier, dataset: SequenceDataset, batch_size: int = EVALUATION_BATCH
+    classifier: SequenceClassifier, dataset: Sequences, batch_size: int = EVALUATION_BATCH
 ) -> torch.Tensor:
     """Class scores of every sequence.
+
+    Sequences of unequal length are read sorted by length, so that little is padded.
 
     Args:
         classifier: left in the mode that it came in.
         dataset: N sequences.
-        batch_size: sequences read at once.
+        batch_size: sequences read at once, at most.
 
     Returns:
         (N, classes) float32 on the CPU, in the data set's order.
@@ -35,15 +43,36 @@ def predict_logits(
     training = classifier.training
     classifier.eval()
     device = next(classifier.parameters()).device
-    logits = []
-    for begin in range(0, len(dataset), batch_size):
-        indices = np.arange(begin, min(begin + batch_size, len(dataset)))
-        logits.append(classifier(dataset.batch(indices).values.to(device)).cpu())
+    rows, logits = [], []
+    for indices in _similar_lengths(dataset.lengths, batch_size):
+        batch = dataset.batch(indices)
+        lengths = None if batch.is_equal_length else batch.lengths
+        rows.append(torch.from_numpy(indices))
+        logits.append(classifier(batch.values.to(device), lengths).cpu())
     classifier.train(training)
-    return torch.cat(logits)
+    return torch.cat(logits)[torch.cat(rows).argsort()]
 
 
-def evaluate(classifier: SequenceClassifier, dataset: SequenceDataset) -> dict[str, float]:
+def _similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Every place once, in arrays of at most `batch_size` sequences and, where one alone is not more, of
+    `EVALUATION_STEPS` steps.
+    """
+    order = np.argsort(lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        end = begin + 1
+        # Sorted: a batch is as long as its last sequence.
+        while (
+            end < len(order)
+            and end - begin < batch_size
+            and int(lengths[order[end]]) * (end + 1 - begin) <= EVALUATION_STEPS
+        ):
+            end += 1
+        yield order[begin:end]
+        begin = end
+
+
+def evaluate(classifier: SequenceClassifier, dataset: Sequences) -> dict[str, float]:
     """Accuracy (a fraction), mean cross-entropy (nats) and macro F1 over the whole data set.
 
     Raises:
@@ -68,7 +97,7 @@ def confusion(logits: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
     return multiclass_confusion_matrix(logits, labels, logits.shape[1]).tolist()
 
 
-def _labels(dataset: SequenceDataset) -> torch.Tensor:
-    if dataset.labels is None:
+def _labels(dataset: Sequences) -> torch.Tensor:
+    if dataset.labels is None or (dataset.labels == UNLABELLED).any():
         raise DataError("evaluation: expected a label for every sequence, found none")
     return torch.from_numpy(dataset.labels)

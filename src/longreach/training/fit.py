@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from longreach.config import RunConfig
 from longreach.data.loader import SequenceLoader
+from longreach.data.sequences import uneven_lengths
 from longreach.errors import ConfigError, Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.training.bookkeeper import Bookkeeper
@@ -79,7 +80,9 @@ def fit(
     surroundings = environment()
     data = build_datasets(config.data)
     objective = build_objective(config, data.train)
-    loader = SequenceLoader(data.train, config.batch_size, seed=config.seed, shuffle=True)
+    loader = SequenceLoader(
+        data.train, config.batch_size, seed=config.seed, shuffle=True, lengths=uneven_lengths(data.train)
+    )
     per_epoch = len(loader)
     memory_at_start = resident_mb()
     if not resume:
@@ -98,7 +101,7 @@ def fit(
             )
         folder.save_config(config)
     plan = Plan.make(config, per_epoch)
-    show = Progress(plan.updates, config.batch_size * data.train.steps, progress)
+    show = Progress(plan.updates, round(config.batch_size * float(data.train.lengths.mean())), progress)
     monitored = data.monitored(config.monitor)
     fingerprint = data.train.fingerprint()
     keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint)
