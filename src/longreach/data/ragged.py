@@ -304,7 +304,7 @@ def _check_answers(
                 "give a row for each sequence"
             )
     elif labels is not None:
-        known = labels[labels != UNLABELLED] if len(labels) == sequences else labels
-        check_sequence_labels(known, len(known) if len(labels) == sequences else sequences, class_names)
+        known = np.where(labels == UNLABELLED, 0, labels) if class_names else labels
+        check_sequence_labels(known, sequences, class_names)
     if weights is not None and (weights.dtype != np.float32 or weights.shape != (sequences,)):
         raise DataError(f"weights: expected ({sequences},) of float32, found {weights.shape} of {weights.dtype}")
