@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,6 +14,9 @@ from longreach.errors import DataError
 from longreach.model import reading
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.head import FeedForward
+from longreach.model.network import EncoderCell
+
+CELLS = get_args(EncoderCell)
 
 
 def real(**changes: Any) -> SequenceClassifier:
@@ -21,7 +24,7 @@ def real(**changes: Any) -> SequenceClassifier:
     return SequenceClassifier(**{"classes": 3, "channels": 2, "hidden_size": 4, "layers": 2, "head_size": 5, **changes})
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_head_sees_the_top_layers_last_h(cell: str) -> None:
     classifier = real(cell=cell).double().eval()
     values = torch.randn(6, 9, 2, dtype=torch.float64)
@@ -90,3 +93,36 @@ def test_saved_and_loaded_it_is_the_same(classifier: SequenceClassifier, tmp_pat
         classifier.input_mean,
         classifier.input_std,
     )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("embedding", ["none", "linear", "lookup", "tokens"])
+def test_every_cell_and_embedding_is_saved_and_loaded(cell: str, embedding: str, tmp_path: Path) -> None:
+    kind = {
+        "none": {"embedding_size": None},
+        "linear": {"embedding_size": 3},
+        "lookup": {"embedding_size": 3, "embedding": "lookup", "input_mean": [100.0, 3.1], "input_std": [50.0, 0.7]},
+        "tokens": {"embedding_size": 3, "channels": None, "vocabulary": 7},
+    }[embedding]
+    classifier = real(cell=cell, **kind).eval()
+    classifier.save_pretrained(tmp_path)
+    loaded = SequenceClassifier.from_pretrained(tmp_path, strict=True).eval()
+    values = {
+        "none": torch.randn(4, 9, 2),
+        "linear": torch.randn(4, 9, 2),
+        "lookup": (torch.randint(256, (4, 9, 2)) - torch.tensor([100.0, 3.1])) / torch.tensor([50.0, 0.7]),
+        "tokens": torch.randint(7, (4, 9)),
+    }[embedding]
+    expected = classifier(values)
+    assert torch.equal(loaded(values), expected)
+    assert expected.std() > 0
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_lookup_reads_ragged_batches_without_looking_at_padding(cell: str) -> None:
+    mean, std = [100.0, 3.1], [50.0, 0.7]
+    classifier = real(cell=cell, embedding="lookup", embedding_size=3, input_mean=mean, input_std=std).double().eval()
+    rows = [(torch.randint(256, (n, 2)).double() - torch.tensor(mean)) / torch.tensor(std) for n in (6, 1, 11)]
+    batch = torch.stack([torch.cat([torch.full((11 - len(row), 2), torch.nan), row]) for row in rows])
+    together = classifier(batch, torch.tensor([len(row) for row in rows]))
+    torch.testing.assert_close(together, torch.cat([classifier(row[None]) for row in rows]), rtol=1e-10, atol=1e-10)

@@ -13,6 +13,7 @@ from longreach.errors import ConfigError, DataError
 from longreach.model.cells import CellName, find_cell
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.urnn import UnitaryRNN
 
 
 def count(module: nn.Module) -> int:
@@ -27,6 +28,19 @@ def test_the_papers_network_has_464_139_parameters() -> None:
     assert count(classifier) == (1 + 1) * 128 + lstm + (128 + 1) * 256 + (256 + 1) * 10 == 167_434
     assert count(decoder) == (1 + 1) * 128 + 2 * lstm + (128 + 1) * 256 + (256 + 1) * 1 == 296_705
     assert count(classifier) + count(decoder) == 464_139
+
+
+def test_with_a_lookup_of_pixels_it_has_496_651() -> None:
+    classifier = SequenceClassifier(classes=10, channels=1, hidden_size=128, embedding_size=128, embedding="lookup")
+    decoder = SegmentDecoder(channels=1, encoder_size=128, layers=2, embedding_size=128, head_size=256)
+    assert count(classifier) + count(decoder) == 464_139 - 2 * 128 + 256 * 128 == 496_651
+
+
+def test_the_unitary_network_has_its_papers_16_thousand_parameters() -> None:
+    """Arjovsky et al. (2016), section 5.3: 512 complex units, one pixel a step, ten classes: "approximately 16K"."""
+    encoder = UnitaryRNN(channels=1, hidden_size=512)
+    assert count(encoder) == 2 * 512 * 1 + 10 * 512
+    assert count(encoder) + (2 * 512 + 1) * 10 == 16_394
 
 
 @pytest.mark.parametrize(("cell", "gates", "biases"), [("lstm", 4, 1), ("gru", 3, 2), ("rnn_tanh", 1, 1)])

@@ -1,4 +1,4 @@
-"""How weights begin: the bounds of PyTorch's and TensorFlow 1's defaults."""
+"""How weights begin: the bounds of PyTorch's and TensorFlow 1's defaults, and the iRNN's identity."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from longreach.errors import ConfigError
+from longreach.model.classifier import SequenceClassifier
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.initialisation import Initialisation, initialise_linear
 
@@ -58,3 +60,41 @@ def test_recurrent_torch(cell: str) -> None:
     torch.manual_seed(0)
     encoder = RecurrentEncoder(channels=40, hidden_size=50, cell=cell, forget_bias=0.0)  # type: ignore[arg-type]
     assert all(is_uniform(parameter, 1 / math.sqrt(50)) for parameter in encoder.parameters())
+
+
+def test_the_irnn_begins_as_its_paper_says() -> None:
+    """Le, Jaitly and Hinton (2015): identity, a deviation of 0.001, zero biases."""
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=30, cell="rnn_relu", hidden_size=50, layers=2, initialisation="identity")
+    for layer in range(2):
+        assert torch.equal(getattr(encoder, f"weight_hh_l{layer}"), torch.eye(50))
+        assert not getattr(encoder, f"bias_ih_l{layer}").any()
+        from_input = getattr(encoder, f"weight_ih_l{layer}").detach()
+        assert abs(from_input.std() / 0.001 - 1) < 0.1
+        assert abs(from_input.mean()) < 5 * 0.001 / math.sqrt(from_input.numel())
+        # Gaussian: one number in 22 lies further out than two deviations, of a uniform one none would.
+        assert abs((from_input.abs() > 0.002).float().mean() - 0.0455) < 0.02
+
+
+def test_an_irnn_keeps_its_state_until_something_is_learned() -> None:
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=2, cell="rnn_relu", hidden_size=8, layers=1, initialisation="identity")
+    before = torch.rand(1, 3, 8)
+    assert torch.equal(encoder(torch.zeros(3, 1000, 2), (before,))[1][0], before)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "urnn"])
+def test_identity_is_for_the_irnn_alone(cell: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SequenceClassifier(classes=2, channels=1, cell=cell, initialisation="identity")  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        f"encoder initialisation 'identity': expected cell rnn_relu, whose state it keeps, found {cell}; use torch or "
+        "glorot"
+    )
+
+
+def test_the_head_of_an_irnn_begins_as_torchs() -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=10, channels=1, cell="rnn_relu", initialisation="identity")
+    assert is_uniform(classifier.head.first.weight, 1 / math.sqrt(128))
+    assert is_uniform(classifier.head.second.weight, 1 / math.sqrt(256))

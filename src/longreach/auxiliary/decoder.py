@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from longreach.errors import ConfigError
-from longreach.model.cells import CellName, State
-from longreach.model.encoder import RecurrentEncoder
+from longreach.model.cells import State
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.network import EncoderCell, make_encoder
 
 
 class SegmentDecoder(nn.Module):
@@ -48,7 +48,7 @@ class SegmentDecoder(nn.Module):
         *,
         channels: int | None = None,
         vocabulary: int | None = None,
-        cell: CellName = "lstm",
+        cell: EncoderCell = "lstm",
         encoder_size: int = 128,
         hidden_size: int | None = None,
         layers: int = 2,
@@ -65,7 +65,7 @@ class SegmentDecoder(nn.Module):
             )
         self.sampling_passes = sampling_passes
         size = encoder_size if hidden_size is None else hidden_size
-        self.network = RecurrentEncoder(
+        self.network = make_encoder(
             channels=channels,
             vocabulary=vocabulary,
             cell=cell,
@@ -73,16 +73,18 @@ class SegmentDecoder(nn.Module):
             layers=layers,
             embedding_size=embedding_size,
             initialisation=initialisation,
+            learned_beginning=False,
         )
+        width = self.network.output_size
         self.joints = nn.ModuleList()
         if size != encoder_size:
-            for _ in range(self.network.cell.states):
-                joint = nn.Linear(encoder_size, size)
+            for _ in self.network.initial_state(1):
+                joint = nn.Linear(encoder_size * width // size, width)
                 initialise_linear(joint.weight, joint.bias, initialisation)
                 self.joints.append(joint)
         outputs = vocabulary if vocabulary is not None else channels
         assert outputs is not None
-        self.head = FeedForward(size, outputs, head_size, drop_connect, initialisation)
+        self.head = FeedForward(width, outputs, head_size, drop_connect, initialisation)
 
     def start(self, states: Sequence[State]) -> State:
         """The decoder's first state from the encoder's at N anchors of B sequences each.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from longreach.config.section import Count, Probability, Section
 
@@ -17,7 +17,7 @@ class ModelConfig(Section):
     cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn"] = "lstm"
     """Recurrent cell; urnn is the unitary one."""
     hidden_size: Count = 128
-    """Units per layer."""
+    """Units per layer, of the urnn complex ones."""
     layers: Count = 1
     """Recurrent layers."""
     embedding_size: Count | None = 128
@@ -32,6 +32,17 @@ class ModelConfig(Section):
     """Probability on the head's second layer."""
     initialisation: Initialisation = "torch"
     """torch; glorot as TensorFlow 1's defaults; identity as the iRNN's, for rnn_relu."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelConfig:
+        if self.initialisation == "identity" and self.cell != "rnn_relu":
+            raise ValueError(
+                f"model.initialisation: 'identity' is for cell 'rnn_relu', found {self.cell!r}; "
+                "set model.cell to rnn_relu or model.initialisation to torch"
+            )
+        if self.embedding == "lookup" and self.embedding_size is None:
+            raise ValueError("model.embedding: 'lookup' needs a size, found null; set model.embedding_size")
+        return self
 
 
 class OptimiserConfig(Section):

@@ -11,10 +11,11 @@ from typing import Any
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from longreach.model.cells import CellName, State
-from longreach.model.encoder import RecurrentEncoder
+from longreach.model.cells import State
+from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
+from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.reading import read_whole
 
 
@@ -33,16 +34,17 @@ class SequenceClassifier(
         classes: number of classes.
         channels: C for real-valued sequences; give this or `vocabulary`.
         vocabulary: V for token sequences.
-        cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
-        hidden_size: H.
+        cell: "lstm", "gru", "rnn_tanh", "rnn_relu" or "urnn" (unitary).
+        hidden_size: H; of the uRNN complex units, so that its head sees 2 H numbers.
         layers: recurrent layers.
         embedding_size: E; None feeds real values as they are.
         forget_bias: of the LSTM at the start.
         head_size: hidden units of the head.
         drop_connect: probability on the head's second layer in training.
-        initialisation: "torch" or "glorot".
+        initialisation: "torch", "glorot" or "identity" (the iRNN's, for rnn_relu).
+        embedding: of real values, "linear", or "lookup" of 8-bit levels, found by `input_mean` and `input_std`.
         class_names: the name of each class; carried along, not used in computing.
-        input_mean: per channel, what was subtracted from real values; carried along, applied by whoever reads data.
+        input_mean: per channel, what was subtracted from real values; applied by whoever reads data.
         input_std: per channel, what they were divided by after that.
         input_steps: T of the sequences that it was trained on; carried along, checked by whoever reads data;
             None: of any length.
@@ -61,7 +63,7 @@ class SequenceClassifier(
         classes: int,
         channels: int | None = None,
         vocabulary: int | None = None,
-        cell: CellName = "lstm",
+        cell: EncoderCell = "lstm",
         hidden_size: int = 128,
         layers: int = 1,
         embedding_size: int | None = None,
@@ -69,6 +71,7 @@ class SequenceClassifier(
         head_size: int = 256,
         drop_connect: float = 0.5,
         initialisation: Initialisation = "torch",
+        embedding: EmbeddingKind = "linear",
         class_names: Sequence[str] = (),
         input_mean: Sequence[float] | None = None,
         input_std: Sequence[float] | None = None,
@@ -81,7 +84,7 @@ class SequenceClassifier(
         self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
-        self.encoder = RecurrentEncoder(
+        self.encoder = make_encoder(
             channels=channels,
             vocabulary=vocabulary,
             cell=cell,
@@ -90,8 +93,11 @@ class SequenceClassifier(
             embedding_size=embedding_size,
             forget_bias=forget_bias,
             initialisation=initialisation,
+            embedding=embedding,
+            input_mean=self.input_mean,
+            input_std=self.input_std,
         )
-        self.head = FeedForward(hidden_size, classes, head_size, drop_connect, initialisation)
+        self.head = FeedForward(self.encoder.output_size, classes, head_size, drop_connect, initialisation)
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Class scores.

@@ -5,12 +5,20 @@ Shapes: B batch, T steps, C channels, E embedding, H hidden, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from longreach.errors import ConfigError, DataError
+from longreach.errors import ConfigError
 from longreach.model.cells import CellName, State, find_cell
-from longreach.model.embedding import LinearEmbedding, TokenEmbedding
+from longreach.model.embedding import (
+    EmbeddingKind,
+    LinearEmbedding,
+    LookupEmbedding,
+    check_inputs,
+    make_embedding,
+)
 from longreach.model.initialisation import Initialisation, initialise_recurrent
 from longreach.model.padding import is_padding, run_padded
 
@@ -26,12 +34,16 @@ class RecurrentEncoder(nn.Module):
         layers: number of layers.
         embedding_size: E; None feeds real values to the first layer as they are (tokens need one).
         forget_bias: added to the LSTM's forget gate at the start; ignored by other cells.
-        initialisation: "torch" or "glorot" (TensorFlow 1's).
+        initialisation: "torch", "glorot" (TensorFlow 1's) or "identity" (the iRNN's, for rnn_relu).
+        embedding: of real values, "linear" or "lookup" (of 8-bit levels).
+        input_mean: for a lookup, per channel, what was subtracted from the levels; None where they come as they are.
+        input_std: for a lookup, per channel, what they were divided by after that.
         fold: compute a linear embedding inside the first layer's input weights: the same function and the same
             gradients to rounding, at less cost.
 
     Raises:
-        ConfigError: both or neither of `channels` and `vocabulary`, an unknown cell, a size below one.
+        ConfigError: both or neither of `channels` and `vocabulary`, an unknown cell or embedding, a size below one,
+            or an initialisation that the cell cannot have.
 
     Paper: section 4.1, one layer of 128 LSTM cells on an embedding of 128.
     Choice: one bias per LSTM layer as in TensorFlow (PyTorch has two that always act as their sum).
@@ -51,31 +63,27 @@ class RecurrentEncoder(nn.Module):
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
         initialisation: Initialisation = "torch",
+        embedding: EmbeddingKind = "linear",
+        input_mean: Sequence[float] | None = None,
+        input_std: Sequence[float] | None = None,
         fold: bool = True,
     ) -> None:
         super().__init__()
-        if (channels is None) == (vocabulary is None):
-            raise ConfigError(
-                "encoder: expected either channels or vocabulary, "
-                f"found channels={channels} and vocabulary={vocabulary}"
-            )
-        if vocabulary is not None and embedding_size is None:
-            raise ConfigError("encoder: tokens need an embedding; give embedding_size")
-        for name, size in (("hidden_size", hidden_size), ("layers", layers), ("embedding_size", embedding_size)):
-            if size is not None and size < 1:
-                raise ConfigError(f"encoder {name}: expected at least 1, found {size}")
+        check_sizes(hidden_size, layers)
         self.cell_name = cell
         self.cell = find_cell(cell)
+        if initialisation == "identity" and cell != "rnn_relu":
+            raise ConfigError(
+                f"encoder initialisation 'identity': expected cell rnn_relu, whose state it keeps, found {cell}; "
+                "use torch or glorot"
+            )
         self.channels, self.vocabulary = channels, vocabulary
         self.hidden_size, self.layers = hidden_size, layers
+        self.output_size = hidden_size
         self.fold = fold
-        self.embedding: LinearEmbedding | TokenEmbedding | None = None
-        if vocabulary is not None and embedding_size is not None:
-            self.embedding = TokenEmbedding(vocabulary, embedding_size)
-        elif channels is not None and embedding_size is not None:
-            self.embedding = LinearEmbedding(channels, embedding_size, initialisation)
-        inputs = embedding_size if embedding_size is not None else channels
-        assert inputs is not None
+        self.embedding, inputs = make_embedding(
+            channels, vocabulary, embedding_size, embedding, initialisation, input_mean, input_std
+        )
         rows = self.cell.gates * hidden_size
         for layer in range(layers):
             kernels = (
@@ -118,13 +126,16 @@ class RecurrentEncoder(nn.Module):
         Raises:
             DataError: inputs of another shape than the encoder was made for.
         """
-        self._check(inputs)
+        check_inputs(inputs, self.channels, self.vocabulary)
         if state is None:
             state = self.initial_state(inputs.shape[0])
         if padding is not None:
             # At the door too: the embedding's gradient must not meet what stands there.
             outside = is_padding(padding, inputs.shape[1], inputs.device)
             inputs = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
+            if isinstance(self.embedding, LookupEmbedding):
+                # Zero, the mean, is no level.
+                inputs = torch.where(outside.unsqueeze(-1), self.embedding.blank(inputs), inputs)
         embedded, weights = self._embedded(inputs)
         if padding is not None:
             return run_padded(self.cell, embedded, state, weights, self.layers, padding)
@@ -147,15 +158,13 @@ class RecurrentEncoder(nn.Module):
             return inputs, weights
         return self.embedding(inputs), weights
 
-    def _check(self, inputs: Tensor) -> None:
-        if self.vocabulary is not None:
-            if inputs.is_floating_point() or inputs.ndim != 2:
-                raise DataError(
-                    "encoder input: expected (batch, steps) integer tokens, "
-                    f"found {tuple(inputs.shape)} of {inputs.dtype}"
-                )
-        elif inputs.ndim != 3 or inputs.shape[2] != self.channels or not inputs.is_floating_point():
-            raise DataError(
-                f"encoder input: expected (batch, steps, {self.channels}) floating point, "
-                f"found {tuple(inputs.shape)} of {inputs.dtype}"
-            )
+
+def check_sizes(hidden_size: int, layers: int) -> None:
+    """Refuse an encoder without units or layers.
+
+    Raises:
+        ConfigError: a size below one.
+    """
+    for name, size in (("hidden_size", hidden_size), ("layers", layers)):
+        if size < 1:
+            raise ConfigError(f"encoder {name}: expected at least 1, found {size}")

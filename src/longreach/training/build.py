@@ -106,7 +106,7 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
         classifier = _build_classifier(config, train)
-        losses = [_build_loss(loss, config, train) for loss in config.auxiliary]
+        losses = [_build_loss(loss, config, train, classifier) for loss in config.auxiliary]
     return Objective(classifier, losses, config.truncation, config.seed)
 
 
@@ -124,6 +124,7 @@ def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier
         head_size=model.head_size,
         drop_connect=model.drop_connect,
         initialisation=model.initialisation,
+        embedding=model.embedding,
         class_names=list(train.class_names),
         input_mean=None if standardisation is None else list(standardisation.mean),
         input_std=None if standardisation is None else list(standardisation.std),
@@ -141,15 +142,17 @@ def _vocabulary(train: Sequences) -> int | None:
 
 
 def _build_loss(
-    loss: ReconstructConfig | PredictConfig | RecallConfig, config: RunConfig, train: Sequences
+    loss: ReconstructConfig | PredictConfig | RecallConfig,
+    config: RunConfig,
+    train: Sequences,
+    classifier: SequenceClassifier,
 ) -> nn.Module:
     model = config.model
     if isinstance(loss, RecallConfig):
-        states = 2 if model.cell == "lstm" else 1
         return Recall(
             channels=_channels(train),
             vocabulary=_vocabulary(train),
-            state_size=states * model.layers * model.hidden_size,
+            state_size=sum(part[:, 0].numel() for part in classifier.encoder.initial_state(1)),
             horizon=loss.horizon if loss.horizon is not None else train.steps,
             anchors=loss.anchors,
             queries=loss.queries,
