@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from longreach.config import DataConfig, RunConfig, parse_config
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import fit_standardisation
 from longreach.data.vocabulary import Vocabulary
+from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.recipes import RECIPES, recipe_name
 from longreach.training.build import build_datasets, build_objective
@@ -185,3 +188,68 @@ def test_a_vocabulary_is_saved_with_the_model(tmp_path: Path) -> None:
     loaded = SequenceClassifier.from_pretrained(tmp_path)
     assert loaded.input_vocabulary is not None
     assert Vocabulary.from_plain(loaded.input_vocabulary) == vocabulary
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"cell": "gru", "layers": 2},
+        {"cell": "rnn_tanh", "embedding_size": None},
+        {"cell": "rnn_relu", "initialisation": "identity"},
+        {"cell": "urnn", "embedding_size": None},
+        {"cell": "urnn", "layers": 2, "embedding": "lookup"},
+        {"cell": "lstm", "embedding": "lookup"},
+    ],
+    ids=str,
+)
+def test_every_cell_and_embedding_trains_with_every_loss(model: dict[str, Any], sources: dict[str, DataConfig]) -> None:
+    segments = {"length": 10, "segments": 2, "drop_connect": 0.0, "decoder_embedding_size": 4}
+    config = parse_config(
+        {
+            "model": {"hidden_size": 5, "embedding_size": 4, "drop_connect": 0.0, **model},
+            "truncation": 20,
+            "auxiliary": [
+                {"kind": "reconstruct", **segments},
+                {"kind": "predict", **segments, "decoder_size": 7, "decoder_layers": 1},
+                {"kind": "recall"},
+            ],
+        },
+        "test",
+    )
+    data = build_datasets(sources["idx"])
+    objective = build_objective(config, data.train)
+    objective(data.train.batch(np.arange(4)), 0)["loss"].backward()
+    untrained = [name for name, p in objective.named_parameters() if p.grad is None or not p.grad.any()]
+    assert untrained == []
+    assert all(p.grad.isfinite().all() for p in objective.parameters() if p.grad is not None)
+
+
+def test_a_lookup_needs_8_bit_values(sources: dict[str, DataConfig]) -> None:
+    train = build_datasets(sources["idx"]).train
+    floats = replace(train, values=train.values.astype(np.float32) / 255, standardisation=None)
+    config = parse_config({"model": {"embedding": "lookup"}}, "test")
+    with pytest.raises(ConfigError) as caught:
+        build_objective(config, floats)
+    assert str(caught.value) == (
+        "model.embedding: 'lookup' needs 8-bit values, found float32; set model.embedding to linear"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            {"cell": "urnn", "initialisation": "identity"},
+            "test: model.initialisation: 'identity' is for cell 'rnn_relu', found 'urnn'; "
+            "set model.cell to rnn_relu or model.initialisation to torch",
+        ),
+        (
+            {"embedding": "lookup", "embedding_size": None},
+            "test: model.embedding: 'lookup' needs a size, found null; set model.embedding_size",
+        ),
+    ],
+)
+def test_models_that_cannot_be(model: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"model": model}, "test")
+    assert str(caught.value) == message

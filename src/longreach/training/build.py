@@ -23,6 +23,7 @@ from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.split import train_validation
 from longreach.data.standardisation import Standardisation
+from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_seed
 from longreach.training.objective import Objective
@@ -101,7 +102,11 @@ def _sequences(config: DataConfig, images: ImageSet) -> SequenceDataset:
 
 
 def build_objective(config: RunConfig, train: Sequences) -> Objective:
-    """The classifier with its losses, weights drawn from the run's seed and nothing else."""
+    """The classifier with its losses, weights drawn from the run's seed and nothing else.
+
+    Raises:
+        ConfigError: a model that cannot read these data.
+    """
     # Layers draw from the global generator when they are made; fork it so that nobody else's draws move ours.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(config.seed, "weights"))
@@ -112,6 +117,12 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
 
 def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier:
     model, standardisation = config.model, train.standardisation
+    if model.embedding == "lookup" and not train.is_token:
+        kind = next(iter(train.parts())).dtype
+        if kind != np.uint8:
+            raise ConfigError(
+                f"model.embedding: 'lookup' needs 8-bit values, found {kind}; set model.embedding to linear"
+            )
     return SequenceClassifier(
         classes=train.classes,
         channels=_channels(train),
