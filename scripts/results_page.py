@@ -127,13 +127,14 @@ def page(table: str, folder: Path) -> str:
         [
             (folder / "README.md").read_text().rstrip(),
             "",
-            f"Test accuracy is that of the weights that were best on the validation part, on all {first['data']['test_size']:,} "
-            "test sequences; mean ± half of the 95 % interval (Student's t over seeds), every seed in brackets.",
+            "Test accuracy is that of the weights that were best on the validation part, on all "
+            f"{first['data']['test_size']:,} test sequences; mean ± half of the 95 % "
+            "interval (Student's t over seeds), every seed in brackets.",
             "",
             *rows(runs),
             "",
-            f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `scripts/results_page.py` from the records "
-            f"in `results/{table}/`; missing runs are run by `python scripts/run_table.py {table}`.",
+            f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `scripts/results_page.py` from the "
+            f"records in `results/{table}/`; missing runs are run by `python scripts/run_table.py {table}`.",
             "",
         ]
     )

@@ -146,7 +146,7 @@ def test_fault_pixels_are_classes_instead_of_numbers(channels: int) -> None:
     assert decoder.head.second.out_features == channels
     values = torch.randn(B, 12, channels)
     states = unroll(RecurrentEncoder(channels=channels, hidden_size=H), values, [12], None)
-    anchors = SegmentAnchors((12,), (3,), (2,), 1.0, 0)
+    anchors = SegmentAnchors((12,), torch.full((1, B), 3), torch.full((1, B), 2), 1.0, 0)
     for loss in (Reconstruct(decoder, reverse=False), Predict(decoder)):
         found = []
         for shift in (0.0, 0.25, 0.5, 0.75):
@@ -210,7 +210,8 @@ def test_fault_the_second_half_of_a_segment_never_reaches_the_encoder(reverse: b
     for shift in (0.0, 1.0):
         moved = values.clone()
         moved[:, last] += shift
-        anchors = SegmentAnchors((stop,), (stop - length,), (length,), 1.0, 0)
+        begin, taken = (torch.full((1, len(moved)), number) for number in (stop - length, length))
+        anchors = SegmentAnchors((stop,), begin, taken, 1.0, 0)
         loss = Reconstruct(decoder, reverse=reverse)([state], SequenceBatch.equal(moved), anchors)
         gradients.append(torch.autograd.grad(loss, encoder.weight_ih_l0, retain_graph=True)[0])
     assert (gradients[0] != gradients[1]).all()

@@ -3,6 +3,10 @@
 The command line prints these without a traceback and leaves with status 2; anything else is a bug.
 """
 
+from __future__ import annotations
+
+from typing import Any, get_args
+
 
 class LongreachError(ValueError):
     """Something that the user gave cannot be used as it is; the message says what, where and how to mend it."""
@@ -22,3 +26,18 @@ class Interrupted(LongreachError):
 
 class RunError(LongreachError):
     """A run folder is missing, incomplete or belongs to another configuration."""
+
+
+def check_name(setting: str, name: str, names: Any) -> None:
+    """Refuse a name that is none of a `Literal`'s.
+
+    Args:
+        setting: what it is the name of, as the message calls it.
+        name: as given.
+        names: the `Literal`.
+
+    Raises:
+        ConfigError: another name; the message lists those there are.
+    """
+    if name not in get_args(names):
+        raise ConfigError(f"{setting}: expected one of {', '.join(get_args(names))}, found {name!r}")

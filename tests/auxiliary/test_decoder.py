@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longreach.auxiliary.decoder import SegmentDecoder
+from longreach.auxiliary.sampling import pick
 from longreach.model.cells import CellName
 
 S, L, C, V, H = 6, 9, 2, 5, 4
@@ -198,7 +199,7 @@ def test_sampled_tokens_follow_the_predicted_distribution_and_stay_tokens() -> N
     decoder = make(tokens=True)
     logits = torch.tensor([2.0, 0.0, -1.0, 1.0, -30.0], dtype=torch.float64)
     race = torch.empty(20_000, 1, V).exponential_(generator=generator())
-    drawn = decoder._pick(logits.expand(20_000, 1, V), race)
+    drawn = pick(logits.expand(20_000, 1, V), race)
     shares = torch.bincount(drawn.flatten(), minlength=V).double() / 20_000
     torch.testing.assert_close(shares, logits.softmax(-1), rtol=0, atol=0.015)
     assert shares[4] == 0

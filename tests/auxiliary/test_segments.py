@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longreach.auxiliary.anchors import steps_read
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.reconstruct import Reconstruct
-from longreach.auxiliary.segments import Place, SegmentAnchors, gather_segments, segments_in_past
-from longreach.errors import ConfigError, DataError
+from longreach.auxiliary.segments import Place, SegmentAnchors, gather_segments, past_segments
+from longreach.errors import ConfigError
 
 PLACES: tuple[Place, ...] = ("immediate", "past", "overlap")
 
@@ -47,29 +48,38 @@ def test_the_check_of_uniformity_can_fail() -> None:
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> tuple[int, int, int, Place, int]:
-    steps = draw(st.integers(2, 60))
-    stop = draw(st.integers(2, steps))
-    return stop, steps, draw(st.integers(2, 70)), draw(st.sampled_from(PLACES)), draw(st.integers(0, 1_000))
+def questions(draw: st.DrawFn) -> tuple[list[int], int, int, Place, int]:
+    lengths = draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
+    stop = draw(st.integers(1, max(lengths)))
+    return lengths, stop, draw(st.integers(2, 70)), draw(st.sampled_from(PLACES)), draw(st.integers(0, 1_000))
 
 
 @given(questions())
-def test_a_segment_lies_within_the_sequence_and_where_it_was_asked_to(
-    question: tuple[int, int, int, Place, int],
+def test_a_segment_lies_within_its_sequence_and_where_it_was_asked_to(
+    question: tuple[list[int], int, int, Place, int],
 ) -> None:
-    stop, steps, length, place, seed = question
-    begin, taken = segments_in_past(stop, steps, length, place, generator(seed))
-    assert 0 <= begin < begin + taken <= steps
-    assert 2 <= taken <= length
-    assert begin < stop  # something of the past is in it
-    if place == "overlap":
-        assert begin + taken <= stop + length // 2
-        assert taken == min(length, steps, stop + length // 2)
-    else:
-        assert begin + taken <= stop
-        assert taken == min(length, stop)
-    if place == "immediate":
-        assert begin + taken == stop
+    lengths, stop, length, place, seed = question
+    of_all = torch.tensor(lengths)
+    read = steps_read([stop], of_all)
+    uniform = torch.rand(1, len(lengths), generator=generator(seed), dtype=torch.float64)
+    begins, taken = past_segments(read, of_all, length, place, uniform)
+    for row, steps in enumerate(lengths):
+        own = max(stop - (max(lengths) - steps), 0)
+        begin, tokens = int(begins[0, row]), int(taken[0, row])
+        if own == 0:
+            assert tokens == 0
+            continue
+        assert 0 <= begin < begin + tokens <= steps
+        assert 1 <= tokens <= length
+        assert begin < own  # something of the past is in it
+        if place == "overlap":
+            assert begin + tokens <= own + length // 2
+            assert tokens == min(length, steps, own + length // 2)
+        else:
+            assert begin + tokens <= own
+            assert tokens == min(length, own)
+        if place == "immediate":
+            assert begin + tokens == own
 
 
 @pytest.mark.parametrize(
@@ -77,9 +87,9 @@ def test_a_segment_lies_within_the_sequence_and_where_it_was_asked_to(
     [("past", 30, 20), ("overlap", 30, 25), ("overlap", 38, 30), ("overlap", 40, 30), ("past", 11, 1)],
 )
 def test_begins_are_uniform_over_all_segments_of_full_length(place: Place, stop: int, latest: int) -> None:
-    draws = generator(1)
-    begins = [segments_in_past(stop, 40, 10, place, draws)[0] for _ in range(3_000)]
-    assert is_uniform(begins, 0, latest)
+    uniform = torch.rand(3_000, 1, generator=generator(1), dtype=torch.float64)
+    read, lengths = torch.full((3_000, 1), stop), torch.tensor([40])
+    assert is_uniform(past_segments(read, lengths, 10, place, uniform)[0].flatten().tolist(), 0, latest)
 
 
 def loss(kind: type, segments: int = 1, length: int = 8, **more: object) -> Reconstruct | Predict:
@@ -95,26 +105,79 @@ def test_anchors_to_rebuild_from_are_uniform(place: Place) -> None:
     assert is_uniform(stops, 2, 30)
 
 
-def test_anchors_to_foretell_from_are_uniform_and_segments_begin_with_the_last_token_read() -> None:
-    predict = loss(Predict, segments=4)
+@pytest.mark.parametrize("stacked", [False, True])
+def test_anchors_to_foretell_from_are_uniform_and_segments_begin_beside_them(stacked: bool) -> None:
+    decoder = SegmentDecoder(channels=1, encoder_size=3, stacked=stacked)
+    predict = Predict(decoder, segments=4, length=8)
     stops = []
     for seed in range(1_000):
         anchors = predict.sample(torch.tensor([30, 30]), generator(seed), 0)
         stops += anchors.stops
-        for stop, begin, length in zip(anchors.stops, anchors.begins, anchors.lengths, strict=True):
-            assert begin == stop - 1
-            assert length == min(8, 30 - begin)
-            assert length >= 2
-    assert is_uniform(stops, 1, 29)
+        for stop, begins, taken in zip(anchors.stops, anchors.begins, anchors.lengths, strict=True):
+            # The given token is the last one read, or for a stacked decoder the first one after it.
+            begin = stop if stacked else stop - 1
+            assert begins.tolist() == [begin, begin]
+            assert taken.tolist() == [min(8, 30 - begin)] * 2
+            assert taken.min() >= 2
+    assert is_uniform(stops, 1, 28 if stacked else 29)
 
 
 @pytest.mark.parametrize("kind", [Reconstruct, Predict])
-def test_the_shortest_sequence_has_two_steps(kind: type) -> None:
+def test_sequences_of_one_batch_share_their_segments_or_each_has_its_own(kind: type) -> None:
+    lengths = torch.full((16,), 40)
+    shared = loss(kind, segments=3, place="past") if kind is Reconstruct else loss(kind, segments=3)
+    anchors = shared.sample(lengths, generator(0), 0)
+    assert all(isinstance(stop, int) for stop in anchors.stops)
+    assert (anchors.begins == anchors.begins[:, :1]).all()
+    own = loss(kind, segments=3, anchors_per="sequence")
+    anchors = own.sample(lengths, generator(0), 0)
+    assert all(stop.shape == (16,) for stop in anchors.stops)
+    assert len(set(anchors.begins.flatten().tolist())) > 10
+
+
+def test_segments_of_their_own_are_uniform_too() -> None:
+    reconstruct = loss(Reconstruct, length=10, place="past", anchors_per="sequence")
+    anchors = [reconstruct.sample(torch.full((50,), 30), generator(seed), 0) for seed in range(100)]
+    stops = torch.cat([drawn.stops[0] for drawn in anchors])
+    assert is_uniform(stops.tolist(), 2, 30)
+    begins = torch.cat([drawn.begins[0] for drawn in anchors])
+    # Among anchors at step 30 every begin from 0 to 20 is alike: 5,000 / 29 of them over 21 begins are few, so halves.
+    late = begins[stops >= 25].double()
+    limits = (stops[stops >= 25] - 10).double()
+    assert abs((late / limits).mean() - 0.5) < 0.03  # 1,034 draws: 0.009 is one deviation
+
+
+@pytest.mark.parametrize("kind", [Reconstruct, Predict])
+def test_the_shortest_sequence_with_a_segment_has_two_steps(kind: type) -> None:
     anchors = loss(kind, segments=3).sample(torch.tensor([2]), generator(0), 0)
-    assert anchors.lengths == (2, 2, 2)
-    with pytest.raises(DataError) as caught:
-        loss(kind).sample(torch.tensor([1]), generator(0), 0)
-    assert str(caught.value) == "sequences for a segment loss: expected at least 2 steps, found 1"
+    assert anchors.lengths.tolist() == [[2], [2], [2]]
+    anchors = loss(kind, segments=3).sample(torch.tensor([1]), generator(0), 0)
+    assert anchors.lengths.max() < 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: loss(Reconstruct, place="nowhere"),
+            "reconstruct place: expected one of immediate, past, overlap, found 'nowhere'",
+        ),
+        (
+            lambda: loss(Reconstruct, anchors_per="row"),
+            "reconstruct anchors_per: expected one of batch, sequence, found 'row'",
+        ),
+        (lambda: loss(Predict, anchors_per="row"), "predict anchors_per: expected one of batch, sequence, found 'row'"),
+        (
+            lambda: Reconstruct(SegmentDecoder(channels=1, encoder_size=3, stacked=True)),
+            "reconstruct: expected a decoder that reads the tokens themselves, found a stacked one; the encoder cannot "
+            "read on through what it is to rebuild",
+        ),
+    ],
+)
+def test_names_that_are_none(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("kind", [Reconstruct, Predict])
@@ -135,15 +198,18 @@ def test_faults(kind: type, segments: int, length: int, message: str) -> None:
 @pytest.mark.parametrize("reverse", [False, True])
 def test_segments_are_cut_as_by_a_loop(tokens: bool, reverse: bool) -> None:
     values = torch.arange(3 * 20).view(3, 20) if tokens else torch.randn(3, 20, 2)
-    anchors = SegmentAnchors((9, 5, 20), (2, 0, 13), (4, 2, 7), 1.0, 0)
-    segments, inside = gather_segments(values, anchors, reverse)
-    assert segments.shape[:2] == inside.shape == (9, 7)
-    for place, (begin, length) in enumerate(zip(anchors.begins, anchors.lengths, strict=True)):
+    lengths = torch.tensor([20, 12, 5])
+    begins = torch.tensor([[2, 0, 1], [0, 5, 0], [13, 8, 3]])
+    taken = torch.tensor([[4, 7, 2], [2, 3, 0], [7, 1, 2]])
+    anchors = SegmentAnchors((9, 5, 20), begins, taken, 1.0, 0)
+    segments, places = gather_segments(values, lengths, anchors, reverse)
+    assert segments.shape[:2] == places.shape == (9, 7)
+    for place in range(3):
         for row in range(3):
-            steps = list(range(begin, begin + length))
+            steps = list(range(int(begins[place, row]), int(begins[place, row] + taken[place, row])))
             if reverse:
                 steps.reverse()
-            for position in range(7):
-                assert bool(inside[3 * place + row, position]) == (position < length)
-                if position < length:
-                    assert torch.equal(segments[3 * place + row, position], values[row, steps[position]])
+            for position, step in enumerate(steps):
+                found = segments[3 * place + row, position]
+                assert torch.equal(found, values[row, 20 - int(lengths[row]) + step])
+                assert places[3 * place + row, position] == step

@@ -43,33 +43,41 @@ def make(truncation: int | None = 6, seed: int = 5, losses: str = "rpcc") -> Obj
     return Objective(classifier, [made[loss]() for loss in losses], truncation, seed).double()
 
 
-def batch(labels: bool = True) -> SequenceBatch:
+def batch(labels: bool = True, lengths: tuple[int, ...] = (T,) * B, spare: int = 0) -> SequenceBatch:
+    """Sequences of given lengths, with columns in front that belong to none."""
     draws = torch.Generator().manual_seed(1)
-    values = torch.randn(B, T, 1, generator=draws, dtype=torch.float64)
-    return SequenceBatch.equal(values, torch.tensor([0, 3, 1]) if labels else None)
+    values = torch.randn(B, T + spare, 1, generator=draws, dtype=torch.float64)
+    return SequenceBatch(values, torch.tensor(lengths), torch.tensor([0, 3, 1]) if labels else None)
 
 
 def slow(objective: Objective, given: SequenceBatch, update: int) -> dict[str, Tensor]:
     """Every term by itself, each with its own run of the encoder."""
-    encoder, terms = objective.classifier.encoder, {}
-    (end,) = unroll(encoder, given.values, [T], objective.truncation)
+    encoder, terms, lengths = objective.classifier.encoder, {}, given.lengths
+    values = given.values[:, given.steps - T :]
+    (end,) = unroll(encoder, values, [T], objective.truncation, lengths=lengths)
     logits = objective.classifier.head(end[0][-1], derived_generator(objective.seed, "head", update))
     assert given.labels is not None
     picked = logits.log_softmax(-1)[torch.arange(B), given.labels]
     terms["supervised"] = -picked.sum() / B
     for place, (name, loss) in enumerate(zip(term_names(list(objective.auxiliary)), objective.auxiliary, strict=True)):
         anchors = loss.sample(given.lengths, derived_generator(objective.seed, f"anchors {place}", update), update)
-        states = [unroll(encoder, given.values, [stop], loss.truncation)[0] for stop in anchors.stops]
-        terms[name] = loss(states, given, anchors)
+        states = [unroll(encoder, values, [stop], loss.truncation, lengths=lengths)[0] for stop in anchors.stops]
+        terms[name] = loss(states, SequenceBatch(values, lengths), anchors, encoder)
     return terms
 
 
 @pytest.mark.parametrize("truncation", [6, None])
 @pytest.mark.parametrize("training", [True, False])
-def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(truncation: int | None, training: bool) -> None:
+@pytest.mark.parametrize(("lengths", "spare"), [((T, T, T), 0), ((5, T, 13), 0), ((5, T, 13), 4), ((1, T, 2), 0)])
+@pytest.mark.parametrize("checkpoint_every", [None, 7])
+def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(
+    truncation: int | None, training: bool, lengths: tuple[int, ...], spare: int, checkpoint_every: int | None
+) -> None:
     objective = make(truncation).train(training)
-    found = objective(batch(), 7)
-    terms = slow(objective, batch(), 7)
+    objective.checkpoint_every = checkpoint_every
+    given = batch(lengths=lengths, spare=spare)
+    found = objective(given, 7)
+    terms = slow(objective, given, 7)
     assert list(found) == ["loss", "supervised", "reconstruct", "predict", "recall", "recall_2"]
     for name, right in terms.items():
         torch.testing.assert_close(found[name], right, rtol=1e-10, atol=1e-10)

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from longreach.auxiliary.readout import LagFeatures
+from longreach.auxiliary.sampling import one_by_one, pick, race_of
 from longreach.errors import ConfigError
 from longreach.model.cells import State
+from longreach.model.embedding import TokenEmbedding
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation, initialise_linear
 from longreach.model.network import EncoderCell, make_encoder
+from longreach.model.reading import detach
+from longreach.unrolling import Encoder
 
 
 class SegmentDecoder(nn.Module):
@@ -23,9 +28,11 @@ class SegmentDecoder(nn.Module):
     Args:
         channels: C for real-valued sequences; give this or `vocabulary`.
         vocabulary: V for token sequences.
-        cell: the encoder's cell.
+        cell: the decoder's cell.
         encoder_size: H of the encoder.
-        hidden_size: width of the decoder; where it differs from `encoder_size` a linear map joins them.
+        encoder_states: tensors in the encoder's state; None for as many as the decoder's own.
+        hidden_size: width of the decoder; where it differs from `encoder_size`, or the states do not match one to one,
+            linear maps join them.
         layers: recurrent layers; the lowest starts from the encoder's top layer at the anchor, others from zero.
         embedding_size: E of the decoder's input; None feeds real values as they are.
         head_size: hidden units of the head.
@@ -34,13 +41,22 @@ class SegmentDecoder(nn.Module):
             et al. 2019), each on the mixture of the one before; None: token by token, which is exact and slow. After k
             passes the first k guesses in a row are exact; with one, every guess was made from true tokens, so even at
             probability zero the decoder knows the truth from two tokens back.
+        lag_horizon: tell the decoder with each input how far from the anchor the token lies that it is to write, for
+            lags within this many steps in a row; None does not tell it (ours; the paper has no such thing).
+        stacked: the decoder reads the encoder's outputs, as the encoder reads on through the segment from the anchor,
+            in place of the tokens.
+        stacked_size: numbers in one of the encoder's outputs, where it is stacked; None for `encoder_size`.
+        truncation: steps of the decoder through which gradient flows, in consecutive stretches from the segment's
+            begin; None for all of them. What lies in a later stretch than the first does not train the encoder.
         initialisation: "torch" or "glorot".
 
     Raises:
         ConfigError: sizes or probabilities that make no decoder, or fewer than one pass.
 
-    Paper: sections 3.1, 3.2 and 4.1: two layers of 128, a two-layer head of 256 units at every step.
-    Choice: gradients run through the whole decoder; only the encoder is truncated (NOTES: open).
+    Paper: sections 3.1, 3.2 and 4.1: two layers of 128, a two-layer head of 256 units at every step. Figure 2, right,
+    for the stacked form.
+    Choice: gradients run through the whole decoder; only the encoder is truncated. With `truncation` 300 as well it is
+    the strict reading of footnote 5.
     """
 
     def __init__(
@@ -50,12 +66,17 @@ class SegmentDecoder(nn.Module):
         vocabulary: int | None = None,
         cell: EncoderCell = "lstm",
         encoder_size: int = 128,
+        encoder_states: int | None = None,
         hidden_size: int | None = None,
         layers: int = 2,
         embedding_size: int | None = None,
         head_size: int = 256,
         drop_connect: float = 0.5,
         sampling_passes: int | None = 1,
+        lag_horizon: int | None = None,
+        stacked: bool = False,
+        stacked_size: int | None = None,
+        truncation: int | None = None,
         initialisation: Initialisation = "torch",
     ) -> None:
         super().__init__()
@@ -63,23 +84,51 @@ class SegmentDecoder(nn.Module):
             raise ConfigError(
                 f"decoder sampling_passes: expected at least 1, or None for token by token, found {sampling_passes}"
             )
-        self.sampling_passes = sampling_passes
+        if truncation is not None and truncation < 1:
+            raise ConfigError(f"decoder truncation: expected at least 1 step, or None for all, found {truncation}")
+        if (channels is None) == (vocabulary is None):
+            raise ConfigError(
+                "decoder: expected either channels or vocabulary, "
+                f"found channels={channels} and vocabulary={vocabulary}"
+            )
+        self.vocabulary = vocabulary
+        self.sampling_passes, self.truncation = sampling_passes, truncation
+        self.stacked = stacked
+        self.lag_features = None if lag_horizon is None else LagFeatures(lag_horizon)
         size = encoder_size if hidden_size is None else hidden_size
+        # Tokens cannot stand beside numbers in one input, so with numbers to add they are embedded out here.
+        self.embedding: TokenEmbedding | None = None
+        read, tokens, embedded = channels, vocabulary, embedding_size
+        if stacked:
+            read, tokens, embedded = encoder_size if stacked_size is None else stacked_size, None, None
+        elif vocabulary is not None and self.lag_features is not None:
+            if embedding_size is None:
+                raise ConfigError("decoder: tokens need an embedding; give embedding_size")
+            self.embedding = TokenEmbedding(vocabulary, embedding_size)
+            read, tokens, embedded = embedding_size, None, None
+        if self.lag_features is not None:
+            assert read is not None
+            read += self.lag_features.size
         self.network = make_encoder(
-            channels=channels,
-            vocabulary=vocabulary,
+            channels=read,
+            vocabulary=tokens,
             cell=cell,
             hidden_size=size,
             layers=layers,
-            embedding_size=embedding_size,
+            embedding_size=embedded,
             initialisation=initialisation,
             learned_beginning=False,
         )
         width = self.network.output_size
+        self.states = own = len(self.network.initial_state(1))
+        parts = own if encoder_states is None else encoder_states
+        # Of a unitary network every tensor of the state holds two numbers a unit.
+        reads = encoder_size * width // size
+        self.joins_all = parts != own
         self.joints = nn.ModuleList()
-        if size != encoder_size:
-            for _ in self.network.initial_state(1):
-                joint = nn.Linear(encoder_size * width // size, width)
+        if size != encoder_size or self.joins_all:
+            for _ in range(own):
+                joint = nn.Linear(reads * parts if self.joins_all else reads, width)
                 initialise_linear(joint.weight, joint.bias, initialisation)
                 self.joints.append(joint)
         outputs = vocabulary if vocabulary is not None else channels
@@ -87,23 +136,38 @@ class SegmentDecoder(nn.Module):
         self.head = FeedForward(width, outputs, head_size, drop_connect, initialisation)
 
     def start(self, states: Sequence[State]) -> State:
-        """The decoder's first state from the encoder's at N anchors of B sequences each.
+        """What the decoder starts from: the encoder's state at N anchors of B sequences each.
 
         Args:
             states: N states of (layers, B, H).
 
         Returns:
-            Tensors of (decoder layers, N * B, decoder H).
+            Tensors of (decoder layers, S, decoder H), the decoder's first state; where it is stacked the encoder's own
+            (layers, S, H) stand before them.
         """
         bottom = [torch.cat([state[part][-1] for state in states]) for part in range(len(states[0]))]
-        if len(self.joints):
+        if self.joins_all:
+            bottom = [joint(torch.cat(bottom, dim=-1)) for joint in self.joints]
+        elif len(self.joints):
             bottom = [joint(part) for joint, part in zip(self.joints, bottom, strict=True)]
-        if self.network.layers == 1:
-            return tuple(part.unsqueeze(0) for part in bottom)
-        zeros = bottom[0].new_zeros(self.network.layers - 1, *bottom[0].shape)
-        return tuple(torch.cat([part.unsqueeze(0), zeros]) for part in bottom)
+        first = tuple(part.unsqueeze(0) for part in bottom)
+        if self.network.layers > 1:
+            zeros = bottom[0].new_zeros(self.network.layers - 1, *bottom[0].shape)
+            first = tuple(torch.cat([part, zeros]) for part in first)
+        if not self.stacked:
+            return first
+        return tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True)) + first
 
-    def forward(self, start: State, segments: Tensor, truth: float, generator: torch.Generator) -> Tensor:
+    def forward(
+        self,
+        start: State,
+        segments: Tensor,
+        truth: float,
+        generator: torch.Generator,
+        *,
+        lags: Tensor | None = None,
+        encoder: Encoder | None = None,
+    ) -> Tensor:
         """Predictions for every token of each segment but its first.
 
         Args:
@@ -111,55 +175,87 @@ class SegmentDecoder(nn.Module):
             segments: (S, L, C) or (S, L), in the order in which they are decoded.
             truth: probability with which a token's input is the true one.
             generator: draws which tokens are sampled, and the drop-connect mask.
+            lags: (S, L - 1) steps from each predicted token forward to its anchor, 1 for the last one read; needed
+                with lag features.
+            encoder: reads on from the anchor; needed where the decoder is stacked.
 
         Returns:
             (S, L - 1, C) values or (S, L - 1, V) logits.
 
+        Raises:
+            ConfigError: lags or an encoder that are needed and missing.
+
         Paper: section 3.3, scheduled sampling (Bengio et al. 2015), drawn per token; the first token is always true.
         Choice: guesses are made without the drop-connect mask.
         """
+        if self.stacked and encoder is None:
+            raise ConfigError("stacked decoder: expected the encoder that reads on from the anchor, found none")
+        if self.lag_features is not None and lags is None:
+            raise ConfigError("decoder with lag features: expected the lag of every predicted token, found none")
+        features = None if self.lag_features is None or lags is None else self.lag_features(lags.to(start[0].device))
         inputs = segments[:, :-1]
         if truth < 1.0:
-            chosen, guesses = self._guesses(inputs, start, truth, generator)
+            chosen, guesses = self._guesses(inputs, features, start, encoder, truth, generator)
             inputs = torch.where(chosen, guesses, inputs)
         # No gradient passes through sampled tokens, so whichever way they came about, one fused call does the rest.
-        return self._predict(inputs, start, generator)
+        return self.head(self._outputs(inputs, features, start, encoder), generator)
 
     @torch.no_grad()
-    def _guesses(self, inputs: Tensor, start: State, truth: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _guesses(
+        self,
+        inputs: Tensor,
+        features: Tensor | None,
+        start: State,
+        encoder: Encoder | None,
+        truth: float,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
         """Which inputs to replace (never the first, others with probability 1 - `truth`), and by what guesses."""
-        # The exponential race draws from the softmax with a CPU generator on any device; one draw for each position,
-        # so that every pass picks by the same chance.
-        race: Tensor | None = None
-        if self.network.vocabulary is not None:
-            race = torch.empty(*inputs.shape, self.network.vocabulary).exponential_(generator=generator)
-            race = race.to(inputs.device)
+        race = None if self.vocabulary is None else race_of(inputs, self.vocabulary, generator)
         sampled = torch.rand(inputs.shape[:2], generator=generator).to(inputs.device) >= truth
         sampled[:, 0] = False
         chosen = sampled if inputs.ndim == 2 else sampled.unsqueeze(-1)
         if self.sampling_passes is None:
-            return chosen, self._one_by_one(inputs, start, chosen, race)
+
+            def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
+                here = None if features is None else features[:, position : position + 1]
+                outputs, state = self._read(token, here, state, encoder)
+                return self.head(outputs), state
+
+            return chosen, one_by_one(step, start, inputs, chosen, race)
         guesses = inputs
         for _ in range(self.sampling_passes):
             mixed = torch.where(chosen, guesses, inputs)
-            guesses = self._pick(self._predict(mixed, start, None), race).roll(1, dims=1).to(inputs.dtype)
+            predictions = self.head(self._outputs(mixed, features, start, encoder))
+            guesses = pick(predictions, race).roll(1, dims=1).to(inputs.dtype)
         return chosen, guesses
 
-    def _one_by_one(self, inputs: Tensor, start: State, chosen: Tensor, race: Tensor | None) -> Tensor:
-        """The inputs of true free running: every guess follows the inputs that were really fed before it."""
-        state, fed = start, [inputs[:, :1]]
-        for step in range(1, inputs.shape[1]):
-            outputs, state = self.network(fed[-1], state)
-            chance = None if race is None else race[:, step - 1 : step]
-            guess = self._pick(self.head(outputs), chance).to(inputs.dtype)
-            here = slice(step, step + 1)
-            fed.append(torch.where(chosen[:, here], guess, inputs[:, here]))
-        return torch.cat(fed, dim=1)
+    def _outputs(self, inputs: Tensor, features: Tensor | None, state: State, encoder: Encoder | None) -> Tensor:
+        """The network's outputs (S, L - 1, decoder H), gradients cut where the truncation says."""
+        stretch = self.truncation or inputs.shape[1]
+        if stretch >= inputs.shape[1]:
+            return self._read(inputs, features, state, encoder)[0]
+        outputs = []
+        for begin in range(0, inputs.shape[1], stretch):
+            here = slice(begin, begin + stretch)
+            told = None if features is None else features[:, here]
+            some, state = self._read(inputs[:, here], told, detach(state) if begin else state, encoder)
+            outputs.append(some)
+        return torch.cat(outputs, dim=1)
 
-    def _predict(self, inputs: Tensor, start: State, generator: torch.Generator | None) -> Tensor:
-        outputs, _ = self.network(inputs, start)
-        return self.head(outputs, generator)
-
-    def _pick(self, predictions: Tensor, race: Tensor | None) -> Tensor:
-        """What the decoder would write: real values as predicted, tokens drawn from the predicted distribution."""
-        return predictions if race is None else (predictions.softmax(-1) / race).argmax(-1)
+    def _read(
+        self, inputs: Tensor, features: Tensor | None, state: State, encoder: Encoder | None
+    ) -> tuple[Tensor, State]:
+        """One call: outputs and what is carried on."""
+        own = len(state) - self.states
+        before, carried = state[:own], state[own:]
+        read = inputs
+        if self.stacked:
+            assert encoder is not None, "forward sees to it"
+            read, before = encoder(inputs, before)
+        elif self.embedding is not None:
+            read = self.embedding(inputs)
+        if features is not None:
+            read = torch.cat([read, features.to(read)], dim=-1)
+        outputs, carried = self.network(read, carried)
+        return outputs, before + carried

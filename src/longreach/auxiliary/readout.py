@@ -33,6 +33,11 @@ class LagFeatures(nn.Module):
         # Made from the arguments alone, so it is no part of what is saved.
         self.register_buffer("angular", (periods * (2.0 * math.pi / horizon)).float(), persistent=False)
 
+    @property
+    def size(self) -> int:
+        """2 * F, the numbers that tell one lag."""
+        return 2 * len(self.angular)
+
     def forward(self, lags: Tensor) -> Tensor:
         """(...) lags in steps -> (..., 2 * F)."""
         angles = lags.to(self.angular.dtype).unsqueeze(-1) * self.angular
@@ -61,7 +66,7 @@ class Readout(nn.Module):
     ) -> None:
         super().__init__()
         self.features = LagFeatures(lags)
-        self.first = nn.Linear(state_size + 2 * len(self.features.angular), hidden_size)
+        self.first = nn.Linear(state_size + self.features.size, hidden_size)
         self.second = nn.Linear(hidden_size, hidden_size)
         self.last = nn.Linear(hidden_size, outputs)
         for layer in (self.first, self.second, self.last):
@@ -77,7 +82,7 @@ class Readout(nn.Module):
         Returns:
             (..., Q, outputs).
         """
-        on_state, on_lag = self.first.weight.split([states.shape[-1], 2 * len(self.features.angular)], dim=1)
+        on_state, on_lag = self.first.weight.split([states.shape[-1], self.features.size], dim=1)
         # The state's share of the first layer is the same for all of its queries, so it is computed once.
         shared = nn.functional.linear(states, on_state, self.first.bias).unsqueeze(-2)
         hidden = torch.relu(shared + nn.functional.linear(self.features(lags), on_lag))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final, get_args
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,9 @@ from longreach.auxiliary.anchors import Anchors, AnchorsPer, draw_stops, steps_r
 from longreach.auxiliary.readout import Readout, Reads, flat_state
 from longreach.auxiliary.recall_blocks import block_losses
 from longreach.auxiliary.recall_lags import Direction, HorizonSchedule, LagDistribution, draw_lags
+from longreach.auxiliary.token_loss import mean_over
 from longreach.batch import SequenceBatch
-from longreach.errors import ConfigError, DataError
+from longreach.errors import ConfigError, DataError, check_name
 from longreach.model.cells import State
 from longreach.model.initialisation import Initialisation
 from longreach.unrolling import Encoder
@@ -112,10 +113,10 @@ class Recall(nn.Module):
                 "recall blocks: expected one or more different numbers of tokens, each at least 1, found "
                 f"{', '.join(map(str, self.blocks)) or 'none'}"
             )
-        _check_name("anchors_per", anchors_per, AnchorsPer)
-        _check_name("direction", direction, Direction)
-        _check_name("reads", reads, Reads)
-        _check_name("lag_distribution", lag_distribution, LagDistribution)
+        check_name("recall anchors_per", anchors_per, AnchorsPer)
+        check_name("recall direction", direction, Direction)
+        check_name("recall reads", reads, Reads)
+        check_name("recall lag_distribution", lag_distribution, LagDistribution)
         outputs = vocabulary if channels is None else channels
         assert outputs is not None
         # As many as can be asked for: a negative lag must not be told like a positive one.
@@ -176,11 +177,11 @@ class Recall(nn.Module):
         read = steps_read(anchors.stops, batch.lengths).unsqueeze(-1)
         # Counted from each sequence's own first step.
         places = read - anchors.lags
-        counted = (read > 0) & (places >= 0) & (places < batch.lengths.view(-1, 1))
+        counted = ((read > 0) & (places >= 0) & (places < batch.lengths.view(-1, 1))).to(values.device)
         centres = places + begins.view(-1, 1)
         flat, lags = self._seen(states), anchors.lags.to(values.device)
         losses = [
-            _mean(block_losses(readout(flat, lags), values, centres, begins, block), counted)
+            mean_over(block_losses(readout(flat, lags), values, centres, begins, block), counted)
             for block, readout in zip(self.blocks, (self.readout, *self.more_readouts), strict=True)
         ]
         return torch.stack(losses).mean()
@@ -216,16 +217,3 @@ class Recall(nn.Module):
                 f"({which}, all layers), found {self.state_size}"
             )
         return flat
-
-
-def _mean(losses: Tensor, counted: Tensor) -> Tensor:
-    """The mean of what counts, zero where nothing does."""
-    if counted.all():
-        return losses.mean()
-    counted = counted.to(losses.device)
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
-
-
-def _check_name(setting: str, name: str, names: Any) -> None:
-    if name not in get_args(names):
-        raise ConfigError(f"recall {setting}: expected one of {', '.join(get_args(names))}, found {name!r}")

@@ -28,5 +28,7 @@ def token_losses(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def mean_over(losses: Tensor, counted: Tensor) -> Tensor:
-    """Mean of `losses` where `counted` is true: the sum over all predicted tokens by their number (section 3.4)."""
-    return (losses * counted).sum() / counted.sum()
+    """Mean of `losses` where `counted` is true: the sum over all predicted tokens by their number (section 3.4). Zero,
+    with a gradient of zero, where nothing is counted.
+    """
+    return (losses * counted).sum() / counted.sum().clamp(min=1)

@@ -112,7 +112,7 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
         torch.manual_seed(derived_seed(config.seed, "weights"))
         classifier = _build_classifier(config, train)
         losses = [_build_loss(loss, config, train, classifier) for loss in config.auxiliary]
-    return Objective(classifier, losses, config.truncation, config.seed)
+    return Objective(classifier, losses, config.truncation, config.seed, config.recompute_every)
 
 
 def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier:
@@ -160,17 +160,25 @@ def _build_loss(
 ) -> nn.Module:
     model = config.model
     if isinstance(loss, RecallConfig):
+        state = classifier.encoder.initial_state(1)
         return Recall(
             channels=_channels(train),
             vocabulary=_vocabulary(train),
-            state_size=sum(part[:, 0].numel() for part in classifier.encoder.initial_state(1)),
-            horizon=loss.horizon if loss.horizon is not None else train.steps,
+            state_size=sum(part.numel() for part in (state if loss.reads == "state" else state[:1])),
+            horizon=train.steps if loss.horizon is None else min(loss.horizon, train.steps),
             anchors=loss.anchors,
             queries=loss.queries,
             truncation=loss.truncation,
             weight=loss.weight,
             readout_size=loss.readout_size,
             initialisation=model.initialisation,
+            anchors_per=loss.anchors_per,
+            direction=loss.direction,
+            blocks=loss.blocks,
+            reads=loss.reads,
+            growth=loss.growth,
+            horizon_start=min(loss.horizon_start, train.steps),
+            lag_distribution=loss.lag_distribution,
         )
     decoder = SegmentDecoder(
         channels=_channels(train),
@@ -183,28 +191,31 @@ def _build_loss(
         head_size=loss.head_size,
         drop_connect=loss.drop_connect,
         sampling_passes=loss.sampling_passes,
+        lag_horizon=_lags(loss, train.steps) if loss.lag_features else None,
+        stacked=isinstance(loss, PredictConfig) and loss.form == "stacked",
+        stacked_size=classifier.encoder.output_size,
+        truncation=loss.decoder_truncation,
         initialisation=model.initialisation,
     )
-    schedule = TruthSchedule(loss.sampling_updates)
+    shared: dict[str, Any] = {
+        "segments": loss.segments,
+        "length": loss.length,
+        "truncation": loss.truncation,
+        "weight": loss.weight,
+        "anchors_per": loss.anchors_per,
+        "schedule": TruthSchedule(loss.sampling_updates, loss.sampling, loss.sampling_k),
+    }
     if isinstance(loss, PredictConfig):
-        return Predict(
-            decoder,
-            segments=loss.segments,
-            length=loss.length,
-            truncation=loss.truncation,
-            weight=loss.weight,
-            schedule=schedule,
-        )
-    return Reconstruct(
-        decoder,
-        segments=loss.segments,
-        length=loss.length,
-        truncation=loss.truncation,
-        weight=loss.weight,
-        place=loss.place,
-        reverse=loss.reverse,
-        schedule=schedule,
-    )
+        return Predict(decoder, **shared)
+    return Reconstruct(decoder, place=loss.place, reverse=loss.reverse, **shared)
+
+
+def _lags(loss: ReconstructConfig | PredictConfig, steps: int) -> int:
+    """How many lags in a row a segment's tokens can have."""
+    ahead = min(loss.length, steps)
+    if isinstance(loss, PredictConfig):
+        return ahead
+    return steps + (ahead // 2 if loss.place == "overlap" else 0)
 
 
 def build_optimiser(config: RunConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
