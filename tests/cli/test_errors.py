@@ -43,7 +43,8 @@ def refused(command, tmp_path: Path):
         (
             ["mnist14-recall", "--set", "modle.hidden_size=64"],
             "--set modle.hidden_size: no key 'modle'; there is name, seed, data, model, truncation, auxiliary, phases, "
-            "optimiser, batch_size, evaluate_every, monitor, checkpoint_every, log_every, select, tensorboard, budget, "
+            "optimiser, batch_size, evaluate_every, monitor, recompute_every, stored, checkpoint_every, "
+            "log_every, select, tensorboard, budget, "
             "budget_scale",
         ),
         (
