@@ -1,6 +1,6 @@
 """Run what is missing of a table, several runs side by side, one thread each; stopped at any moment, it goes on later.
 
-python scripts/run_table.py TABLE [--seeds 0 1 2] [--jobs 2] [--only PATTERN...] [--list]
+python scripts/run_table.py TABLE [--seeds 0 1 2] [--jobs 2] [--only PATTERN...] [--data PATH] [--list]
 
 Each finished run leaves results/TABLE/NAME/seedN.json, its record. A run that was broken off goes on from its last
 checkpoint under runs/TABLE/. A run that fails is named with the place of its log, and the others go on.
@@ -21,10 +21,15 @@ from pathlib import Path
 
 from longreach.config import RunConfig
 from longreach.recipes.ablation import mnist14_ablation
+from longreach.recipes.long_memory import mnist784, noise
 
 ROOT = Path(__file__).resolve().parent.parent
 
-TABLES: dict[str, Callable[[], tuple[RunConfig, ...]]] = {"mnist14-ablation": mnist14_ablation}
+TABLES: dict[str, Callable[[], tuple[RunConfig, ...]]] = {
+    "mnist14-ablation": mnist14_ablation,
+    "mnist784": mnist784,
+    "noise": noise,
+}
 
 
 def main() -> int:
@@ -33,10 +38,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=["*"], help="names or patterns, run in this order")
+    parser.add_argument("--data", type=Path, help="where the data lie, for a table that is not of the bundled data")
     parser.add_argument("--list", action="store_true", help="print what is missing and stop")
     arguments = parser.parse_args()
 
     runs = {run.name: run for run in TABLES[arguments.table]()}
+    if arguments.data is not None:
+        runs = {name: run.with_set({"data.path": str(arguments.data)}) for name, run in runs.items()}
     names = [
         name for pattern in arguments.only for name in runs if fnmatch.fnmatch(name, pattern)
     ]  # fmt: skip

@@ -22,6 +22,8 @@ class DataConfig(Section):
     """Order in which pixels are read."""
     permutation_seed: Annotated[int, Field(ge=0)] | None = None
     """Seed of one fixed permutation of the pixels (pMNIST), its own and never the run's; null for none."""
+    noise: Annotated[int, Field(ge=0)] = 0
+    """Steps of standard normal noise after every sequence, other noise at every visit in training; 0 for none."""
     train_samples: Count | None = None
     """Training samples used, the first ones; null for all."""
     validation: Annotated[int, Field(ge=0)] = 2_000

@@ -76,6 +76,7 @@ def reconstruction(segments: int, length: int) -> tuple[RunConfig, ...]:
 
     return (
         run(""),
+        run("-lags", lag_features=True),
         run("-immediate", place="immediate"),
         run("-forward", reverse=False),
         run("-teacher-forcing", sampling_updates=None),
@@ -90,6 +91,7 @@ def prediction() -> tuple[RunConfig, ...]:
     r = ReconstructConfig(length=length, **_SEGMENT)
     return (
         lstm(f"p-1x{length}", TRUNCATION, p, pretrained=True),
+        lstm(f"p-1x{length}-stacked", TRUNCATION, p.model_copy(update={"form": "stacked"}), pretrained=True),
         lstm(f"r+p-1x{length}", TRUNCATION, r, p, pretrained=True),
     )
 
@@ -109,6 +111,19 @@ def recall() -> tuple[RunConfig, ...]:
         run("-anchors-1", anchors=1),
         run("-anchors-16", anchors=16),
         run("+p", p),
+        run("-log-lags", lag_distribution="log"),
+        run("-growing-lags", growth=UPDATES // 2),
+        run("-blocks", blocks=(1, 14)),
+        run("-both-directions", direction="both"),
+        fast("recall-fast"),
+    )
+
+
+def fast(name: str) -> RunConfig:
+    """Recall as the demo has it: eight anchors of one row each, weight 10, a higher learning rate that falls to zero."""
+    base = lstm(name, TRUNCATION, RecallConfig(anchors=8, queries=16, truncation=14, weight=10.0))
+    return base.model_copy(
+        update={"phases": (PhaseConfig(updates=UPDATES, learning_rate=0.004, schedule="cosine", warmup=200),)}
     )
 
 

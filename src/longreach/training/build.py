@@ -19,6 +19,7 @@ from longreach.auxiliary.schedule import TruthSchedule
 from longreach.config import DataConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
 from longreach.data.dataset import SequenceDataset
 from longreach.data.images import ImageSet
+from longreach.data.noise import NoisePadded
 from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.split import train_validation
@@ -70,15 +71,20 @@ def build_datasets(config: DataConfig) -> Datasets:
     # Fitted after the split: nothing of the validation part may leak into it.
     standardisation = fit_standardisation(train)
     return Datasets(
-        train.standardised(standardisation),
-        None if validation is None else validation.standardised(standardisation),
+        _padded(train.standardised(standardisation), config, "train"),
+        None if validation is None else _padded(validation.standardised(standardisation), config, "validation"),
         build_test_set(config, standardisation),
     )
 
 
-def build_test_set(config: DataConfig, standardisation: Standardisation | None) -> SequenceDataset:
+def build_test_set(config: DataConfig, standardisation: Standardisation | None) -> Sequences:
     """The test part alone, standardised as the training part was."""
-    return _sequences(config, _images(config, train=False)).standardised(standardisation)
+    test = _sequences(config, _images(config, train=False)).standardised(standardisation)
+    return _padded(test, config, "test")
+
+
+def _padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:
+    return NoisePadded(sequences, config.noise, part) if config.noise else sequences
 
 
 def _images(config: DataConfig, train: bool) -> ImageSet:

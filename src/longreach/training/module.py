@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longreach.batch import SequenceBatch
 from longreach.config import RunConfig
+from longreach.data.noise import fresh_noise
 from longreach.training.build import build_optimiser
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan
@@ -31,6 +32,8 @@ class ObjectiveModule(pl.LightningModule):
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> dict[str, Tensor]:
         """The losses of one update."""
         phase = self.plan.at(self.global_step).config
+        if noise := self.run_config.data.noise:
+            batch = fresh_noise(batch, noise, self.run_config.seed, self.global_step)
         return self.objective(batch, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

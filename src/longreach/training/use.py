@@ -15,9 +15,9 @@ import torch
 from safetensors import SafetensorError
 
 from longreach.config import DataConfig
-from longreach.data.dataset import SequenceDataset
 from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
+from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
 from longreach.model.classifier import SequenceClassifier
@@ -93,8 +93,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     classifier = load_classifier(folder)
     config = folder.load_config().data
     images = read_images(data)
-    dataset = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
-    dataset = _fitting(dataset, classifier, str(data))
+    read = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
+    dataset = _fitting(read, classifier, str(data))
     probabilities = predict_logits(classifier, dataset).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
@@ -128,7 +128,7 @@ def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None
     return Standardisation(classifier.input_mean, classifier.input_std)
 
 
-def _fitting(dataset: SequenceDataset, classifier: SequenceClassifier, where: str) -> SequenceDataset:
+def _fitting(dataset: Sequences, classifier: SequenceClassifier, where: str) -> Sequences:
     """The data standardised as the classifier needs them, once it is sure that they are of its kind."""
     channels = classifier.encoder.channels
     if dataset.channels != channels:
@@ -144,7 +144,7 @@ def _fitting(dataset: SequenceDataset, classifier: SequenceClassifier, where: st
     return dataset.standardised(standardisation_of(classifier))
 
 
-def _labels_of(dataset: SequenceDataset, classifier: SequenceClassifier, where: str) -> torch.Tensor:
+def _labels_of(dataset: Sequences, classifier: SequenceClassifier, where: str) -> torch.Tensor:
     """(N,) labels counted as the classifier counts its classes: a class is told by its name, not by its place."""
     assert dataset.labels is not None
     known = {name: place for place, name in enumerate(classifier.class_names)}

@@ -1,0 +1,72 @@
+"""Two harder tests of the settings that the ablation on MNIST-14 favours: full MNIST, and digits followed by noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
+
+
+def mnist784() -> tuple[RunConfig, ...]:
+    """MNIST pixel by pixel, T = 784, the classifier's gradient through the last four rows."""
+    data = DataConfig(source="idx", path="mnist", validation=1_000)
+
+    def run(name: str, *losses: AuxiliaryConfig, truncation: int | None = 112, **changed: Any) -> RunConfig:
+        return _run(name, data, truncation, losses, updates=9_000, evaluate_every=1_000, **changed)
+
+    def recall(**changed: Any) -> RecallConfig:
+        return RecallConfig(**{"anchors": 4, "queries": 32, "truncation": 56, "weight": 3.0, **changed})
+
+    return (
+        run("lstm-truncated"),
+        run("lstm-full", truncation=None),
+        run("recall", recall()),
+        run("recall-weight-10", recall(weight=10.0)),
+        run("recall-growing-lags", recall(growth=4_500, horizon_start=28)),
+        run("recall-log-lags", recall(lag_distribution="log")),
+        run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), learning_rate=0.004, schedule="cosine"),
+    )
+
+
+def noise() -> tuple[RunConfig, ...]:
+    """MNIST-14 and then 804 steps of noise, T = 1,000: the classifier's gradient through the last 100 sees noise alone."""
+    data = DataConfig(noise=804, validation=1_000)
+
+    def run(name: str, *losses: AuxiliaryConfig, truncation: int | None = 100, **changed: Any) -> RunConfig:
+        return _run(name, data, truncation, losses, updates=10_000, evaluate_every=1_000, **changed)
+
+    def recall(**changed: Any) -> RecallConfig:
+        return RecallConfig(**{"anchors": 4, "queries": 32, "truncation": 50, "weight": 3.0, **changed})
+
+    return (
+        run("lstm-truncated"),
+        run("lstm-full", truncation=None),
+        run("recall", recall()),
+        run("recall-growing-lags", recall(growth=5_000, horizon_start=16)),
+        run("recall-blocks", recall(blocks=(1, 14, 98))),
+        run("recall-fast", recall(anchors=8, weight=10.0), learning_rate=0.004, schedule="cosine"),
+    )
+
+
+def _run(
+    name: str,
+    data: DataConfig,
+    truncation: int | None,
+    losses: tuple[AuxiliaryConfig, ...],
+    updates: int,
+    evaluate_every: int,
+    **phase: Any,
+) -> RunConfig:
+    """H = 64, batch 32, Adam at 0.001 where nothing else is said, clipped at 1, forget bias 1."""
+    return RunConfig(
+        name=name,
+        data=data,
+        model=ModelConfig(hidden_size=64, embedding_size=64),
+        truncation=truncation,
+        auxiliary=losses,
+        phases=(PhaseConfig(updates=updates, **phase),),
+        batch_size=32,
+        evaluate_every=evaluate_every,
+        checkpoint_every=1_000,
+        tensorboard=False,
+    )
