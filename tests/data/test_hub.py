@@ -276,8 +276,8 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "found"),
     [
-        ([0, -1, -1], "a class number of 0 or above, found -1 in row 1; leave out images without a label"),
-        ([0, 1, None], "a class number of 0 or above, found None in row 2; leave out images without a label"),
+        ([0, -1, -1], "a class number of 0 or above, found -1 in row 1; leave out rows without a label"),
+        ([0, 1, None], "a class number of 0 or above, found None in row 2; leave out rows without a label"),
         (
             ["a", "b", "a"],
             "class labels or integers, found string; turn them into class numbers with Dataset.class_encode_column",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longreach.data.images import ImageSet, Split, check_split
+from longreach.data.photographs import colour_of_size
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ def images_from_hub(
     label_column: str | None = None,
     revision: str | None = None,
     labelled: bool = True,
+    size: int | None = None,
 ) -> ImageSet:
     """Images and labels from a Parquet file, a local folder or the Hugging Face hub.
 
-    A local path comes before a hub name. Pixels are taken as they are stored; nothing is converted.
+    A local path comes before a hub name. Without `size`, pixels are taken as they are stored; nothing is converted.
 
     Args:
         source: a Parquet file of the hub's form (an image column of bytes and path, a label column), which holds one
@@ -45,6 +47,8 @@ def images_from_hub(
         label_column: None: `label`, `labels` or `fine_label`, whichever is there.
         revision: a commit, tag or branch of the hub; None: the newest. Not for local paths.
         labelled: False: images alone, whether labels are there or not.
+        size: brings every image, of whatever size and mode, to `size` x `size` pixels in colour; None: they must all
+            be of one size and mode.
 
     Returns:
         images (N, height, width, C) uint8 with C = 1 (grey) or 3 (RGB), labels (N,) int64 or None. Class names are
@@ -57,17 +61,25 @@ def images_from_hub(
     if split is not None:
         check_split(split)
     with _no_progress_bars():
-        rows = _load(source, split, revision)
+        rows = load_rows(source, split, revision)
     image_column = _column(rows, source, image_column, _IMAGE_COLUMNS, "image")
     if not labelled:
-        return ImageSet(_images(rows, source, image_column))
+        return ImageSet(_images(rows, source, image_column, size))
     label_column = _column(rows, source, label_column, _LABEL_COLUMNS, "label")
-    images = _images(rows, source, image_column)
-    labels, class_names = _labels(rows, source, label_column)
+    images = _images(rows, source, image_column, size)
+    labels, class_names = class_labels(rows, source, label_column)
     return ImageSet(images, labels, class_names)
 
 
-def _load(source: str | Path, split: str | None, revision: str | None) -> Dataset:
+def load_rows(source: str | Path, split: str | None, revision: str | None = None) -> Dataset:
+    """The rows of one split, nothing decoded.
+
+    Args:
+        source, split, revision: as for `images_from_hub`.
+
+    Raises:
+        DataError: nothing that can be read there, or no such split.
+    """
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
@@ -122,7 +134,12 @@ def _column(rows: Dataset, source: str | Path, asked: str | None, usual: tuple[s
     return found[0]
 
 
-def _labels(rows: Dataset, source: str | Path, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def class_labels(rows: Dataset, source: str | Path, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Class numbers (N,) int64 of a column, and the names of the classes.
+
+    Raises:
+        DataError: a column of something else, or a row without a class.
+    """
     from datasets import ClassLabel
 
     features: Features = rows.features
@@ -138,7 +155,7 @@ def _labels(rows: Dataset, source: str | Path, column: str) -> tuple[np.ndarray,
         if value is None or value < 0:
             raise DataError(
                 f"{source}: column {column!r}: expected a class number of 0 or above, found {value} in row {row}; "
-                "leave out images without a label"
+                "leave out rows without a label"
             )
     labels = np.asarray(values, dtype=np.int64)
     if isinstance(feature, ClassLabel):
@@ -146,7 +163,7 @@ def _labels(rows: Dataset, source: str | Path, column: str) -> tuple[np.ndarray,
     return labels, tuple(str(number) for number in range(int(labels.max()) + 1))
 
 
-def _images(rows: Dataset, source: str | Path, column: str) -> np.ndarray:
+def _images(rows: Dataset, source: str | Path, column: str, size: int | None) -> np.ndarray:
     from datasets import Image
 
     feature = rows.features[column]
@@ -158,6 +175,11 @@ def _images(rows: Dataset, source: str | Path, column: str) -> np.ndarray:
         )
     # Decoded here and not by `datasets`, so that a broken image can be named by its row.
     cells = rows.cast_column(column, Image(decode=False))[column]
+    if size is not None:
+        resized = np.empty((len(rows), size, size, 3), dtype=np.uint8)
+        for row, cell in enumerate(cells):
+            resized[row] = colour_of_size(_file(cell, f"{source}: row {row}"), size, f"{source}: row {row}")
+        return resized
     first: tuple[tuple[int, int], str] | None = None
     made: np.ndarray | None = None
     for row, cell in enumerate(cells):
@@ -178,10 +200,9 @@ def _images(rows: Dataset, source: str | Path, column: str) -> np.ndarray:
 def _decode(cell: dict[str, Any] | None, where: str) -> tuple[np.ndarray, tuple[tuple[int, int], str]]:
     from PIL import Image
 
-    if cell is None or (cell["bytes"] is None and cell["path"] is None):
-        raise DataError(f"{where}: there is no image; leave the row out")
+    file = _file(cell, where)
     try:
-        with Image.open(cell["path"] if cell["bytes"] is None else io.BytesIO(cell["bytes"])) as image:
+        with Image.open(file) as image:
             image.load()
             size, mode = image.size, image.mode
             pixels = np.asarray(image)
@@ -193,6 +214,13 @@ def _decode(cell: dict[str, Any] | None, where: str) -> tuple[np.ndarray, tuple[
             "convert the images with PIL's Image.convert"
         )
     return pixels.reshape(size[1], size[0], _CHANNELS[mode]), (size, mode)
+
+
+def _file(cell: dict[str, Any] | None, where: str) -> Any:
+    """What Pillow opens."""
+    if cell is None or (cell["bytes"] is None and cell["path"] is None):
+        raise DataError(f"{where}: there is no image; leave the row out")
+    return cell["path"] if cell["bytes"] is None else io.BytesIO(cell["bytes"])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 
 from longreach.data.dataset import SequenceDataset
 from longreach.data.images import ImageSet
+from longreach.data.resampling import bilinear
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError
 
@@ -51,7 +52,9 @@ def pixel_sequences(
         if permutation_seed < 0:
             raise DataError(f"permutation seed: expected 0 or above, found {permutation_seed}")
         order = order[np.random.Generator(np.random.PCG64(permutation_seed)).permutation(len(order))]
-    values = pixels.reshape(count, height * width, channels)[:, order]
+    values = pixels.reshape(count, height * width, channels)
+    if not np.array_equal(order, np.arange(len(order))):
+        values = values[:, order]  # A copy; pixels in their own order need none.
     return SequenceDataset(values, images.labels, images.class_names, standardisation)
 
 
@@ -88,8 +91,8 @@ def resized(images: np.ndarray, size: int | tuple[int, int] | None) -> np.ndarra
     """Images of another size.
 
     Choice: shrinking by whole factors takes the mean of each block, rounded half up; any other size is bilinear with
-    antialiasing (Pillow's BILINEAR). Pillow's BOX filter is not used, as it rounds twice and ends up to one grey level
-    away from the mean.
+    antialiasing. Both are exact in whole numbers. Pillow's filters are not used, as they round twice and end up to one
+    grey level away.
 
     Args:
         images: (N, height, width, C) uint8.
@@ -111,7 +114,7 @@ def resized(images: np.ndarray, size: int | tuple[int, int] | None) -> np.ndarra
         return images
     if before[0] % height == 0 and before[1] % width == 0:
         return _pooled(images, height, width)
-    return _bilinear(images, height, width)
+    return bilinear(images, height, width)
 
 
 def _pooled(images: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -125,14 +128,3 @@ def _pooled(images: np.ndarray, height: int, width: int) -> np.ndarray:
             total += blocks[:, :, row, :, column]
     area = down * across
     return ((2 * total + area) // (2 * area)).astype(np.uint8)
-
-
-def _bilinear(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    from PIL import Image
-
-    made = np.empty((len(images), height, width, images.shape[3]), dtype=np.uint8)
-    for row, image in enumerate(images):
-        for channel in range(images.shape[3]):
-            plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-            made[row, ..., channel] = np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR))
-    return made

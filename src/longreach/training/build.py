@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,7 @@ from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.config import DataConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
-from longreach.data.dataset import SequenceDataset
-from longreach.data.images import ImageSet
 from longreach.data.noise import NoisePadded
-from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.split import train_validation
 from longreach.data.standardisation import Standardisation
@@ -29,6 +25,7 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_seed
 from longreach.training.objective import Objective
 from longreach.training.optimiser import TensorFlowRMSprop
+from longreach.training.sources import read_sequences
 
 TRAIN_MONITORED = 5_000
 """Training samples evaluated along a run, so that training and test accuracy are measured alike."""
@@ -61,7 +58,7 @@ def build_datasets(config: DataConfig) -> Datasets:
     Raises:
         DataError: files that are missing, broken or inconsistent.
     """
-    whole: Sequences = _sequences(config, _images(config, train=True))
+    whole = read_sequences(config, "train")
     if config.train_samples is not None:
         whole = whole.subset(np.arange(min(config.train_samples, len(whole))))
     train: Sequences = whole
@@ -79,32 +76,11 @@ def build_datasets(config: DataConfig) -> Datasets:
 
 def build_test_set(config: DataConfig, standardisation: Standardisation | None) -> Sequences:
     """The test part alone, standardised as the training part was."""
-    test = _sequences(config, _images(config, train=False)).standardised(standardisation)
-    return _padded(test, config, "test")
+    return _padded(read_sequences(config, "test").standardised(standardisation), config, "test")
 
 
 def _padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:
     return NoisePadded(sequences, config.noise, part) if config.noise else sequences
-
-
-def _images(config: DataConfig, train: bool) -> ImageSet:
-    # Each source brings its own libraries, so each is imported where it is asked for.
-    if config.source == "mnist14":
-        from longreach.data.bundled import mnist14
-
-        return mnist14("train" if train else "test")
-    assert config.path is not None, "the configuration sees to it"
-    if config.source == "idx":
-        from longreach.data.idx import mnist_from_idx
-
-        return mnist_from_idx(Path(config.path).expanduser(), "train" if train else "test")
-    from longreach.data.hub import images_from_hub
-
-    return images_from_hub(config.path, "train" if train else "test")
-
-
-def _sequences(config: DataConfig, images: ImageSet) -> SequenceDataset:
-    return pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
 
 
 def build_objective(config: RunConfig, train: Sequences) -> Objective:

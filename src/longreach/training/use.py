@@ -93,8 +93,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     classifier = load_classifier(folder)
     config = folder.load_config().data
     images = read_images(data)
-    read = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
-    dataset = _fitting(read, classifier, str(data))
+    sequences = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
+    dataset = _fitting(sequences, classifier, str(data))
     probabilities = predict_logits(classifier, dataset).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
@@ -130,8 +130,14 @@ def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None
 
 def _fitting(dataset: Sequences, classifier: SequenceClassifier, where: str) -> Sequences:
     """The data standardised as the classifier needs them, once it is sure that they are of its kind."""
+    tokens = None if dataset.vocabulary is None else dataset.vocabulary.plain()
+    if tokens != classifier.input_vocabulary:
+        raise DataError(
+            f"{where}: expected {_kind(classifier.input_vocabulary)}, as the run was trained on, "
+            f"found {_kind(tokens)}; read the data as those of the run were read"
+        )
     channels = classifier.encoder.channels
-    if dataset.channels != channels:
+    if not dataset.is_token and dataset.channels != channels:
         raise DataError(
             f"{where}: expected {channels} channels a step, as the run was trained on, found {dataset.channels}; "
             "convert the images (grey has 1 channel, RGB 3)"
@@ -142,6 +148,10 @@ def _fitting(dataset: Sequences, classifier: SequenceClassifier, where: str) -> 
             f"found {dataset.steps}; give images of the same size, or a run that was trained on this one"
         )
     return dataset.standardised(standardisation_of(classifier))
+
+
+def _kind(vocabulary: dict[str, Any] | None) -> str:
+    return "real values" if vocabulary is None else f"tokens ({vocabulary['size']} {vocabulary['kind']})"
 
 
 def _labels_of(dataset: Sequences, classifier: SequenceClassifier, where: str) -> torch.Tensor:
