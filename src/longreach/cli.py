@@ -96,10 +96,31 @@ def evaluate(
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    data: Annotated[Path, typer.Argument(help="An IDX file of images, a Parquet file or an image folder.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="An IDX file of images, a Parquet file or an image folder. With --stream: a text with one step a "
+            "line, an .npy file, or - for standard input."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="File to write; by default standard output.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read step by step and print a line after every chunk.")
+    ] = False,
+    chunk: Annotated[int, typer.Option(help="With --stream: steps between two lines.")] = 100,
+    follow: Annotated[
+        float | None, typer.Option(help="With --stream: wait this many seconds for a file to grow.")
+    ] = None,
 ) -> None:
-    """Name the class of every sequence, one JSON line each."""
+    """Name the class of every sequence, one JSON line each; or, with --stream, as a sequence is read."""
+    if stream:
+        if out is not None:
+            raise RunError("predict: --stream prints as it reads; leave --out out, and redirect with > FILE")
+        from longreach.training.use_stream import stream_run
+
+        for line in stream_run(run, data, chunk=chunk, follow=follow):
+            typer.echo(json.dumps(line, allow_nan=False))
+        return
     from longreach.training.use import predict_run
 
     if out is not None and not out.parent.is_dir():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import resource
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def resident_mb() -> float:
@@ -30,3 +35,22 @@ def forget_peak() -> None:
     """Let the peak start anew where the system allows it; elsewhere it stays the larger of both."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
+def release_mapped(array: np.ndarray) -> None:
+    """Let the system take back the pages of a file that an array is a window on; reading them again brings them back.
+
+    They are counted as this process's memory, so that reading through a long file would look like growing. Arrays that
+    are not mapped, or whose changes are their own and not the file's, are left alone.
+
+    Args:
+        array: any array; a `numpy.memmap` or a view of one is meant.
+    """
+    base: object = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        # Mode "c" keeps changes in memory alone: to give its pages back would undo them.
+        if getattr(base, "mode", "r") == "c":
+            return
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

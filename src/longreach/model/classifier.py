@@ -17,6 +17,7 @@ from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.reading import read_whole
+from longreach.model.streaming import Stream
 
 
 class SequenceClassifier(
@@ -118,6 +119,27 @@ class SequenceClassifier(
         """The state after all of `values`; see `read_whole`."""
         return read_whole(self.encoder, values, lengths, state)
 
+    def standardise(self, values: Tensor) -> Tensor:
+        """Raw real values as the classifier learned to read them; tokens as they are.
+
+        Args:
+            values: (B, T, C) in the unit of the data, or (B, T) tokens.
+
+        Returns:
+            (B, T, C) of the weights' type, `input_mean` subtracted, then divided by `input_std`; in single precision
+            the same to the last bit as what training does.
+        """
+        if self.encoder.vocabulary is not None:
+            return values
+        values = values.to(self.head.first.weight)
+        if self.input_mean is None or self.input_std is None:
+            return values
+        return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
+
+    def stream(self, batch_size: int = 1, *, raw: bool = True) -> Stream:
+        """Sequences side by side that are read as they arrive; see `Stream`."""
+        return Stream(self, batch_size, raw=raw)
+
 
 class EncoderClassifier(nn.Module):
     """A classifier out of any encoder and any head, for networks of one's own.
@@ -135,3 +157,11 @@ class EncoderClassifier(nn.Module):
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Class scores (B, classes) of (B, T, C) real values or (B, T) tokens, as `SequenceClassifier`'s."""
         return self.head(read_whole(self.encoder, values, lengths)[0][-1])
+
+    def standardise(self, values: Tensor) -> Tensor:
+        """The values as they are: an encoder of one's own comes with no standardisation."""
+        return values
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Sequences side by side that are read as they arrive; see `Stream`."""
+        return Stream(self, batch_size)

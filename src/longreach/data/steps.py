@@ -1,0 +1,154 @@
+"""Steps that arrive one after the other: lines of a text that may still be growing, or a long array on the disk.
+
+Shapes: T steps of a chunk, C channels.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from longreach.errors import DataError
+
+_POLL = 0.05
+"""Seconds between two looks at a file that may have grown."""
+
+
+def text_lines(file: TextIO, patience: float | None = None) -> Iterator[str]:
+    """The lines of a text as they come, without their ends.
+
+    Args:
+        file: read to its end. A last line without an end is given only when nothing more can come.
+        patience: for a file that grows, how many seconds to wait for more; None ends with what is there.
+    """
+    held = ""
+    since = time.monotonic()
+    while True:
+        line = file.readline()
+        if line:
+            since = time.monotonic()
+            held += line
+            if held.endswith("\n"):
+                yield held.rstrip("\r\n")
+                held = ""
+            continue
+        if patience is None or time.monotonic() - since >= patience:
+            break
+        time.sleep(_POLL)
+    if held:
+        yield held
+
+
+def chunks_of_lines(
+    lines: Iterable[str], channels: int | None, size: int, where: str
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Sequences written as text, in chunks.
+
+    A line is a step: C numbers parted by commas, semicolons or blanks, in brackets or not. Tokens are whole numbers,
+    as many on a line as one likes. An empty line ends a sequence.
+
+    Args:
+        lines: as from `text_lines`.
+        channels: C; None for tokens.
+        size: steps of a chunk; the last one of a sequence may be shorter, none is empty.
+        where: names the text in errors.
+
+    Yields:
+        (sequence, chunk): which sequence, counted from 0, and (T, C) float32 or (T,) int64 for tokens.
+
+    Raises:
+        DataError: a line that is no step.
+    """
+    sequence, steps = 0, list[list[float]]()
+    read = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            if steps:
+                yield sequence, _array(steps, channels)
+                steps = []
+            # Several empty lines end one sequence, not several.
+            sequence, read = sequence + int(read), False
+            continue
+        read = True
+        found = _numbers(line, channels, f"{where}: line {number}")
+        steps += [found] if channels is not None else [[token] for token in found]
+        while len(steps) >= size:
+            yield sequence, _array(steps[:size], channels)
+            steps = steps[size:]
+    if steps:
+        yield sequence, _array(steps, channels)
+
+
+def chunks_of_array(path: Path, channels: int | None, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Sequences of an .npy file, in chunks; the file is never held as a whole.
+
+    Args:
+        path: of an array (T, C) or (N, T, C) of real values, where the channel may be left out if there is one, or
+            (T,) or (N, T) of tokens.
+        channels: C; None for tokens.
+        size: steps of a chunk; the last one of a sequence may be shorter.
+
+    Yields:
+        As `chunks_of_lines`.
+
+    Raises:
+        DataError: a file that is no such array.
+    """
+    # Mapped anew for each chunk: what was read before is then not counted as this process's memory.
+    shape = _mapped(path, channels).shape
+    for sequence in range(shape[0]):
+        for begin in range(0, shape[1], size):
+            yield sequence, np.array(_mapped(path, channels)[sequence, begin : begin + size])
+
+
+def _mapped(path: Path, channels: int | None) -> np.ndarray:
+    """(N, T, C) or (N, T)."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{path}: expected an array of numbers as numpy.save writes it, found something else ({error})"
+        ) from None
+    kind = array.dtype.kind
+    if channels is None:
+        if kind in "iu" and array.ndim in (1, 2):
+            return array if array.ndim == 2 else array[None]
+        wanted = "(steps,) or (sequences, steps) of whole numbers"
+    else:
+        if kind in "fiu":
+            # With one channel an array of (steps,) or (sequences, steps) can be meant by two dimensions.
+            if channels == 1 and array.ndim in (1, 2) and (array.ndim == 1 or array.shape[1] != 1):
+                array = array[..., None]
+            if array.ndim in (2, 3) and array.shape[-1] == channels:
+                return array if array.ndim == 3 else array[None]
+        wanted = f"(steps, {channels}) or (sequences, steps, {channels}) of real numbers"
+        if channels == 1:
+            wanted += ", or the same without the last dimension"
+    raise DataError(f"{path}: expected {wanted}, as the run was trained on, found {array.shape} of {array.dtype}")
+
+
+def _array(steps: list[list[float]], channels: int | None) -> np.ndarray:
+    if channels is None:
+        return np.asarray(steps, dtype=np.int64)[:, 0]
+    return np.asarray(steps, dtype=np.float32)
+
+
+def _numbers(line: str, channels: int | None, where: str) -> list[float]:
+    parts = [part for part in re.split(r"[,;\s]+", line.strip().strip("[]()").strip()) if part]
+    convert = int if channels is None else float
+    try:
+        found = [convert(part) for part in parts]
+    except ValueError:
+        found = []
+    if not found or (channels is not None and len(found) != channels):
+        wanted = "whole numbers" if channels is None else f"{channels} number{'' if channels == 1 else 's'}"
+        raise DataError(
+            f"{where}: expected {wanted} parted by commas or blanks, found {line.strip()[:60]!r}; leave headings and "
+            "times out"
+        )
+    return found

@@ -1,0 +1,185 @@
+"""Predicting from what arrives: standard input, files that grow, long arrays; one JSON line per chunk."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from longreach.data.idx import read_idx
+from longreach.model.classifier import SequenceClassifier
+
+
+@pytest.fixture(scope="module")
+def pixels(mnist_folder: Path) -> np.ndarray:
+    """(3, 64) grey levels of three test images."""
+    return read_idx(mnist_folder / "t10k-images-idx3-ubyte.gz")[:3].reshape(3, 64)
+
+
+def text_of(sequences: np.ndarray) -> str:
+    return "\n\n".join("\n".join(map(str, sequence)) for sequence in sequences) + "\n"
+
+
+def right_lines(run: Path, pixels: np.ndarray, chunk: int) -> list[dict]:
+    """What each line must say, from the whole prefix at once."""
+    model = SequenceClassifier.from_pretrained(run / "model").eval()
+    lines = []
+    for number, sequence in enumerate(pixels):
+        for read in [*range(chunk, 64, chunk), 64]:
+            values = (torch.tensor(sequence[None, :read, None], dtype=torch.float32) - model.input_mean[0]) / (
+                model.input_std[0]
+            )
+            answer = model(values).softmax(-1)[0].tolist()
+            lines.append(
+                {
+                    "sequence": number,
+                    "steps": read,
+                    "class": model.class_names[int(np.argmax(answer))],
+                    "probability": pytest.approx(max(answer), abs=1e-5),
+                    "probabilities": pytest.approx(dict(zip(model.class_names, answer, strict=True)), abs=1e-5),
+                }
+            )
+    return lines
+
+
+def read_lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("chunk", [1, 25, 64, 1_000])
+def test_standard_input_is_read_and_answered_chunk_by_chunk(command, trained, pixels, chunk, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text_of(pixels)))
+    done = command("predict", trained, "-", "--stream", "--chunk", str(chunk))
+    assert done.returncode == 0, done.stderr
+    assert read_lines(done.stdout) == right_lines(trained, pixels, chunk)
+
+
+def test_a_text_and_arrays_give_the_same_lines(command, trained, pixels, tmp_path: Path) -> None:
+    (tmp_path / "steps.txt").write_text("\n\n" + text_of(pixels).replace("\n\n", "\n \n\n") + "\n\n")
+    np.save(tmp_path / "levels.npy", pixels)
+    np.save(tmp_path / "steps.npy", pixels.astype(np.float64)[..., None])
+    np.save(tmp_path / "one.npy", pixels[0])
+    right = right_lines(trained, pixels, 25)
+    for name in ("steps.txt", "levels.npy", "steps.npy", "one.npy"):
+        done = command("predict", trained, tmp_path / name, "--stream", "--chunk", "25")
+        assert done.returncode == 0, done.stderr
+        assert read_lines(done.stdout) == (right[:3] if name == "one.npy" else right)
+
+
+def test_the_last_line_agrees_with_predicting_whole_images(command, trained, pixels, mnist_folder, tmp_path) -> None:
+    np.save(tmp_path / "levels.npy", pixels)
+    streamed = command("predict", trained, tmp_path / "levels.npy", "--stream", "--chunk", "64")
+    whole = command("predict", trained, mnist_folder / "t10k-images-idx3-ubyte.gz")
+    for mine, theirs in zip(read_lines(streamed.stdout), read_lines(whole.stdout), strict=False):
+        assert mine["class"] == theirs["class"]
+        assert mine["probability"] == pytest.approx(theirs["probability"], abs=1e-5)
+
+
+def test_a_growing_file_is_followed(command, trained, pixels, tmp_path: Path) -> None:
+    path = tmp_path / "growing.txt"
+    path.write_text("")
+
+    def grow() -> None:
+        # Cut in the middle of numbers: half a line is no step yet.
+        text = text_of(pixels[:1])
+        for begin in range(0, len(text), 23):
+            with path.open("a") as file:
+                file.write(text[begin : begin + 23])
+            time.sleep(0.02)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    done = command("predict", trained, path, "--stream", "--chunk", "16", "--follow", "1.5")
+    writer.join()
+    assert done.returncode == 0, done.stderr
+    assert read_lines(done.stdout) == right_lines(trained, pixels[:1], 16)
+
+
+def test_a_line_comes_as_soon_as_its_chunk_is_read_and_nobody_need_read_on(trained, pixels) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    arguments = [sys.executable, "-m", "longreach", "predict", str(trained), "-", "--stream", "--chunk", "4"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, env=environment, **pipes) as process:
+        for begin in (0, 4):
+            process.stdin.write("\n".join(map(str, pixels[0][begin : begin + 4])) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["steps"] == begin + 4
+        process.stdout.close()
+        process.stdin.write("0\n" * 400)
+        process.stdin.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) != 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"1\n2\ntime,value\n",
+            "steps.txt: line 3: expected 1 number parted by commas or blanks, found 'time,value'; leave headings and "
+            "times out",
+        ),
+        (
+            b"1, 2\n",
+            "steps.txt: line 1: expected 1 number parted by commas or blanks, found '1, 2'; leave headings and times "
+            "out",
+        ),
+        (
+            b"\x89PNG\xff\n",
+            "steps.txt: expected a text with one step a line, or a file named .npy, found other bytes",
+        ),
+        (
+            b"1\nnan\n",
+            "stream chunk: expected finite numbers, found nan in row 0, step 1 since it began, channel 0; the state "
+            "would not recover from it: fill or drop what is missing",
+        ),
+    ],
+)
+def test_what_is_no_step_is_named(command, trained, tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "steps.txt").write_bytes(content)
+    done = command("predict", trained, "steps.txt", "--stream", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
+
+
+def test_arrays_that_do_not_fit_are_named(command, trained, tmp_path: Path) -> None:
+    np.save(tmp_path / "three.npy", np.zeros((9, 3), np.float32))
+    np.save(tmp_path / "words.npy", np.asarray(["a", "b"]))
+    np.save(tmp_path / "code.npy", np.asarray([{"a": 1}], dtype=object), allow_pickle=True)
+    wanted = (
+        "expected (steps, 1) or (sequences, steps, 1) of real numbers, or the same without the last dimension, as the "
+        "run was trained on, found"
+    )
+    # Nine sequences of three steps are what a two-dimensional array of one channel means.
+    assert command("predict", trained, tmp_path / "three.npy", "--stream").returncode == 0
+    done = command("predict", trained, "words.npy", "--stream", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"longreach: words.npy: {wanted} (2,) of <U1\n")
+    done = command("predict", trained, "code.npy", "--stream", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "longreach: code.npy: expected an array of numbers as numpy.save writes it, found something else ("
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.txt"], "nowhere.txt: no such file; give a text with one step a line, an .npy file, or - for standard input"),
+        (["-", "--chunk", "0"], "--chunk: expected at least 1 step, found 0"),
+        (
+            ["-", "--out", "x.jsonl"],
+            "predict: --stream prints as it reads; leave --out out, and redirect with > FILE",
+        ),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_go_together(command, trained, tmp_path: Path, arguments, message: str) -> None:
+    done = command("predict", trained, *arguments, "--stream", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
