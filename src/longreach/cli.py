@@ -118,8 +118,8 @@ def predict(
             raise RunError("predict: --stream prints as it reads; leave --out out, and redirect with > FILE")
         from longreach.training.use_stream import stream_run
 
-        for line in stream_run(run, data, chunk=chunk, follow=follow):
-            typer.echo(json.dumps(line, allow_nan=False))
+        for answer in stream_run(run, data, chunk=chunk, follow=follow):
+            typer.echo(json.dumps(answer, allow_nan=False))
         return
     from longreach.training.use import predict_run
 

@@ -172,14 +172,17 @@ def test_arrays_that_do_not_fit_are_named(command, trained, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere.txt"], "nowhere.txt: no such file; give a text with one step a line, an .npy file, or - for standard input"),
+        (
+            ["nowhere.txt"],
+            "nowhere.txt: no such file; give a text with one step a line, an .npy file, or - for standard input",
+        ),
         (["-", "--chunk", "0"], "--chunk: expected at least 1 step, found 0"),
         (
             ["-", "--out", "x.jsonl"],
             "predict: --stream prints as it reads; leave --out out, and redirect with > FILE",
         ),
     ],
-)  # fmt: skip
+)
 def test_arguments_that_do_not_go_together(command, trained, tmp_path: Path, arguments, message: str) -> None:
     done = command("predict", trained, *arguments, "--stream", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")

@@ -45,6 +45,7 @@ KINDS = {
     "rnn": {"cell": "rnn_tanh", "layers": 2},
     "three layers": {"layers": 3},
     "tokens": {"channels": None, "vocabulary": 9},
+    "urnn": {"cell": "urnn"},
 }
 
 
@@ -122,8 +123,9 @@ def test_raw_values_are_standardised_as_in_training_to_the_last_bit() -> None:
     assert torch.equal(classifier.stream(4, raw=False).push(trained_on), right)
 
 
-def test_rows_begin_anew_alone_and_get_chunks_alone() -> None:
-    classifier = make()
+@pytest.mark.parametrize("cell", ["lstm", "urnn"])  # The uRNN begins with a learned state.
+def test_rows_begin_anew_alone_and_get_chunks_alone(cell: str) -> None:
+    classifier = make(cell=cell)
     a, b, c = (torch.randn(1, steps, 2, dtype=torch.float64) for steps in (12, 7, 9))
     stream = classifier.stream(3)
     stream.push(torch.cat([a[:, :5], b[:, :5], c[:, :5]]))

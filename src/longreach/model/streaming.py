@@ -24,8 +24,15 @@ PIECE = 1_024
 class Streamable(Protocol):
     """A classifier of an encoder and a head, as `SequenceClassifier` and `EncoderClassifier` are."""
 
-    encoder: nn.Module
-    head: nn.Module
+    @property
+    def encoder(self) -> nn.Module:
+        """`(inputs, state) -> (outputs, state)`."""
+        ...
+
+    @property
+    def head(self) -> nn.Module:
+        """(B, H) to (B, classes)."""
+        ...
 
     def standardise(self, values: Tensor) -> Tensor:
         """Raw values as the encoder learned to read them."""
