@@ -2,9 +2,9 @@
 
     python -m benchmarks.streaming_memory
 
-Two ways, each in a fresh process: the whole array handed to `push` at once, and chunk by chunk. The resident size of the
-process is taken every `every` steps, after a first chunk that lets the libraries take what they need. Writes the curve as
-JSON and a picture for the documentation.
+Two ways, each in a fresh process: the whole array handed to `push` at once, and chunk by chunk. The resident size of
+the process is taken every `every` steps, after a first chunk that lets the libraries take what they need. Writes the
+curve as JSON and a picture for the documentation.
 """
 
 from __future__ import annotations
