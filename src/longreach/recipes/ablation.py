@@ -120,7 +120,7 @@ def recall() -> tuple[RunConfig, ...]:
 
 
 def fast(name: str) -> RunConfig:
-    """Recall as the demo has it: eight anchors of one row each, weight 10, a higher learning rate that falls to zero."""
+    """Recall as the demo has it: eight anchors of one row each, weight 10, a higher learning rate that falls."""
     base = lstm(name, TRUNCATION, RecallConfig(anchors=8, queries=16, truncation=14, weight=10.0))
     return base.model_copy(
         update={"phases": (PhaseConfig(updates=UPDATES, learning_rate=0.004, schedule="cosine", warmup=200),)}
