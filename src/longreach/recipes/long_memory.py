@@ -29,7 +29,7 @@ def mnist784() -> tuple[RunConfig, ...]:
 
 
 def noise() -> tuple[RunConfig, ...]:
-    """MNIST-14 and then 804 steps of noise, T = 1,000: all that the classifier's gradient sees, the last 100, is noise."""
+    """MNIST-14 and then 804 steps of noise: T = 1,000, of which the classifier's gradient sees the last 100."""
     data = DataConfig(noise=804, validation=1_000)
 
     def run(name: str, *losses: AuxiliaryConfig, truncation: int | None = 100, **changed: Any) -> RunConfig:
