@@ -3,8 +3,8 @@
     python -m benchmarks.sampling [--updates 1500] [--threads 1] [--out benchmarks/results/sampling.json]
 
 Cost: seconds of one forward and backward pass of the decoder at l = 600, batch 128, two layers of 128, interleaved.
-Gap: an r-LSTM is trained on MNIST-14 with exact sampling; then its decoder writes the same segments of test images under
-each way, with the same sampling mask. Told are the losses and how far the inputs are from the exact ones.
+Gap: an r-LSTM is trained on MNIST-14 with exact sampling; then its decoder writes the same segments of test images
+under each way, with the same sampling mask. Told are the losses and how far the inputs are from the exact ones.
 
 Shapes: S segments, L segment length.
 """
