@@ -30,6 +30,7 @@ def make(tokens: bool = False, cell: CellName = "lstm", drop_connect: float = 0.
         embedding_size=3,
         head_size=7,
         drop_connect=drop_connect,
+        sampling_passes=1,
         **more,
     ).double()
 

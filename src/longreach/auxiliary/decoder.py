@@ -37,9 +37,9 @@ class SegmentDecoder(nn.Module):
         embedding_size: E of the decoder's input; None feeds real values as they are.
         head_size: hidden units of the head.
         drop_connect: probability on the head's second layer.
-        sampling_passes: how scheduled sampling guesses. k: in k gradient-free passes over the whole segment (Duckworth
-            et al. 2019), each on the mixture of the one before; None: token by token, which is exact and slow. After k
-            passes the first k guesses in a row are exact; with one, every guess was made from true tokens, so even at
+        sampling_passes: how scheduled sampling guesses. None: token by token, which is exact; k: in k gradient-free
+            passes over the whole segment (Duckworth et al. 2019), each on the mixture of the one before. After k passes
+            the first k guesses in a row are exact; with one, every guess was made from true tokens, so even at
             probability zero the decoder knows the truth from two tokens back.
         lag_horizon: tell the decoder with each input how far from the anchor the token lies that it is to write, for
             lags within this many steps in a row; None does not tell it (ours; the paper has no such thing).
@@ -72,7 +72,7 @@ class SegmentDecoder(nn.Module):
         embedding_size: int | None = None,
         head_size: int = 256,
         drop_connect: float = 0.5,
-        sampling_passes: int | None = 1,
+        sampling_passes: int | None = None,
         lag_horizon: int | None = None,
         stacked: bool = False,
         stacked_size: int | None = None,

@@ -29,8 +29,8 @@ class SegmentConfig(Section):
     """Updates over which linear scheduled sampling falls to no truth at all; null is teacher forcing."""
     sampling_k: Annotated[float, Field(ge=0.0)] | None = None
     """k of the schedules that are not linear."""
-    sampling_passes: Count | None = 1
-    """Gradient-free passes that make the sampled inputs; null is token by token, exact and slow."""
+    sampling_passes: Count | None = None
+    """Gradient-free passes that make the sampled inputs, which is quicker and inexact; null is token by token."""
     lag_features: bool = False
     """Tell the decoder how far each token lies from the anchor (ours)."""
     decoder_truncation: Count | None = None
