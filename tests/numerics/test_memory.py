@@ -71,3 +71,22 @@ def test_the_prefix_keeps_no_states() -> None:
     # take 32 MB, less what the process had free before.
     assert growth(SHORT, truncation=None) > all_states * SHORT
     assert growth(LONG, truncation=28, piece=32_768) > 4 * 6
+
+
+def test_checkpoints_keep_less() -> None:
+    """Bytes that autograd keeps for the backward pass, counted by itself."""
+    encoder = RecurrentEncoder(channels=1, hidden_size=16)
+    inputs = torch.randn(2, 400, 1)
+
+    def kept(every: int | None) -> int:
+        seen: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            unroll(encoder, inputs, [400], None, checkpoint_every=every)
+        return sum(seen.values())
+
+    assert kept(20) * 5 < kept(None)
