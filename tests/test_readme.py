@@ -1,4 +1,6 @@
-"""What the README says can be typed, works as it stands there; its tables come from the records."""
+"""What the README and the pages of docs/ say can be typed, works as it stands there; the README's tables come from the
+records.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,18 @@ SHELL = [
 ]
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_python_examples_run(code: str) -> None:
+EXAMPLES = [
+    (path.name, code)
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for code in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("page", "code"), EXAMPLES, ids=[page for page, _ in EXAMPLES])
+def test_python_examples_run(page: str, code: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        exec(compile(code, "README.md", "exec"), {})
+        exec(compile(code, page, "exec"), {})
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("longreach ")])

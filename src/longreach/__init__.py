@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from longreach.batch import SequenceBatch
     from longreach.config import RunConfig
     from longreach.errors import LongreachError
-    from longreach.model.classifier import SequenceClassifier
+    from longreach.model.classifier import EncoderClassifier, SequenceClassifier
     from longreach.model.encoder import RecurrentEncoder
+    from longreach.model.head import FeedForward
     from longreach.training.fit import fit
     from longreach.training.objective import Objective
     from longreach.unrolling import tbptt, unroll
 
 _HOMES = {
+    "EncoderClassifier": "longreach.model.classifier",
+    "FeedForward": "longreach.model.head",
     "LongreachError": "longreach.errors",
     "Objective": "longreach.training.objective",
     "Predict": "longreach.auxiliary.predict",
@@ -43,6 +46,8 @@ _HOMES = {
 __version__ = "0.1.0"
 
 __all__ = [
+    "EncoderClassifier",
+    "FeedForward",
     "LongreachError",
     "Objective",
     "Predict",

@@ -12,6 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
+
+from longreach.model.encoder import RecurrentEncoder
+from longreach.unrolling import unroll
 
 BATCH, HIDDEN, SHORT, LONG = 8, 32, 4_096, 65_536
 MEGABYTE = 2**20

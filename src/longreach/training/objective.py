@@ -8,7 +8,7 @@ Shapes: B batch, T steps, K targets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +16,18 @@ from torch import Tensor, nn
 from longreach.auxiliary.token_loss import token_losses
 from longreach.batch import SequenceBatch
 from longreach.errors import DataError
-from longreach.model.classifier import SequenceClassifier
+from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.randomness import derived_generator
 from longreach.unrolling import Stop, Truncation, unroll
 
+C = TypeVar("C", SequenceClassifier, EncoderClassifier)
 
-class Objective(nn.Module):
+
+class Objective(nn.Module, Generic[C]):
     """Joint loss of a classifier and its auxiliary losses.
 
     Args:
-        classifier: reads the sequences and names their classes.
+        classifier: reads the sequences and names their classes; `EncoderClassifier` for an encoder of one's own.
         auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
         truncation: K of the classifier's gradient, in steps.
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
@@ -37,14 +39,14 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        classifier: SequenceClassifier,
+        classifier: C,
         auxiliary: Sequence[Any] = (),
         truncation: Truncation = None,
         seed: int = 0,
         checkpoint_every: int | None = None,
     ) -> None:
         super().__init__()
-        self.classifier = classifier
+        self.classifier: C = classifier
         self.auxiliary = nn.ModuleList(auxiliary)
         self.truncation, self.seed = truncation, seed
         self.checkpoint_every = checkpoint_every
