@@ -211,6 +211,7 @@ def test_every_cell_and_embedding_trains_with_every_loss(model: dict[str, Any], 
             "auxiliary": [
                 {"kind": "reconstruct", **segments},
                 {"kind": "predict", **segments, "decoder_size": 7, "decoder_layers": 1},
+                {"kind": "predict", **segments, "form": "stacked"},
                 {"kind": "recall"},
             ],
         },

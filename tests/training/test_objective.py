@@ -19,7 +19,8 @@ from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.batch import UNLABELLED, SequenceBatch
 from longreach.errors import DataError
-from longreach.model.classifier import SequenceClassifier
+from longreach.model.classifier import EncoderClassifier, SequenceClassifier
+from longreach.model.network import EncoderCell
 from longreach.randomness import derived_generator
 from longreach.training.objective import Objective, term_names
 from longreach.unrolling import unroll
@@ -27,19 +28,20 @@ from longreach.unrolling import unroll
 B, T, H = 3, 24, 4
 
 
-def make(truncation: int | None = 6, seed: int = 5, losses: str = "rpcc") -> Objective:
+def make(truncation: int | None = 6, seed: int = 5, losses: str = "rpcc", cell: EncoderCell = "lstm") -> Objective:
     """r, p and two recall losses with weights, truncations and numbers of anchors of their own."""
     torch.manual_seed(0)
 
     def decoder() -> SegmentDecoder:
-        return SegmentDecoder(channels=1, encoder_size=H, head_size=5, embedding_size=3)
+        return SegmentDecoder(channels=1, cell=cell, encoder_size=H, head_size=5, embedding_size=3)
 
+    classifier = SequenceClassifier(classes=4, channels=1, cell=cell, hidden_size=H, embedding_size=3, head_size=5)
+    size = sum(part.numel() for part in classifier.encoder.initial_state(1))
     made: dict[str, Any] = {
         "r": lambda: Reconstruct(decoder(), segments=2, length=8, truncation=5, weight=0.7, schedule=TruthSchedule(50)),
         "p": lambda: Predict(decoder(), segments=1, length=6, truncation=None, weight=1.3),
-        "c": lambda: Recall(channels=1, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=4, weight=3.0),
+        "c": lambda: Recall(channels=1, state_size=size, horizon=T, anchors=3, queries=4, truncation=4, weight=3.0),
     }
-    classifier = SequenceClassifier(classes=4, channels=1, hidden_size=H, embedding_size=3, head_size=5)
     return Objective(classifier, [made[loss]() for loss in losses], truncation, seed).double()
 
 
@@ -75,7 +77,16 @@ def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(
 ) -> None:
     objective = make(truncation).train(training)
     objective.checkpoint_every = checkpoint_every
-    given = batch(lengths=lengths, spare=spare)
+    check(objective, batch(lengths=lengths, spare=spare))
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn_tanh", "urnn"])
+def test_it_is_that_for_every_cell(cell: EncoderCell) -> None:
+    check(make(cell=cell).train(), batch(lengths=(5, T, 13)))
+
+
+def check(objective: Objective, given: SequenceBatch) -> None:
+    """Every term, the sum and all gradients."""
     found = objective(given, 7)
     terms = slow(objective, given, 7)
     assert list(found) == ["loss", "supervised", "reconstruct", "predict", "recall", "recall_2"]
@@ -94,6 +105,32 @@ def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(
         torch.autograd.grad(found["loss"], parameters), torch.autograd.grad(total, parameters), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_a_users_own_encoder_trains_like_ours() -> None:
+    """PyTorch's LSTM, which knows nothing of padding, with our weights in it."""
+    ours, own = make(), make()
+    encoder = ours.classifier.encoder
+    kernel, bias = encoder.embedding.fold(encoder.weight_ih_l0, encoder.bias_ih_l0)
+    lstm = nn.LSTM(1, H, batch_first=True).double()
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(kernel)
+        lstm.weight_hh_l0.copy_(encoder.weight_hh_l0)
+        lstm.bias_ih_l0.copy_(bias)
+        lstm.bias_hh_l0.zero_()
+    own = Objective(EncoderClassifier(lstm, own.classifier.head), list(own.auxiliary), own.truncation, own.seed)
+    given = batch(lengths=(5, T, 13))
+    found, right = own.train()(given, 7), ours.train()(given, 7)
+    assert list(found) == list(right)
+    for name in right:
+        torch.testing.assert_close(found[name], right[name], rtol=1e-10, atol=1e-10)
+    found["loss"].backward()
+    right["loss"].backward()
+    pairs = [(lstm.weight_hh_l0, encoder.weight_hh_l0), (lstm.bias_ih_l0, encoder.bias_ih_l0)]
+    pairs += zip(own.classifier.head.parameters(), ours.classifier.head.parameters(), strict=True)
+    pairs += zip(own.auxiliary.parameters(), ours.auxiliary.parameters(), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-10, atol=1e-10)
 
 
 def test_a_phase_without_the_classifier_needs_no_labels_and_leaves_its_head_alone() -> None:
