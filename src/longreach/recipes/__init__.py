@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
 
 from longreach.config import RunConfig
 from longreach.errors import ConfigError
-from longreach.recipes.mnist import mnist_lstm_full, mnist_lstm_truncated, mnist_p, mnist_r, mnist_recall
+from longreach.recipes.mnist import mnist_recall
 from longreach.recipes.mnist14 import mnist14_lstm_full, mnist14_lstm_truncated, mnist14_p, mnist14_r, mnist14_recall
+from longreach.recipes.naming import Recipe, recipe_name
+from longreach.recipes.tables import TABLES
 
-Recipe = Callable[[], RunConfig]
+__all__ = ["OWN_RECIPES", "PAPER_RECIPES", "RECIPES", "SMALL_RECIPES", "Recipe", "find_recipe", "recipe_name"]
 
-RECIPES: tuple[Recipe, ...] = (
+OWN_RECIPES: tuple[Recipe, ...] = (
     mnist14_lstm_truncated,
     mnist14_lstm_full,
     mnist14_r,
     mnist14_p,
     mnist14_recall,
-    mnist_lstm_truncated,
-    mnist_lstm_full,
-    mnist_r,
-    mnist_p,
     mnist_recall,
 )
+"""Our own, tuned for their data."""
+
+PAPER_RECIPES: tuple[Recipe, ...] = tuple(dict.fromkeys(one for table in TABLES for one in table.recipes("paper")))
+"""The paper's tables and figures at its own scale, each recipe once."""
+
+SMALL_RECIPES: tuple[Recipe, ...] = tuple(dict.fromkeys(one for table in TABLES for one in table.recipes("small")))
+"""The same at a scale for small machines."""
+
+RECIPES: tuple[Recipe, ...] = (*OWN_RECIPES, *PAPER_RECIPES, *SMALL_RECIPES)
 """Every recipe, in the order in which they are listed."""
-
-
-def recipe_name(recipe: Recipe) -> str:
-    """How a recipe is called on the command line."""
-    return recipe.__name__.replace("_", "-")
 
 
 def find_recipe(name: str) -> RunConfig:
@@ -40,7 +42,8 @@ def find_recipe(name: str) -> RunConfig:
     for recipe in RECIPES:
         if recipe_name(recipe) == name.replace("_", "-"):
             return recipe()
+    near = difflib.get_close_matches(name.replace("_", "-"), map(recipe_name, RECIPES), n=3)
+    meant = f"near it are {', '.join(near)}; " if near else ""
     raise ConfigError(
-        f"recipe {name!r}: there is none of that name; there are {', '.join(map(recipe_name, RECIPES))} "
-        "(or give a YAML file)"
+        f"recipe {name!r}: there is none of that name; {meant}`longreach recipes` lists all (or give a YAML file)"
     )

@@ -1,0 +1,216 @@
+"""The recipes against what the paper prints: every line has its recipe, and every recipe is what its line says."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from longreach.config import ModelConfig, PredictConfig, ReconstructConfig, RunConfig, SegmentConfig, parse_config
+from longreach.recipes import OWN_RECIPES, PAPER_RECIPES, RECIPES, SMALL_RECIPES, recipe_name
+from longreach.recipes.paper import PaperTable, Printed, Row, printed_lines, rows_of
+from longreach.recipes.tables import TABLES, home_of
+from longreach.training.build import Datasets, build_datasets, build_objective, build_optimiser
+
+BASELINES = ("Transformer", "T-DMCA", "char-CNN", "CNN+RNN", "29-layer CNN", "LM-LSTM", "SA-LSTM")
+"""Networks that are not there yet."""
+
+LINES = [line for line in printed_lines() if line.where != "table1" and line.model not in BASELINES]
+SOURCES = {
+    "MNIST": ("idx", None),
+    "pMNIST": ("idx", 0),
+    "CIFAR10": ("cifar10", None),
+    "StanfordDogs": ("stanford_dogs", None),
+    "DBpedia": ("documents", None),
+}
+
+
+def line_name(line: Printed) -> str:
+    return " ".join(line[:4])
+
+
+@pytest.mark.parametrize("line", LINES, ids=line_name)
+def test_every_printed_line_has_its_recipes(line: Printed) -> None:
+    rows = rows_of(line, TABLES)
+    assert rows, f"no recipe for {line}"
+    assert {row.model for row in rows} == set(line.model.split(" and "))
+    for row in rows:
+        check(line, row, row.paper())
+
+
+def check(line: Printed, row: Row, config: RunConfig) -> None:
+    """Dataset, model, truncation, n, l, layers and width, read out of the printed words."""
+    source, permutation = SOURCES[line.dataset]
+    assert (config.data.source, config.data.permutation_seed) == (source, permutation)
+    kinds = [type(loss) for loss in config.auxiliary]
+    model = row.model.split(" ")[0]
+    expected = {"r-LSTM": [ReconstructConfig], "p-LSTM": [PredictConfig]}
+    if model in expected:
+        assert kinds == expected[model]
+    if "LSTM" in model:
+        assert isinstance(config.model, ModelConfig)
+        assert config.model.cell == "lstm"
+    if model == "iRNN":
+        assert (config.model.cell, config.model.initialisation) == ("rnn_relu", "identity")
+    if model == "uRNN":
+        assert config.model.cell == "urnn"
+    words = f"{line.model} {line.setting}"
+    if found := re.search(r"(?:truncate|supervised truncation) (\d+)", words):
+        assert config.truncation == int(found[1])
+    if "full BPTT" in words:
+        assert config.truncation is None
+        assert all(loss.truncation is None for loss in config.auxiliary)
+    if found := re.search(r"(\d+)x(\d+)", row.model):
+        (loss,) = config.auxiliary
+        assert isinstance(loss, SegmentConfig)
+        assert (loss.segments, loss.length) == (int(found[1]), int(found[2]))
+    elif kinds and model in expected:
+        (loss,) = config.auxiliary
+        assert (loss.segments, loss.length) == (1, 300 if line.dataset == "DBpedia" else 600)
+    if found := re.search(r"(\d+) layers of (\d+)", words):
+        assert (config.model.layers, config.model.hidden_size) == (int(found[1]), int(found[2]))
+    elif "LSTM" in model:
+        assert (config.model.layers, config.model.hidden_size) == (1, 128)
+    if line.dataset == "StanfordDogs":
+        steps = int(row.setting.removesuffix(" steps"))
+        assert config.data.resize is not None
+        assert config.data.resize**2 == steps
+    check_figure_6(line, config)
+
+
+def check_figure_6(line: Printed, config: RunConfig) -> None:
+    if line.setting == "without joint training":
+        assert [(phase.supervised, phase.auxiliary) for phase in config.phases] == [(False, True), (True, False)]
+    if line.setting == "only the immediate past":
+        assert [loss.place for loss in config.auxiliary] == ["immediate"]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_row_of_a_table_is_printed(table: PaperTable) -> None:
+    """Figures also have points that the paper only draws."""
+    for row in table.rows:
+        printed = table.printed(row)
+        assert (printed is not None) or not table.name.startswith("table"), row
+        if printed is not None:
+            float(printed.value.removeprefix("about "))
+
+
+def test_the_paper_says_of_every_recurrent_row() -> None:
+    """Section 4.1, where nothing else is said of a row."""
+    for recipe in PAPER_RECIPES:
+        config = recipe()
+        assert config.batch_size == 128
+        assert config.select == "last"
+        assert config.data.validation == 0
+        if config.auxiliary:
+            assert (config.optimiser.name, config.optimiser.clip) == ("rmsprop_tf", None)
+            assert all(loss.weight == 1.0 and loss.head_size == 256 for loss in config.auxiliary)
+            assert all(phase.learning_rate == 0.001 and phase.schedule == "halving" for phase in config.phases)
+
+
+def test_the_schedules() -> None:
+    """Pretraining of 100 epochs, halved half-way; then halved every 300 until epoch 1,000; 20 + 100 for the dogs."""
+    by_name = {recipe_name(recipe): recipe() for recipe in PAPER_RECIPES}
+    pretrain, joint = by_name["mnist-r"].phases
+    assert (pretrain.epochs, pretrain.halve_every, pretrain.supervised) == (100, 50, False)
+    assert (joint.epochs, joint.halve_every, joint.supervised, joint.auxiliary) == (900, 300, True, True)
+    assert [phase.epochs for phase in by_name["mnist-lstm-full"].phases] == [1_000]
+    assert [phase.epochs for phase in by_name["dogs40-p"].phases] == [20, 100]
+    # DBpedia: "we did not perform joint-training".
+    assert [(p.supervised, p.auxiliary) for p in by_name["dbpedia-p-truncated"].phases] == [
+        (False, True),
+        (True, False),
+    ]
+    (loss,) = by_name["cifar10-r"].auxiliary
+    assert isinstance(loss, ReconstructConfig)
+    assert (loss.sampling, loss.sampling_updates, loss.truncation, loss.reverse, loss.place) == (
+        "linear",
+        100_000,
+        300,
+        True,
+        "overlap",
+    )
+    # Table 6 sets the auxiliary truncation to l; Figure 4 leaves it.
+    assert by_name["cifar10-r-20x30-k1"].auxiliary[0].truncation == 30
+    assert by_name["cifar10-r-k1"].auxiliary[0].truncation == 300
+
+
+def test_no_two_recipes_are_the_same_run() -> None:
+    """What the paper shows twice, in a table and a figure, is one recipe."""
+    names = defaultdict(list)
+    for recipe in RECIPES:
+        names[recipe().model_copy(update={"name": ""}).to_yaml()].append(recipe_name(recipe))
+    assert [same for same in names.values() if len(same) > 1] == []
+    assert len({recipe_name(recipe) for recipe in RECIPES}) == len(RECIPES)
+
+
+def test_names_and_documentation() -> None:
+    for recipe in RECIPES:
+        assert recipe().name == recipe_name(recipe)
+        assert recipe.__doc__
+    for recipe in SMALL_RECIPES:
+        assert recipe_name(recipe).startswith("small-")
+    # A stand-in is named as such.
+    for table in TABLES:
+        for row in table.rows:
+            if row.small is not None:
+                data = re.match(r"small-(p?mnist14|cifar16|digits\d+|wordnet14)-", recipe_name(row.small))
+                assert data, recipe_name(row.small)
+
+
+def test_a_recipe_lies_with_the_first_table_that_has_it() -> None:
+    by_name = {recipe_name(recipe): recipe for recipe in RECIPES}
+    assert home_of(by_name["cifar10-r"], "paper").name == "table2"
+    assert home_of(by_name["small-mnist14-r"], "small").name == "table2"
+    assert home_of(by_name["small-mnist14-r-immediate"], "small").name == "figure6"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=recipe_name)
+def test_every_recipe_does_two_updates(tiny: Path, recipe) -> None:
+    """Of each of its phases, on tiny data of the form that it names; and it survives its own YAML."""
+    config = recipe()
+    assert parse_config(yaml.safe_load(config.to_yaml()), "yaml") == config
+    data = data_of(tiny, config)
+    objective = build_objective(config, data.train)
+    optimiser = build_optimiser(config, objective.parameters())
+    batch = data.train.batch(np.arange(min(2, len(data.train))))
+    before = [parameter.detach().clone() for parameter in objective.parameters()]
+    for update, phase in enumerate([config.phases[0], config.phases[-1]]):
+        losses = objective(batch, update, supervised=phase.supervised, auxiliary=phase.auxiliary)
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+        assert torch.isfinite(losses["loss"])
+    after = list(objective.parameters())
+    assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in after)
+
+
+def data_of(tiny: Path, config: RunConfig) -> Datasets:
+    """The recipe's data made tiny: its path, and where it resizes, a smaller size."""
+    data = config.data
+    changes = {"validation": 0, "crops": min(data.crops, 3)}
+    if data.path is not None:
+        changes["path"] = str(tiny / Path(data.path).name)
+    if data.source in ("cifar10", "stanford_dogs") or data.resize is not None:
+        changes["resize"] = 8
+    if data.source == "mnist14":
+        changes["train_samples"] = 4
+    return _built(data.model_copy(update=changes).model_dump_json())
+
+
+@cache
+def _built(data: str) -> Datasets:
+    from longreach.config import DataConfig
+
+    return build_datasets(DataConfig.model_validate_json(data))
+
+
+def test_own_recipes_are_tuned_on_a_validation_part() -> None:
+    assert all(recipe().data.validation > 0 for recipe in OWN_RECIPES)
