@@ -30,6 +30,8 @@ class SequenceBatch:
             of a regression, NaN where they are not known; or None.
         weights: (B,) floating point, by how much each sequence counts in the supervised loss; None where all count
             alike.
+        rows: (B,) int64 places of the sequences in their data set, on the CPU, or None where there is none. What is
+            remembered of a sequence from visit to visit is found by it.
 
     Raises:
         DataError: a shape, type or length that does not fit; the message names it.
@@ -39,6 +41,7 @@ class SequenceBatch:
     lengths: Tensor
     labels: Tensor | None = None
     weights: Tensor | None = None
+    rows: Tensor | None = None
 
     def __post_init__(self) -> None:
         values, lengths, labels = self.values, self.lengths, self.labels
@@ -69,6 +72,11 @@ class SequenceBatch:
                 f"batch weights: expected shape ({values.shape[0]},), one for each sequence, "
                 f"found {tuple(self.weights.shape)}"
             )
+        if self.rows is not None and (self.rows.shape != values.shape[:1] or self.rows.dtype != torch.int64):
+            raise DataError(
+                f"batch rows: expected ({values.shape[0]},) of int64, the place of each sequence in its data set, "
+                f"found {tuple(self.rows.shape)} of {self.rows.dtype}"
+            )
         shortest, longest = int(lengths.min()), int(lengths.max())
         if shortest < 1 or longest > values.shape[1]:
             row = int(((lengths < 1) | (lengths > values.shape[1])).nonzero()[0])
@@ -78,10 +86,10 @@ class SequenceBatch:
             )
 
     @classmethod
-    def equal(cls, values: Tensor, labels: Tensor | None = None) -> SequenceBatch:
+    def equal(cls, values: Tensor, labels: Tensor | None = None, rows: Tensor | None = None) -> SequenceBatch:
         """A batch whose sequences all fill the whole of `values`."""
         lengths = torch.full(values.shape[:1], values.shape[1] if values.ndim > 1 else 0, dtype=torch.int64)
-        return cls(values, lengths, labels)
+        return cls(values, lengths, labels, rows=rows)
 
     @property
     def size(self) -> int:
@@ -116,10 +124,10 @@ class SequenceBatch:
         return self if spare == 0 else replace(self, values=self.values[:, spare:])
 
     def to(self, device: torch.device | str) -> SequenceBatch:
-        """The same batch on another device; `lengths` stay on the CPU, where plans are made."""
+        """The same batch on another device; `lengths` and `rows` stay on the CPU, where plans are made."""
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
         weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
-        return SequenceBatch(self.values.to(device, non_blocking=True), self.lengths, labels, weights)
+        return replace(self, values=self.values.to(device, non_blocking=True), labels=labels, weights=weights)
 
 
 def _check_labels(labels: Tensor, rows: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from longreach.batch import SequenceBatch
-from longreach.data.sequences import check_indices, check_sequence_labels, check_standardisation
+from longreach.data.sequences import check_indices, check_sequence_labels, check_standardisation, places_of
 from longreach.data.standardisation import Standardisation
 from longreach.data.tokens import check_tokens, counted_vocabulary
 from longreach.data.vocabulary import Vocabulary
@@ -101,7 +101,7 @@ class SequenceDataset:
             indices: (B,) integers between -N and N - 1; a single integer gives a batch of one.
 
         Returns:
-            values (B, T, C) float32, or (B, T) int64 for tokens; labels (B,) int64 or None.
+            values (B, T, C) float32, or (B, T) int64 for tokens; labels (B,) int64 or None; rows, these places.
 
         Raises:
             DataError: no index at all, or indices that are no integers, or a token outside the vocabulary.
@@ -109,15 +109,16 @@ class SequenceDataset:
         """
         rows = check_indices(indices)
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
+        places = torch.from_numpy(places_of(rows, len(self)))
         if self.is_token:
             tokens = self.values[rows].astype(np.int64)
             assert self.vocabulary is not None
             check_tokens(tokens, len(self.vocabulary), rows, self.lengths[rows])
-            return SequenceBatch.equal(torch.from_numpy(tokens), labels)
+            return SequenceBatch.equal(torch.from_numpy(tokens), labels, places)
         values = self.values[rows].astype(np.float32)
         if self.standardisation is not None:
             self.standardisation.apply_(values)
-        return SequenceBatch.equal(torch.from_numpy(values), labels)
+        return SequenceBatch.equal(torch.from_numpy(values), labels, places)
 
     def subset(self, indices: np.ndarray | Sequence[int]) -> SequenceDataset:
         """A copy in memory of the sequences at these places, in this order, with the same standardisation.

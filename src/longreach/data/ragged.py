@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from longreach.batch import UNLABELLED, SequenceBatch
-from longreach.data.sequences import check_indices, check_sequence_labels, check_standardisation
+from longreach.data.sequences import check_indices, check_sequence_labels, check_standardisation, places_of
 from longreach.data.standardisation import Standardisation
 from longreach.data.tokens import check_tokens, counted_vocabulary
 from longreach.data.vocabulary import Vocabulary
@@ -179,7 +179,7 @@ class RaggedDataset:
 
         Returns:
             values (B, T, C) float32, or (B, T) int64 for tokens, T the longest of these; lengths (B,); labels (B,)
-            int64, (B, K) float32 or None; weights (B,) or None.
+            int64, (B, K) float32 or None; weights (B,) or None; rows, these places.
 
         Raises:
             DataError: no index at all, indices that are no integers, or a token outside the vocabulary.
@@ -199,7 +199,8 @@ class RaggedDataset:
             check_tokens(values, len(self.vocabulary), rows, lengths)
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         weights = None if self.weights is None else torch.from_numpy(self.weights[rows])
-        return SequenceBatch(torch.from_numpy(values), torch.from_numpy(lengths), labels, weights)
+        places = torch.from_numpy(places_of(rows, len(self)))
+        return SequenceBatch(torch.from_numpy(values), torch.from_numpy(lengths), labels, weights, places)
 
     def subset(self, indices: np.ndarray | Sequence[int]) -> RaggedDataset:
         """The sequences at these places, in this order, looked at and not copied.

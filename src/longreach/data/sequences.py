@@ -177,3 +177,8 @@ def check_indices(indices: np.ndarray | Sequence[int]) -> np.ndarray:
             "turn a mask into indices with numpy.flatnonzero(mask)"
         )
     return rows
+
+
+def places_of(indices: np.ndarray, sequences: int) -> np.ndarray:
+    """(B,) int64 places of indices between -N and N - 1: one that is counted from the end is the same place."""
+    return np.where(indices < 0, indices + sequences, indices).astype(np.int64)

@@ -12,9 +12,18 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
 from longreach.unrolling.plan import Plan, Window
+
+PREFIX_PIECE = 256
+"""Steps in one call of the gradient-free prefix on a CPU: what it writes stays in the cache."""
+
+
+def prefix_piece(inputs: Tensor) -> int:
+    """Steps in one gradient-free call over these inputs, where nothing else is asked for."""
+    return PREFIX_PIECE if inputs.device.type == "cpu" else LONGEST_CALL
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,9 @@ class Reading:
         piece: steps of one gradient-free call.
         checkpoint_every: steps between the states that are kept with gradient; None keeps everything.
         outputs: whether outputs are wanted.
+
+    Raises:
+        ConfigError: a piece or a distance between kept states below one step or longer than one call may be.
     """
 
     encoder: Encoder
@@ -36,6 +48,11 @@ class Reading:
     piece: int
     checkpoint_every: int | None
     outputs: bool
+
+    def __post_init__(self) -> None:
+        for name, count in (("piece", self.piece), ("checkpoint_every", self.checkpoint_every)):
+            if count is not None and not 1 <= count <= LONGEST_CALL:
+                raise ConfigError(f"unroll {name}: expected 1 to {LONGEST_CALL} steps, found {count}")
 
     def recorded(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:
         """Read with gradient, in pieces that any device can run: all outputs where they are wanted, and the state."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from longreach.errors import ConfigError
@@ -108,6 +109,24 @@ def requests_of(
         if k is not None and k < 0:
             raise ConfigError(f"truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found {k}")
     return [(_columns(stop, rows, steps), k) for stop, k in zip(stops, truncations, strict=True)]
+
+
+def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
+    """The first column of each row on the CPU; None where all begin at 0."""
+    if lengths is None:
+        return None
+    if lengths.shape != (rows,) or lengths.is_floating_point():
+        raise ConfigError(
+            f"unroll lengths: expected ({rows},) integers, one for each row, found {tuple(lengths.shape)} "
+            f"of {lengths.dtype}"
+        )
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < 1 or longest != steps:
+        raise ConfigError(
+            f"unroll lengths: expected 1 to {steps} steps with the longest row filling the batch, found {shortest} to "
+            f"{longest}; cut the columns that belong to no row"
+        )
+    return None if shortest == steps else (steps - lengths).to(device="cpu", dtype=torch.int64)
 
 
 def _columns(stop: Stop, rows: int, steps: int) -> tuple[int, ...]:

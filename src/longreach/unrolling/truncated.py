@@ -13,17 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
 from longreach.errors import ConfigError
 from longreach.model.cells import State
-from longreach.model.reading import LONGEST_CALL, Encoder, check_encoder, detach, read
-from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, run_windows
-from longreach.unrolling.plan import Plan, Stop, Truncation, requests_of, window_of
-
-PREFIX_PIECE = 256
-"""Steps in one call of the gradient-free prefix on a CPU: what it writes stays in the cache."""
+from longreach.model.reading import Encoder, check_encoder, detach, read
+from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, prefix_piece, run_windows
+from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, requests_of, window_of
 
 
 @dataclass(frozen=True)
@@ -114,17 +110,13 @@ def unroll(
     check_encoder(encoder)
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
-    begins = _begins(lengths, rows, steps)
-    if piece is None:
-        piece = PREFIX_PIECE if inputs.device.type == "cpu" else LONGEST_CALL
-    for name, count in (("piece", piece), ("checkpoint_every", checkpoint_every)):
-        if count is not None and not 1 <= count <= LONGEST_CALL:
-            raise ConfigError(f"unroll {name}: expected 1 to {LONGEST_CALL} steps, found {count}")
+    begins = begins_of(lengths, rows, steps)
+    piece = prefix_piece(inputs) if piece is None else piece
+    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs)
     if state is not None and (begins is not None or any(isinstance(stop, Tensor) for stop in stops)):
         raise ConfigError("unroll state: expected rows of equal length with stops in common; leave it out for others")
     row_begins = None if begins is None else begins.tolist()
     plan = Plan.make(requests, row_begins)
-    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs)
     passed = one_pass(reading, plan, state)
     windows = run_windows(reading, plan, passed)
     result = []
@@ -161,7 +153,7 @@ def tbptt(
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
     check_encoder(encoder)
-    begins = _begins(lengths, *inputs.shape[:2])
+    begins = begins_of(lengths, *inputs.shape[:2])
     if state is not None and begins is not None:
         raise ConfigError("tbptt state: expected rows of equal length; leave it out for others")
     begin = 0
@@ -170,21 +162,3 @@ def tbptt(
         yield begin, outputs, last
         state = detach(last)
         begin += window.shape[1]
-
-
-def _begins(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
-    """The first column of each row on the CPU; None where all begin at 0."""
-    if lengths is None:
-        return None
-    if lengths.shape != (rows,) or lengths.is_floating_point():
-        raise ConfigError(
-            f"unroll lengths: expected ({rows},) integers, one for each row, found {tuple(lengths.shape)} "
-            f"of {lengths.dtype}"
-        )
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest < 1 or longest != steps:
-        raise ConfigError(
-            f"unroll lengths: expected 1 to {steps} steps with the longest row filling the batch, found {shortest} to "
-            f"{longest}; cut the columns that belong to no row"
-        )
-    return None if shortest == steps else (steps - lengths).to(device="cpu", dtype=torch.int64)
