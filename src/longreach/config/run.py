@@ -56,14 +56,14 @@ class PhaseConfig(Section):
 
 
 class StoredConfig(Section):
-    """Stored state with burn-in (ours, experimental): an update costs the same however long the sequences are."""
+    """Stored state with burn-in (ours, experimental): windows begin from states of earlier visits, which are stale."""
 
     grid: Count = 28
     """Steps between the states that are stored."""
     burn_in: Annotated[int, Field(ge=0)] = 28
-    """Steps read without gradient from a stored state before a window."""
-    refresh_every: Count = 4
-    """Visits of a sequence between two readings of the whole of it."""
+    """Steps read without gradient from a stored state before a window, at least; up to grid - 1 more."""
+    refresh_every: Count | None = 4
+    """Visits of a sequence between two readings of the whole of it; null: it is read whole at its first alone."""
 
 
 class RunConfig(Section):
@@ -120,6 +120,27 @@ class RunConfig(Section):
             )
         if self.select == "best" and "validation" not in self.monitor:
             raise ValueError("select: 'best' needs 'validation' in monitor; add it or set select to 'last'")
+        return self
+
+    @model_validator(mode="after")
+    def _stored_fits(self) -> RunConfig:
+        if self.stored is None:
+            return self
+        uses = {"truncation": (self.truncation, any(phase.supervised for phase in self.phases))}
+        used = any(phase.auxiliary for phase in self.phases)
+        uses |= {f"auxiliary.{i}.truncation": (loss.truncation, used) for i, loss in enumerate(self.auxiliary)}
+        whole = [key for key, (truncation, is_used) in uses.items() if truncation is None and is_used]
+        if whole:
+            raise ValueError(
+                f"stored: expected a truncation for every loss, found null (full BPTT) in {', '.join(whole)}, "
+                "which reads every sequence with gradient from its first step and begins from no state; "
+                "give a number of steps, or set stored to null"
+            )
+        if self.data.noise:
+            raise ValueError(
+                f"stored: expected sequences that stay as they are from visit to visit, found data.noise {self.data.noise}, "
+                "which is drawn afresh at every update; set one of the two to null"
+            )
         return self
 
     def with_set(self, assignments: dict[str, Any]) -> RunConfig:

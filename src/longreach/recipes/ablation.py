@@ -17,6 +17,7 @@ from longreach.config import (
     RecallConfig,
     ReconstructConfig,
     RunConfig,
+    StoredConfig,
 )
 
 UPDATES = 10_000
@@ -97,7 +98,7 @@ def prediction() -> tuple[RunConfig, ...]:
 
 
 def recall() -> tuple[RunConfig, ...]:
-    """Recall by weight and by anchors, and with prediction beside it."""
+    """Recall by weight and by anchors, with prediction beside it, and from stored states."""
     p = PredictConfig(length=98, **_SEGMENT)
 
     def run(suffix: str, *others: AuxiliaryConfig, **changed: Any) -> RunConfig:
@@ -115,6 +116,7 @@ def recall() -> tuple[RunConfig, ...]:
         run("-growing-lags", growth=UPDATES // 2),
         run("-blocks", blocks=(1, 14)),
         run("-both-directions", direction="both"),
+        run("-stored").model_copy(update={"stored": StoredConfig(grid=28, burn_in=28, refresh_every=4)}),
         fast("recall-fast"),
     )
 

@@ -25,6 +25,7 @@ from longreach.training.objective import term_names
 from longreach.training.phases import Plan
 from longreach.training.progress import Progress
 from longreach.training.run_folder import RunFolder
+from longreach.training.stored_files import StoredFiles
 
 
 class Bookkeeper(pl.Callback):
@@ -39,6 +40,7 @@ class Bookkeeper(pl.Callback):
         progress: shows it.
         updates_per_epoch: to express an update in epochs.
         fingerprint: of the training data; a checkpoint of other data is refused.
+        stored: saves stored states beside the checkpoints, where there are any.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class Bookkeeper(pl.Callback):
         progress: Progress,
         updates_per_epoch: int,
         fingerprint: str,
+        stored: StoredFiles | None = None,
     ) -> None:
         self.config, self.plan, self.folder = config, plan, folder
         self.monitored, self.evaluate_every = monitored, evaluate_every
         self.progress, self.updates_per_epoch = progress, updates_per_epoch
-        self.fingerprint = fingerprint
+        self.fingerprint, self.stored = fingerprint, stored
         self.best_accuracy, self.best_update = -1.0, 0
         self.seconds_in_updates = 0.0
         self.resumed_updates: list[int] = []
@@ -76,13 +79,14 @@ class Bookkeeper(pl.Callback):
             "resumed_updates": self.resumed_updates,
             "sums": self._sums,
             "summed": self._summed,
+            **({} if self.stored is None else {"stored": self.stored.names}),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there.
 
         Raises:
-            RunError: the checkpoint is of other training data.
+            RunError: the checkpoint is of other training data, or its stored states are missing.
         """
         if state_dict["fingerprint"] != self.fingerprint:
             raise RunError(
@@ -94,6 +98,8 @@ class Bookkeeper(pl.Callback):
         self.seconds_in_updates = state_dict["seconds_in_updates"]
         self.resumed_updates = list(state_dict["resumed_updates"])
         self._sums, self._summed = dict(state_dict["sums"]), state_dict["summed"]
+        if self.stored is not None:
+            self.stored.load(state_dict["stored"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the metrics."""
@@ -130,12 +136,21 @@ class Bookkeeper(pl.Callback):
         if self.monitored and (done % self.evaluate_every == 0 or done == self.plan.updates):
             self._evaluate(trainer, pl_module, done)
         if done % self.config.checkpoint_every == 0 or done == self.plan.updates:
-            save_checkpoint(trainer, self.folder.last)
+            self._save(trainer, done)
         self.progress.advance(done, phase.config.name, self._shown_loss, self._shown_accuracy)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was, also when the run broke off."""
         self.progress.end()
+
+    def _save(self, trainer: pl.Trainer, done: int) -> None:
+        if self.stored is not None and done < self.plan.updates:
+            self.stored.save(done)
+        elif self.stored is not None:
+            self.stored.finish()
+        save_checkpoint(trainer, self.folder.last)
+        if self.stored is not None:
+            self.stored.tidy()
 
     def _write_averages(self, trainer: pl.Trainer, done: int) -> None:
         averages = {name: (value / self._summed).item() for name, value in self._sums.items()}

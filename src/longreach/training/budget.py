@@ -10,7 +10,7 @@ import torch
 
 from longreach.config import RunConfig
 from longreach.data.sequences import Sequences
-from longreach.training.build import Datasets, build_optimiser
+from longreach.training.build import Datasets, build_optimiser, build_stored
 from longreach.training.evaluate import EVALUATION_BATCH, predict_logits
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan
@@ -38,27 +38,42 @@ def budget_scale(
     Returns:
         A factor of at most 1.
     """
-    seconds = sum(
-        (phase.end - phase.begin) * _seconds_per_update(config, plan, objective, data.train, phase.begin)
-        for phase in plan.phases
-    )
+
+    def mean(stored: bool) -> float:
+        return sum(
+            (phase.end - phase.begin)
+            / plan.updates
+            * _seconds_per_update(config, plan, objective, data.train, phase.begin, stored)
+            for phase in plan.phases
+        )
+
+    usual = mean(stored=config.stored is not None)
+    # At its first visit every sequence is read whole, as it always is without stored states.
+    more, first_pass = 0.0, plan.phases[0].epoch
+    if config.stored is not None:
+        more = max(0.0, mean(stored=False) - usual)
     for part in data.monitored(config.monitor).values():
-        seconds += plan.updates / evaluate_every * _seconds_per_evaluation(objective, part)
-    return min(1.0, SAFETY * budget / seconds)
+        usual += _seconds_per_evaluation(objective, part) / evaluate_every
+    left = SAFETY * budget
+    updates = left / (usual + more) if left < first_pass * (usual + more) else (left - first_pass * more) / usual
+    return min(1.0, updates / plan.updates)
 
 
-def _seconds_per_update(config: RunConfig, plan: Plan, objective: Objective, train: Sequences, first: int) -> float:
+def _seconds_per_update(
+    config: RunConfig, plan: Plan, objective: Objective, train: Sequences, first: int, with_stored: bool
+) -> float:
     trial = copy.deepcopy(objective).train()
     optimiser = build_optimiser(config, trial.parameters())
     phase = plan.at(first).config
     batch = train.batch(np.arange(min(config.batch_size, len(train)))).to(next(trial.parameters()).device)
+    stored = build_stored(config, batch.size, train.steps) if with_stored else None
     began = 0.0
     for i in range(TIMED_UPDATES + 2):
         if i == 2:
             began = time.perf_counter()
         # Where scheduled sampling is on it costs a second pass, so it is timed as most of the run will have it.
         update = plan.updates // 2 + i
-        losses = trial(batch, update, supervised=phase.supervised, auxiliary=phase.auxiliary)
+        losses = trial(batch, update, supervised=phase.supervised, auxiliary=phase.auxiliary, stored=stored)
         optimiser.zero_grad()
         losses["loss"].backward()
         if config.optimiser.clip is not None:

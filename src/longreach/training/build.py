@@ -26,6 +26,7 @@ from longreach.randomness import derived_seed
 from longreach.training.objective import Objective
 from longreach.training.optimiser import TensorFlowRMSprop
 from longreach.training.sources import read_sequences
+from longreach.unrolling import StoredStates
 
 TRAIN_MONITORED = 5_000
 """Training samples evaluated along a run, so that training and test accuracy are measured alike."""
@@ -198,6 +199,19 @@ def _lags(loss: ReconstructConfig | PredictConfig, steps: int) -> int:
     if isinstance(loss, PredictConfig):
         return ahead
     return steps + (ahead // 2 if loss.place == "overlap" else 0)
+
+
+def build_stored(config: RunConfig, sequences: int, steps: int) -> StoredStates | None:
+    """Room for the states of so many sequences of up to so many steps; None where the run stores none."""
+    if config.stored is None:
+        return None
+    return StoredStates(
+        sequences=sequences,
+        steps=steps,
+        grid=config.stored.grid,
+        burn_in=config.stored.burn_in,
+        refresh_every=config.stored.refresh_every,
+    )
 
 
 def build_optimiser(config: RunConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -22,7 +22,7 @@ from longreach.errors import ConfigError, Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
-from longreach.training.build import Datasets, build_datasets, build_objective
+from longreach.training.build import Datasets, build_datasets, build_objective, build_stored
 from longreach.training.evaluate import evaluate
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
@@ -31,6 +31,7 @@ from longreach.training.phases import Plan, shrink
 from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, environment
 from longreach.training.run_folder import RunFolder
+from longreach.training.stored_files import StoredFiles
 from longreach.training.stream import UpdateStream
 
 
@@ -104,7 +105,9 @@ def fit(
     show = Progress(plan.updates, round(config.batch_size * float(data.train.lengths.mean())), progress)
     monitored = data.monitored(config.monitor)
     fingerprint = data.train.fingerprint()
-    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint)
+    stored = build_stored(config, len(data.train), data.train.steps)
+    files = None if stored is None else StoredFiles(folder.stored, stored)
+    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files)
     trainer = pl.Trainer(
         accelerator=device,
         devices=1,
@@ -120,7 +123,7 @@ def fit(
         use_distributed_sampler=False,
         log_every_n_steps=1,
     )
-    module = ObjectiveModule(objective, config, plan)
+    module = ObjectiveModule(objective, config, plan, stored)
     checkpoint = folder.last if resume and folder.last.is_file() else None
     if checkpoint is not None:
         read_checkpoint(checkpoint)

@@ -14,6 +14,7 @@ from longreach.data.noise import fresh_noise
 from longreach.training.build import build_optimiser
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan
+from longreach.unrolling import StoredStates
 
 
 class ObjectiveModule(pl.LightningModule):
@@ -23,18 +24,21 @@ class ObjectiveModule(pl.LightningModule):
         objective: the losses.
         config: names the optimiser.
         plan: what is trained at each update, and how fast.
+        stored: states from which windows begin; None reads every sequence anew.
     """
 
-    def __init__(self, objective: Objective, config: RunConfig, plan: Plan) -> None:
+    def __init__(self, objective: Objective, config: RunConfig, plan: Plan, stored: StoredStates | None = None) -> None:
         super().__init__()
-        self.objective, self.run_config, self.plan = objective, config, plan
+        self.objective, self.run_config, self.plan, self.stored = objective, config, plan, stored
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> dict[str, Tensor]:
         """The losses of one update."""
         phase = self.plan.at(self.global_step).config
         if noise := self.run_config.data.noise:
             batch = fresh_noise(batch, noise, self.run_config.seed, self.global_step)
-        return self.objective(batch, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary)
+        return self.objective(
+            batch, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary, stored=self.stored
+        )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimiser for all phases."""

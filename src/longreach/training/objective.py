@@ -18,7 +18,7 @@ from longreach.batch import SequenceBatch
 from longreach.errors import DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.randomness import derived_generator
-from longreach.unrolling import Stop, Truncation, unroll
+from longreach.unrolling import Stop, StoredStates, Truncation, unroll, unroll_stored
 
 C = TypeVar("C", SequenceClassifier, EncoderClassifier)
 
@@ -52,7 +52,13 @@ class Objective(nn.Module, Generic[C]):
         self.checkpoint_every = checkpoint_every
 
     def forward(
-        self, batch: SequenceBatch, update: int, *, supervised: bool = True, auxiliary: bool = True
+        self,
+        batch: SequenceBatch,
+        update: int,
+        *,
+        supervised: bool = True,
+        auxiliary: bool = True,
+        stored: StoredStates | None = None,
     ) -> dict[str, Tensor]:
         """Losses of one update.
 
@@ -62,12 +68,15 @@ class Objective(nn.Module, Generic[C]):
             update: how many updates went before.
             supervised: include the classifier's loss, which needs labels.
             auxiliary: include the auxiliary losses.
+            stored: states from which windows begin where a sequence is not due to be read anew; None: all are read
+                anew. The batch must know its rows in it, and no truncation may be None.
 
         Returns:
             Scalars: "loss", the weighted sum to minimise, and each term unweighted under its own name.
 
         Raises:
-            DataError: a supervised update without labels.
+            DataError: a supervised update without labels, or stored states without the batch's rows.
+            ConfigError: stored states with full BPTT.
 
         Sequences whose label is not known (`SequenceBatch.labelled`) train the memory alone.
         """
@@ -87,14 +96,16 @@ class Objective(nn.Module, Generic[C]):
             stops.append(batch.steps)
             truncations.append(self.truncation)
         encoder = self.classifier.encoder
-        states = unroll(
-            encoder,
-            batch.values,
-            stops,
-            truncations,
-            lengths=batch.lengths,
-            checkpoint_every=self.checkpoint_every,
-        )
+        reading: dict[str, Any] = {"lengths": batch.lengths, "checkpoint_every": self.checkpoint_every}
+        if stored is None:
+            states = unroll(encoder, batch.values, stops, truncations, **reading)
+        elif batch.rows is None:
+            raise DataError(
+                "stored states: expected a batch with rows, the place of each sequence in its data set, found none; "
+                "set `SequenceBatch.rows`, or train without stored states"
+            )
+        else:
+            states = unroll_stored(encoder, batch.values, stops, truncations, stored=stored, rows=batch.rows, **reading)
         terms: dict[str, Tensor] = {}
         total: Tensor | None = None
         if supervised and batch.labels is not None:

@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
+    def stored(self) -> Path:
+        """States stored from visit to visit, as long as the run goes on."""
+        return self.path / "checkpoints" / "stored"
+
+    @property
     def model(self) -> Path:
         """The trained classifier, for `from_pretrained`."""
         return self.path / "model"
