@@ -23,10 +23,29 @@ def test_a_batch_of_tokens_of_equal_length(dtype: torch.dtype) -> None:
     assert batch.labels is None
 
 
-def test_moving_keeps_the_lengths_on_the_cpu() -> None:
-    batch = SequenceBatch.equal(torch.zeros(3, 5, 2), torch.tensor([0, 1, 0])).to("meta")
+def test_moving_keeps_the_lengths_and_rows_on_the_cpu() -> None:
+    rows = torch.tensor([4, 0, 2])
+    batch = SequenceBatch.equal(torch.zeros(3, 5, 2), torch.tensor([0, 1, 0]), rows).to("meta")
     assert batch.labels is not None
     assert (batch.values.device.type, batch.labels.device.type, batch.lengths.device.type) == ("meta", "meta", "cpu")
+    assert batch.rows is not None
+    assert torch.equal(batch.rows, rows)
+
+
+def test_trimming_keeps_the_rows() -> None:
+    rows = torch.tensor([4, 0])
+    trimmed = SequenceBatch(torch.zeros(2, 5, 1), torch.tensor([3, 2]), rows=rows).trimmed()
+    assert (trimmed.steps, trimmed.rows is rows) == (3, True)
+
+
+@pytest.mark.parametrize("rows", [torch.tensor([0, 1]), torch.tensor([0.0, 1.0, 2.0])])
+def test_rows_that_do_not_fit(rows: Tensor) -> None:
+    with pytest.raises(DataError) as error:
+        SequenceBatch.equal(torch.zeros(3, 5, 1), rows=rows)
+    assert str(error.value) == (
+        "batch rows: expected (3,) of int64, the place of each sequence in its data set, "
+        f"found {tuple(rows.shape)} of {rows.dtype}"
+    )
 
 
 def test_labels_targets_and_weights_are_kept_by_moving_and_trimming() -> None:

@@ -43,6 +43,8 @@ def test_a_batch_is_what_a_loop_gives(indices: list[int]) -> None:
     assert batch.is_equal_length
     assert batch.labels is not None
     assert plain.labels is not None
+    assert batch.rows is not None
+    assert batch.rows.tolist() == [index % 12 for index in indices]
     for row, index in enumerate(indices):
         assert batch.labels[row] == plain.labels[index]
         for step in range(5):

@@ -41,6 +41,8 @@ def test_a_batch_is_right_aligned_standardised_and_zero_in_front(kind: type) -> 
     assert torch.equal(batch.values, expected)
     assert batch.values.dtype == torch.float32
     assert batch.lengths.tolist() == [1, 3, 5]
+    assert batch.rows is not None
+    assert batch.rows.tolist() == [2, 0, 3]
     assert batch.labels is not None
     assert batch.labels.tolist() == [1, 0, 0]
 

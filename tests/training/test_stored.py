@@ -101,6 +101,15 @@ def test_full_bptt_with_stored_states_is_refused(key: str) -> None:
     assert parse_config({**SMALL, "truncation": None, "phases": phases}, "small").truncation is None
 
 
+def test_noise_that_changes_from_visit_to_visit_cannot_be_remembered() -> None:
+    with pytest.raises(ConfigError) as error:
+        small(**{"data.noise": 30})
+    assert str(error.value).endswith(
+        "stored: expected sequences that stay as they are from visit to visit, found data.noise 30, which is drawn "
+        "afresh at every update; set data.noise to 0 or stored to null"
+    )
+
+
 class Killed(Exception):
     pass
 

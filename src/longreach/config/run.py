@@ -138,8 +138,8 @@ class RunConfig(Section):
             )
         if self.data.noise:
             raise ValueError(
-                f"stored: expected sequences that stay as they are from visit to visit, found data.noise {self.data.noise}, "
-                "which is drawn afresh at every update; set one of the two to null"
+                f"stored: expected sequences that stay as they are from visit to visit, found data.noise "
+                f"{self.data.noise}, which is drawn afresh at every update; set data.noise to 0 or stored to null"
             )
         return self
 
