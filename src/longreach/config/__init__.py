@@ -3,11 +3,22 @@
 from longreach.config.data import DataConfig
 from longreach.config.losses import AuxiliaryConfig, PredictConfig, RecallConfig, ReconstructConfig, SegmentConfig
 from longreach.config.model import Initialisation, ModelConfig, OptimiserConfig
+from longreach.config.networks import (
+    BaselineConfig,
+    CharCNNConfig,
+    CNNRNNConfig,
+    TDMCAConfig,
+    TransformerConfig,
+    VDCNNConfig,
+)
 from longreach.config.run import PhaseConfig, RunConfig, StoredConfig, load_config, parse_config
 from longreach.config.section import Count, Probability, Section, Truncation
 
 __all__ = [
     "AuxiliaryConfig",
+    "BaselineConfig",
+    "CNNRNNConfig",
+    "CharCNNConfig",
     "Count",
     "DataConfig",
     "Initialisation",
@@ -22,7 +33,10 @@ __all__ = [
     "Section",
     "SegmentConfig",
     "StoredConfig",
+    "TDMCAConfig",
+    "TransformerConfig",
     "Truncation",
+    "VDCNNConfig",
     "load_config",
     "parse_config",
 ]

@@ -12,8 +12,10 @@ Initialisation = Literal["torch", "glorot", "identity"]
 
 
 class ModelConfig(Section):
-    """The classifier."""
+    """The recurrent classifier."""
 
+    network: Literal["recurrent"] = "recurrent"
+    """Which network this is; `longreach.config.networks` has the others."""
     cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn"] = "lstm"
     """Recurrent cell; urnn is the unitary one."""
     hidden_size: Count = 128

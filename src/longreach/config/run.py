@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from longreach.config.data import DataConfig
 from longreach.config.losses import AuxiliaryConfig
 from longreach.config.model import ModelConfig, OptimiserConfig
+from longreach.config.networks import NetworkConfig
 from longreach.config.section import Count, Section, Truncation
 from longreach.config.text import assign, problems
 from longreach.errors import ConfigError
@@ -75,8 +76,8 @@ class RunConfig(Section):
     """Of weights, order, anchors, lags and masks."""
     data: DataConfig = DataConfig()
     """The sequences."""
-    model: ModelConfig = ModelConfig()
-    """The classifier."""
+    model: NetworkConfig = ModelConfig()
+    """The classifier: the recurrent one, or a network that it is compared with."""
     truncation: Truncation = None
     """Steps before the end through which the classifier's gradient flows."""
     auxiliary: tuple[AuxiliaryConfig, ...] = ()
@@ -111,6 +112,18 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
+        if not isinstance(self.model, ModelConfig):
+            for key, given in (
+                ("auxiliary", bool(self.auxiliary)),
+                ("truncation", self.truncation is not None),
+                ("recompute_every", self.recompute_every is not None),
+                ("stored", self.stored is not None),
+            ):
+                if given:
+                    raise ValueError(
+                        f"{key}: network {self.model.network!r} carries no state from step to step; leave {key} out, "
+                        "or set model.network to recurrent"
+                    )
         for phase in self.phases:
             if phase.auxiliary and not phase.supervised and not self.auxiliary:
                 raise ValueError(f"phase {phase.name!r}: trains on auxiliary losses alone, but the run has none")

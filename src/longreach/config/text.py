@@ -8,6 +8,20 @@ from pydantic import ValidationError
 
 from longreach.errors import ConfigError
 
+_KINDS = (
+    "reconstruct",
+    "predict",
+    "recall",
+    "constrained-int",
+    "recurrent",
+    "transformer",
+    "t_dmca",
+    "char_cnn",
+    "cnn_rnn",
+    "vdcnn",
+)
+"""What pydantic puts into the place of a problem although it is no key of the file."""
+
 
 def problems(error: ValidationError) -> list[str]:
     """Every problem of a configuration as a line."""
@@ -23,15 +37,13 @@ def problems(error: ValidationError) -> list[str]:
 
 def _problem(detail: Any) -> str:
     """One pydantic problem as a line: key, what is wrong, what was found, what mends it."""
-    # A discriminated union puts the chosen kind into the location; it is no key of the file.
-    key = ".".join(
-        str(part) for part in detail["loc"] if part not in ("reconstruct", "predict", "recall", "constrained-int")
-    )
+    key = ".".join(str(part) for part in detail["loc"] if part not in _KINDS)
     kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         return f"unknown key {key!r}; `longreach recipes NAME` prints every key there is"
     if kind == "union_tag_invalid":
-        return f"{key}.kind: should be {detail['ctx']['expected_tags']}, found {detail['ctx']['tag']!r}"
+        tag = detail["ctx"]["discriminator"].strip("'_()")
+        return f"{key}.{tag}: should be {detail['ctx']['expected_tags']}, found {detail['ctx']['tag']!r}"
     if kind == "value_error":
         return message
     if key.split(".")[-1] == "truncation":

@@ -11,6 +11,7 @@ from longreach.config import RecallConfig, ReconstructConfig, RunConfig
 from longreach.data.dataset import SequenceDataset
 from longreach.data.pixels import scan_order
 from longreach.demo.methods import METHODS, total_updates
+from longreach.model.classifier import SequenceClassifier
 from longreach.report.figures import Curve, learning_curves
 from longreach.report.html import memory, percent, picture_uri, short_seconds, spoken_seconds, write_page
 from longreach.report.rebuild import as_pictures, explained_variance, first_of_each_class, load_objective, rebuild
@@ -45,6 +46,8 @@ def write_report(
     objective, data = load_objective(runs["recall"])
     assert isinstance(data.train, SequenceDataset), "images"
     assert isinstance(data.test, SequenceDataset), "images"
+    classifier = objective.classifier
+    assert isinstance(classifier, SequenceClassifier), "the demo's methods are recurrent"
     config = configs["recall"]
     steps = data.test.steps
     side = math.isqrt(steps)
@@ -70,7 +73,7 @@ def write_report(
         "curves_wide": learning_curves(_curves(records), width=8.0, height=4.0, salt="wide"),
         "curves_narrow": learning_curves(_curves(records), width=4.4, height=4.0, salt="narrow"),
         "curve_note": _curve_note(configs),
-        "state_size": sum(part[:, 0].numel() for part in objective.classifier.encoder.initial_state(1)),
+        "state_size": sum(part[:, 0].numel() for part in classifier.encoder.initial_state(1)),
         "pairs": [
             {
                 "index": index,

@@ -100,6 +100,11 @@ class SequenceClassifier(
         )
         self.head = FeedForward(self.encoder.output_size, classes, head_size, drop_connect, initialisation)
 
+    @property
+    def channels(self) -> int | None:
+        """C, None where it reads tokens."""
+        return self.encoder.channels
+
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Class scores.
 

@@ -70,12 +70,7 @@ class TokenEmbedding(nn.Module):
         Raises:
             DataError: a token below 0 or from V on.
         """
-        if _is_checked(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < len(self.weight):
-            row, step = (((tokens < 0) | (tokens >= len(self.weight))).nonzero()[0]).tolist()
-            raise DataError(
-                f"token at row {row}, step {step} of the piece read: expected 0 to {len(self.weight) - 1}, "
-                f"found {int(tokens[row, step])}; give the model the vocabulary that the data were made with"
-            )
+        check_tokens(tokens, len(self.weight))
         return nn.functional.embedding(tokens.long(), self.weight)
 
 
@@ -178,10 +173,7 @@ def make_embedding(
     Raises:
         ConfigError: both or neither of `channels` and `vocabulary`, or a size that is missing or below one.
     """
-    if (channels is None) == (vocabulary is None):
-        raise ConfigError(
-            f"encoder: expected either channels or vocabulary, found channels={channels} and vocabulary={vocabulary}"
-        )
+    check_kind(channels, vocabulary)
     if size is not None and size < 1:
         raise ConfigError(f"encoder embedding_size: expected at least 1, found {size}")
     if kind not in ("linear", "lookup"):
@@ -198,6 +190,36 @@ def make_embedding(
     if size is None:
         return None, channels
     return LinearEmbedding(channels, size, initialisation), size
+
+
+def check_kind(channels: int | None, vocabulary: int | None) -> None:
+    """Refuse both or neither of real values and tokens.
+
+    Raises:
+        ConfigError: both or neither.
+    """
+    if (channels is None) == (vocabulary is None):
+        raise ConfigError(
+            f"encoder: expected either channels or vocabulary, found channels={channels} and vocabulary={vocabulary}"
+        )
+
+
+def check_tokens(tokens: Tensor, vocabulary: int) -> None:
+    """Refuse tokens outside of the vocabulary, on a CPU.
+
+    Args:
+        tokens: (B, T) integers.
+        vocabulary: V.
+
+    Raises:
+        DataError: a token below 0 or from V on.
+    """
+    if _is_checked(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
+        row, step = (((tokens < 0) | (tokens >= vocabulary)).nonzero()[0]).tolist()
+        raise DataError(
+            f"token at row {row}, step {step} of the piece read: expected 0 to {vocabulary - 1}, "
+            f"found {int(tokens[row, step])}; give the model the vocabulary that the data were made with"
+        )
 
 
 def check_inputs(inputs: Tensor, channels: int | None, vocabulary: int | None) -> None:

@@ -78,22 +78,34 @@ def read_whole(encoder: Encoder, values: Tensor, lengths: Tensor | None = None, 
     Raises:
         DataError: lengths outside 1..T, none of them T, or as many as do not fit.
     """
-    steps = values.shape[1]
-    begins = None
-    if lengths is not None:
-        lengths = lengths.cpu()
-        if lengths.shape != values.shape[:1] or int(lengths.min()) < 1 or int(lengths.max()) != steps:
-            raise DataError(
-                f"lengths: expected {values.shape[0]} numbers of steps in 1..{steps}, the longest {steps}, found "
-                f"{tuple(lengths.shape)} in {int(lengths.min())}..{int(lengths.max())}; cut columns that belong to no "
-                "row"
-            )
-        begins = steps - lengths if int(lengths.min()) < steps else None
+    steps, begins = values.shape[1], begins_of(values, lengths)
     # Without gradient a shorter piece bounds the memory of outputs that nobody looks at.
     for here, piece in zip(range(0, steps, LONGEST_CALL), values.split(LONGEST_CALL, dim=1), strict=True):
         _, state = read(encoder, piece, state, None if begins is None else begins - here)
     assert state is not None
     return state
+
+
+def begins_of(values: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """The first column of each row's own steps, (B,) on the CPU; None where all begin at 0.
+
+    Args:
+        values: (B, T, ...), right-aligned.
+        lengths: (B,) steps of each row, its last ones; None where all are T.
+
+    Raises:
+        DataError: lengths outside 1..T, none of them T, or as many as do not fit.
+    """
+    if lengths is None:
+        return None
+    steps, lengths = values.shape[1], lengths.cpu()
+    if lengths.shape != values.shape[:1] or int(lengths.min()) < 1 or int(lengths.max()) != steps:
+        raise DataError(
+            f"lengths: expected {values.shape[0]} numbers of steps in 1..{steps}, the longest {steps}, found "
+            f"{tuple(lengths.shape)} in {int(lengths.min())}..{int(lengths.max())}; cut columns that belong to no "
+            "row"
+        )
+    return steps - lengths if int(lengths.min()) < steps else None
 
 
 def _read_by_groups(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor) -> tuple[Tensor, State]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from longreach.auxiliary.recall import Recall
+from longreach.baselines.classifier import BaselineClassifier
 from longreach.data.dataset import SequenceDataset
 from longreach.errors import RunError
 from longreach.training.build import Datasets, build_datasets, build_objective
@@ -125,12 +126,13 @@ def from_final_state(objective: Objective, values: Tensor) -> tuple[Tensor, Tens
         RunError: no recall loss in the objective.
     """
     recall = next((loss for loss in objective.auxiliary if isinstance(loss, Recall)), None)
-    if recall is None:
+    classifier = objective.classifier
+    if recall is None or isinstance(classifier, BaselineClassifier):
         raise RunError("rebuilding: expected a run with a recall loss, found none; only its readout can be asked")
-    state = objective.classifier.read(values)
+    state = classifier.read(values)
     longest = min(values.shape[1], recall.horizon)
     lags = torch.arange(longest, 0, -1).expand(1, len(values), longest)
-    return recall.answer([state], lags)[0], objective.classifier.head(state[0][-1])
+    return recall.answer([state], lags)[0], classifier.head(state[0][-1])
 
 
 def as_pictures(sequences: np.ndarray, order: np.ndarray, height: int, width: int) -> np.ndarray:

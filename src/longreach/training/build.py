@@ -15,7 +15,8 @@ from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
-from longreach.config import DataConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.baselines.classifier import BaselineClassifier, Classifier
+from longreach.config import DataConfig, ModelConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
 from longreach.data.noise import NoisePadded
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.split import train_validation
@@ -98,8 +99,26 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
     return Objective(classifier, losses, config.truncation, config.seed, config.recompute_every)
 
 
-def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier:
+def classifier_class(config: RunConfig) -> type[SequenceClassifier] | type[BaselineClassifier]:
+    """What a run's classifier is, to be loaded from where it was saved."""
+    return SequenceClassifier if isinstance(config.model, ModelConfig) else BaselineClassifier
+
+
+def _build_classifier(config: RunConfig, train: Sequences) -> Classifier:
     model, standardisation = config.model, train.standardisation
+    of_the_data: dict[str, Any] = {
+        "classes": train.classes,
+        "channels": _channels(train),
+        "vocabulary": _vocabulary(train),
+        "class_names": list(train.class_names),
+        "input_mean": None if standardisation is None else list(standardisation.mean),
+        "input_std": None if standardisation is None else list(standardisation.std),
+        "input_steps": train.fixed_steps,
+        "input_vocabulary": None if train.vocabulary is None else train.vocabulary.plain(),
+    }
+    if not isinstance(model, ModelConfig):
+        options = model.model_dump(mode="json", exclude={"network"})
+        return BaselineClassifier(network=model.network, options=options, **of_the_data)
     if model.embedding == "lookup" and not train.is_token:
         kind = next(iter(train.parts())).dtype
         if kind != np.uint8:
@@ -107,9 +126,6 @@ def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier
                 f"model.embedding: 'lookup' needs 8-bit values, found {kind}; set model.embedding to linear"
             )
     return SequenceClassifier(
-        classes=train.classes,
-        channels=_channels(train),
-        vocabulary=_vocabulary(train),
         cell=model.cell,
         hidden_size=model.hidden_size,
         layers=model.layers,
@@ -119,11 +135,7 @@ def _build_classifier(config: RunConfig, train: Sequences) -> SequenceClassifier
         drop_connect=model.drop_connect,
         initialisation=model.initialisation,
         embedding=model.embedding,
-        class_names=list(train.class_names),
-        input_mean=None if standardisation is None else list(standardisation.mean),
-        input_std=None if standardisation is None else list(standardisation.std),
-        input_steps=train.fixed_steps,
-        input_vocabulary=None if train.vocabulary is None else train.vocabulary.plain(),
+        **of_the_data,
     )
 
 
@@ -139,9 +151,11 @@ def _build_loss(
     loss: ReconstructConfig | PredictConfig | RecallConfig,
     config: RunConfig,
     train: Sequences,
-    classifier: SequenceClassifier,
+    classifier: Classifier,
 ) -> nn.Module:
     model = config.model
+    assert isinstance(model, ModelConfig), "the configuration sees to it"
+    assert isinstance(classifier, SequenceClassifier), "built from it"
     if isinstance(loss, RecallConfig):
         state = classifier.encoder.initial_state(1)
         return Recall(

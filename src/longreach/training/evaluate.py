@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix, multiclass_f1_score
 
+from longreach.baselines.classifier import Classifier
 from longreach.batch import UNLABELLED
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
-from longreach.model.classifier import SequenceClassifier
 
 EVALUATION_BATCH = 500
 """Sequences read at once."""
@@ -25,9 +25,7 @@ EVALUATION_STEPS = 1 << 20
 
 
 @torch.no_grad()
-def predict_logits(
-    classifier: SequenceClassifier, dataset: Sequences, batch_size: int = EVALUATION_BATCH
-) -> torch.Tensor:
+def predict_logits(classifier: Classifier, dataset: Sequences, batch_size: int = EVALUATION_BATCH) -> torch.Tensor:
     """Class scores of every sequence.
 
     Sequences of unequal length are read sorted by length, so that little is padded.
@@ -72,7 +70,7 @@ def _similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarra
         begin = end
 
 
-def evaluate(classifier: SequenceClassifier, dataset: Sequences) -> dict[str, float]:
+def evaluate(classifier: Classifier, dataset: Sequences) -> dict[str, float]:
     """Accuracy (a fraction), mean cross-entropy (nats) and macro F1 over the whole data set.
 
     Raises:

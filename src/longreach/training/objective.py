@@ -14,25 +14,30 @@ import torch
 from torch import Tensor, nn
 
 from longreach.auxiliary.token_loss import token_losses
+from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.randomness import derived_generator
 from longreach.unrolling import Stop, StoredStates, Truncation, unroll, unroll_stored
 
-C = TypeVar("C", SequenceClassifier, EncoderClassifier)
+C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier)
 
 
 class Objective(nn.Module, Generic[C]):
     """Joint loss of a classifier and its auxiliary losses.
 
     Args:
-        classifier: reads the sequences and names their classes; `EncoderClassifier` for an encoder of one's own.
+        classifier: reads the sequences and names their classes; `EncoderClassifier` for an encoder of one's own. One
+            without a state, a `BaselineClassifier`, is trained on labels alone.
         auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
         truncation: K of the classifier's gradient, in steps.
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
         checkpoint_every: with gradient, keep the states this many steps apart and compute what is between them once
             more in the backward pass; None keeps everything.
+
+    Raises:
+        ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state.
 
     Paper: section 3.3, the sum of the supervised and the auxiliary loss.
     """
@@ -46,6 +51,11 @@ class Objective(nn.Module, Generic[C]):
         checkpoint_every: int | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(classifier, BaselineClassifier) and (auxiliary or (truncation, checkpoint_every) != (None, None)):
+            raise ConfigError(
+                "objective: auxiliary losses, truncation and checkpoint_every need a classifier with an encoder, "
+                f"found {type(classifier.network).__name__}, which carries no state from step to step; leave them out"
+            )
         self.classifier: C = classifier
         self.auxiliary = nn.ModuleList(auxiliary)
         self.truncation, self.seed = truncation, seed
@@ -83,6 +93,8 @@ class Objective(nn.Module, Generic[C]):
         if supervised and batch.labels is None:
             raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
         batch = batch.trimmed()
+        if isinstance(self.classifier, BaselineClassifier):
+            return self._supervised_alone(self.classifier, batch, update)
         losses: list[Any] = list(self.auxiliary) if auxiliary else []
         anchors = [
             loss.sample(batch.lengths, derived_generator(self.seed, f"anchors {i}", update), update)
@@ -119,6 +131,12 @@ class Objective(nn.Module, Generic[C]):
             total = weighted if total is None else total + weighted
         assert total is not None, "a phase trains something"
         return {"loss": total, **terms}
+
+    def _supervised_alone(self, classifier: BaselineClassifier, batch: SequenceBatch, update: int) -> dict[str, Tensor]:
+        assert batch.labels is not None, "without auxiliary losses every phase is supervised"
+        logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
+        loss = supervised_loss(logits, batch)
+        return {"loss": loss, "supervised": loss}
 
 
 def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:

@@ -14,31 +14,31 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from longreach.baselines.classifier import Classifier
 from longreach.config import DataConfig
 from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
-from longreach.model.classifier import SequenceClassifier
-from longreach.training.build import build_test_set
+from longreach.training.build import build_test_set, classifier_class
 from longreach.training.evaluate import confusion, predict_logits, scores
 from longreach.training.run_folder import RunFolder
 
 
-def load_classifier(folder: RunFolder) -> SequenceClassifier:
+def load_classifier(folder: RunFolder) -> Classifier:
     """The classifier that a finished run saved, in evaluation mode on the CPU.
 
     Raises:
         RunError: no model there.
     """
+    config = folder.load_config()
     if not (folder.model / "config.json").is_file():
-        folder.load_config()
         raise RunError(f"{folder.path}: holds no trained model, so the run is not finished; go on with it by --resume")
     try:
         # The hub's loader prints to standard output, where predictions go.
         with redirect_stdout(io.StringIO()):
-            return SequenceClassifier.from_pretrained(folder.model, strict=True).eval()
+            return classifier_class(config).from_pretrained(folder.model, strict=True).eval()
     except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(f"{folder.model}: the saved model cannot be read ({reason}); train the run again") from None
@@ -121,14 +121,14 @@ def read_images(path: Path) -> ImageSet:
     return images_from_hub(path, None, labelled=False)
 
 
-def standardisation_of(classifier: SequenceClassifier) -> Standardisation | None:
+def standardisation_of(classifier: Classifier) -> Standardisation | None:
     """What was done to the values that the classifier learned from."""
     if classifier.input_mean is None or classifier.input_std is None:
         return None
     return Standardisation(classifier.input_mean, classifier.input_std)
 
 
-def _fitting(dataset: Sequences, classifier: SequenceClassifier, where: str) -> Sequences:
+def _fitting(dataset: Sequences, classifier: Classifier, where: str) -> Sequences:
     """The data standardised as the classifier needs them, once it is sure that they are of its kind."""
     tokens = None if dataset.vocabulary is None else dataset.vocabulary.plain()
     if tokens != classifier.input_vocabulary:
@@ -136,7 +136,7 @@ def _fitting(dataset: Sequences, classifier: SequenceClassifier, where: str) -> 
             f"{where}: expected {_kind(classifier.input_vocabulary)}, as the run was trained on, "
             f"found {_kind(tokens)}; read the data as those of the run were read"
         )
-    channels = classifier.encoder.channels
+    channels = classifier.channels
     if not dataset.is_token and dataset.channels != channels:
         raise DataError(
             f"{where}: expected {channels} channels a step, as the run was trained on, found {dataset.channels}; "
@@ -154,7 +154,7 @@ def _kind(vocabulary: dict[str, Any] | None) -> str:
     return "real values" if vocabulary is None else f"tokens ({vocabulary['size']} {vocabulary['kind']})"
 
 
-def _labels_of(dataset: Sequences, classifier: SequenceClassifier, where: str) -> torch.Tensor:
+def _labels_of(dataset: Sequences, classifier: Classifier, where: str) -> torch.Tensor:
     """(N,) labels counted as the classifier counts its classes: a class is told by its name, not by its place."""
     assert dataset.labels is not None
     known = {name: place for place, name in enumerate(classifier.class_names)}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from longreach.baselines.classifier import BaselineClassifier
 from longreach.data.steps import chunks_of_array, chunks_of_lines, text_lines
 from longreach.errors import ConfigError, DataError
 from longreach.training.run_folder import RunFolder
@@ -33,13 +34,18 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
     Raises:
         RunError: no finished run there.
         DataError: no data there, or a line that is no step.
-        ConfigError: a chunk without steps.
+        ConfigError: a chunk without steps, or a run whose network carries no state.
     """
     if chunk < 1:
         raise ConfigError(f"--chunk: expected at least 1 step, found {chunk}")
     classifier = load_classifier(RunFolder(run))
+    if isinstance(classifier, BaselineClassifier):
+        raise ConfigError(
+            f"{run}: its network, {type(classifier.network).__name__}, reads whole sequences at once and cannot follow "
+            "one; leave out --stream, or give a run of a recurrent one"
+        )
     stream, current = classifier.stream(), 0
-    for sequence, steps in _chunks(data, classifier.encoder.channels, chunk, follow):
+    for sequence, steps in _chunks(data, classifier.channels, chunk, follow):
         if sequence != current:
             stream.reset()
             current = sequence

@@ -1,0 +1,90 @@
+"""The number of weights of every network, against its source's published sizes and, where there are any, counts."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from longreach.baselines.char_cnn import CharCNN
+from longreach.baselines.cnn_rnn import CNNRNN
+from longreach.baselines.t_dmca import TDMCA
+from longreach.baselines.transformer import Transformer
+from longreach.baselines.vdcnn import VDCNN, Depth
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def linear(inputs: int, outputs: int) -> int:
+    return (inputs + 1) * outputs
+
+
+def convolution(inputs: int, outputs: int, kernel: int) -> int:
+    return (inputs * kernel + 1) * outputs
+
+
+ATTENTION = 4 * 128 * 128
+NORMS = 2 * 2 * 128
+AROUND = linear(1, 128) + 2 * 128 + linear(128, 256) + linear(256, 10)
+"""Embedding of one channel, last normalisation, head."""
+
+
+def test_transformer_tiny() -> None:
+    source = 2 * (ATTENTION + linear(128, 512) + linear(512, 128) + NORMS) + AROUND
+    assert count(Transformer(classes=10, channels=1)) == source == 431_626
+    # The paper's Table 3 says 0.5 M for all of its models. Tensor2Tensor embeds the 256 levels of a pixel.
+    assert count(Transformer(classes=10, vocabulary=256)) == source + 256 * 128 - linear(1, 128) == 464_138
+
+
+def test_t_dmca() -> None:
+    source = 5 * (ATTENTION + linear(128, 128) + linear(128, 128) + NORMS) + 2 * convolution(128, 128, 3) + AROUND
+    assert count(TDMCA(classes=10, channels=1)) == source == 630_026
+
+
+@pytest.mark.parametrize(("features", "dense", "total"), [(256, 1024, 11_350_030), (1024, 2048, 95_961_102)])
+def test_char_cnn(features: int, dense: int, total: int) -> None:
+    """Zhang et al., tables 1 and 2: an alphabet of 70, 1,014 characters, of which 34 steps are left."""
+    convolutions = (
+        convolution(70, features, 7) + convolution(features, features, 7) + 4 * convolution(features, features, 3)
+    )
+    source = convolutions + linear(34 * features, dense) + linear(dense, dense) + linear(dense, 14)
+    network = CharCNN(classes=14, vocabulary=71, blank=0, features=features, dense_size=dense)
+    assert count(network) == source == total
+    # Xiao and Cho 2016, table 2, count 2.7 M and 27 M: as if one step were left of the 34.
+    one_step = convolutions + linear(features, dense) + linear(dense, dense) + linear(dense, 14)
+    assert round(one_step / 1e6, 1 if features == 256 else 0) == (2.7 if features == 256 else 27)
+
+
+def test_cnn_rnn() -> None:
+    """Xiao and Cho 2016, table 2: C2R1D128 on DBpedia, 0.3 M; an alphabet of 96."""
+    lstm = 4 * 128 * (128 + 128 + 1)
+    source = 96 * 8 + convolution(8, 128, 5) + convolution(128, 128, 3) + 2 * lstm + linear(256, 14)
+    assert count(CNNRNN(classes=14, vocabulary=96)) == source == 322_062
+    assert round(source / 1e6, 1) == 0.3
+
+
+BLOCKS = {9: (1, 1, 1, 1), 17: (2, 2, 2, 2), 29: (5, 5, 2, 2), 49: (8, 8, 5, 3)}
+PUBLISHED = {9: 2.2e6, 17: 4.3e6, 29: 4.6e6, 49: 7.8e6}
+
+
+@pytest.mark.parametrize("depth", [9, 17, 29, 49])
+def test_vdcnn(depth: Depth) -> None:
+    """Conneau et al. 2016, section 3 and table 2."""
+    network = VDCNN(classes=14, vocabulary=69, depth=depth)
+    inputs, layers, norms = 64, 16 * 64 * 3, 0
+    for features, blocks in zip((64, 128, 256, 512), BLOCKS[depth], strict=True):
+        layers += inputs * features * 3 + (2 * blocks - 1) * features * features * 3
+        norms += 2 * 2 * blocks * features
+        inputs = features
+    # The first convolution has a bias, the others' are the normalisations'.
+    stack = layers + 64 + norms
+    classifier = linear(8 * 512, 2048) + linear(2048, 2048) + linear(2048, 14)
+    assert count(network) == 69 * 16 + stack + classifier
+    assert sum(1 for m in network.modules() if isinstance(m, nn.Conv1d)) == depth
+    # Table 2 counts the same 0.6 M more at each depth, whatever they are: they are in none of the layers it lists.
+    assert 0.5e6 < PUBLISHED[depth] - layers < 0.7e6
+
+
+def test_the_29_layers() -> None:
+    assert count(VDCNN(classes=14, vocabulary=69)) == 16_660_382
