@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from longreach import unrolling
 from longreach.errors import ConfigError
+from longreach.model import skimming
 from longreach.model.encoder import RecurrentEncoder
 from longreach.unrolling import Plan, passes, tbptt, unroll
 from longreach.unrolling.plan import Window
@@ -78,7 +79,7 @@ def test_no_call_is_longer_than_the_longest(monkeypatch: pytest.MonkeyPatch, tru
     (whole,) = unroll(spy, inputs, [40], truncation, outputs=True)
     spy.calls.clear()
     monkeypatch.setattr(passes, "LONGEST_CALL", 7)
-    monkeypatch.setattr(passes, "PREFIX_PIECE", 7)
+    monkeypatch.setattr(skimming, "PREFIX_PIECE", 7)
     (parts,) = unroll(spy, inputs, [40], truncation, outputs=True)
     assert max(steps for _, steps, _ in spy.calls) == 7
     assert whole.outputs is not None

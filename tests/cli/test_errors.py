@@ -43,8 +43,8 @@ def refused(command, tmp_path: Path):
         (
             ["mnist14-recall", "--set", "modle.hidden_size=64"],
             "--set modle.hidden_size: no key 'modle'; there is name, seed, data, model, truncation, auxiliary, phases, "
-            "optimiser, batch_size, evaluate_every, monitor, recompute_every, stored, checkpoint_every, "
-            "log_every, select, tensorboard, budget, "
+            "optimiser, batch_size, evaluate_every, monitor, recompute_every, prefix_precision, stored, "
+            "checkpoint_every, log_every, select, tensorboard, budget, "
             "budget_scale",
         ),
         (
@@ -199,8 +199,8 @@ def test_a_model_that_cannot_be_read(refused, trained: Path, mnist_folder: Path,
         else:
             (folder / "model" / name).write_bytes(content)
         message = refused("predict", folder, images, "--out", "classes.jsonl")
-        assert message.startswith(f"longreach: {folder / 'model'}: the saved model cannot be used: ")
-        assert message.endswith(". Expected what save_pretrained wrote, whole\n")
+        assert message.startswith(f"longreach: {folder / 'model'}: the saved model cannot be read (")
+        assert message.endswith("); train the run again\n")
     assert not (tmp_path / "classes.jsonl").exists()
 
 

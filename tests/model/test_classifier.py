@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from longreach.errors import DataError
-from longreach.model import reading
+from longreach.model import whole as whole_module
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.head import FeedForward
 from longreach.model.network import EncoderCell
@@ -36,7 +36,7 @@ def test_long_sequences_are_read_in_pieces_to_the_same_state(monkeypatch: pytest
     classifier = real().double().eval()
     values = torch.randn(2, 20, 2, dtype=torch.float64)
     whole, lengths = classifier.read(values), []
-    monkeypatch.setattr(reading, "LONGEST_CALL", 6)
+    monkeypatch.setattr(whole_module, "LONGEST_CALL", 6)
     classifier.encoder.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     for found, right in zip(classifier.read(values), whole, strict=True):
         torch.testing.assert_close(found, right, rtol=1e-12, atol=1e-12)
@@ -106,7 +106,7 @@ def test_every_cell_and_embedding_is_saved_and_loaded(cell: str, embedding: str,
     }[embedding]
     classifier = real(cell=cell, **kind).eval()
     classifier.save_pretrained(tmp_path)
-    loaded = SequenceClassifier.from_pretrained(tmp_path).eval()
+    loaded = SequenceClassifier.from_pretrained(tmp_path, strict=True).eval()
     values = {
         "none": torch.randn(4, 9, 2),
         "linear": torch.randn(4, 9, 2),

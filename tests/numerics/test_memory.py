@@ -75,7 +75,7 @@ def test_the_prefix_keeps_no_states() -> None:
     # The measurement sees memory where there is some: full BPTT, and a prefix in calls of 32,768 steps, whose outputs
     # take 32 MB, less what the process had free before.
     assert growth(SHORT, truncation=None) > all_states * SHORT
-    assert growth(LONG, truncation=28, piece=32_768) > 4 * 6
+    assert growth(LONG, truncation=28, piece=32_768) > 2 * 6
 
 
 def test_checkpoints_keep_less() -> None:

@@ -95,6 +95,9 @@ class RunConfig(Section):
     recompute_every: Count | None = None
     """Steps between the states kept for the backward pass; what is between them is computed twice, in less memory, to
     the same gradients. null keeps everything."""
+    prefix_precision: Literal["float32", "bfloat16"] = "float32"
+    """Of what is read without gradient before the windows: bfloat16 multiplies bfloat16 numbers and keeps the LSTM's
+    cell in float32, on CPUs that can."""
     stored: StoredConfig | None = None
     """Begin windows from states stored at earlier visits; null reads every sequence anew."""
     checkpoint_every: Count = 500

@@ -39,8 +39,11 @@ def main() -> int:
     task = receive_task()
     import torch
 
+    from longreach.process import denormals_as_zero
+
     torch.set_num_threads(task["threads"])
-    print(json.dumps(measure(task)))
+    with denormals_as_zero():
+        print(json.dumps(measure(task)))
     return 0
 
 

@@ -6,8 +6,9 @@ Shapes: B batch, T steps, C channels, H hidden.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any
 
+from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from longreach.model.cells import State
@@ -15,18 +16,20 @@ from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
-from longreach.model.reading import read_whole
-from longreach.model.saved import SavedModel
 from longreach.model.streaming import Stream
+from longreach.model.whole import read_whole
 
 
-@final
-class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
+class SequenceClassifier(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="longreach",
+    tags=["time-series", "recurrent"],
+):
     """Reads a whole sequence and names its class from the final state.
 
     Every argument is plain, so that `save_pretrained` writes them to config.json beside model.safetensors and
-    `from_pretrained` builds the same model without running anybody's code. `about`, sections of facts by title, goes
-    with it and fills the model card.
+    `from_pretrained` builds the same model without running anybody's code.
 
     Args:
         classes: number of classes.
@@ -50,7 +53,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             reads data.
 
     Raises:
-        ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
+        ConfigError: sizes or probabilities that make no model.
 
     Paper: section 4.1. The head sees the top layer's h after the last step.
     """
@@ -76,8 +79,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(arguments)
+        super().__init__()
         self.class_names = tuple(class_names)
         self.input_mean = None if input_mean is None else tuple(input_mean)
         self.input_std = None if input_std is None else tuple(input_std)
@@ -138,18 +140,6 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         if self.input_mean is None or self.input_std is None:
             return values
         return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
-
-    @property
-    def kind(self) -> str:
-        """The network in a few words, for the card."""
-        layers, units = self.arguments["layers"], self.arguments["hidden_size"]
-        return f"{self.arguments['cell']}, {layers} layer{'' if layers == 1 else 's'} of {units} units"
-
-    @property
-    def example(self) -> str:
-        """A line of Python that uses `model` on `values`, for the card."""
-        what = "(1, steps, channels) as measured" if self.encoder.vocabulary is None else "(1, steps) tokens"
-        return f"probabilities = model.stream().push(values)  # {what}"
 
     def stream(self, batch_size: int = 1, *, raw: bool = True) -> Stream:
         """Sequences side by side that are read as they arrive; see `Stream`."""

@@ -52,6 +52,9 @@ class RecurrentEncoder(nn.Module):
     reads_padding = True
     """Rows of a call may begin at different steps."""
 
+    reads_rows_apart = True
+    """Rows may be read in different threads."""
+
     def __init__(
         self,
         *,
@@ -130,19 +133,29 @@ class RecurrentEncoder(nn.Module):
         if state is None:
             state = self.initial_state(inputs.shape[0])
         if padding is not None:
-            # At the door too: the embedding's gradient must not meet what stands there.
-            outside = is_padding(padding, inputs.shape[1], inputs.device)
-            inputs = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
-            if isinstance(self.embedding, LookupEmbedding):
-                # Zero, the mean, is no level.
-                inputs = torch.where(outside.unsqueeze(-1), self.embedding.blank(inputs), inputs)
-        embedded, weights = self._embedded(inputs)
+            inputs = self.without_padding(inputs, padding)
+        embedded, weights = self.embed(inputs), self.weights()
         if padding is not None:
             return run_padded(self.cell, embedded, state, weights, self.layers, padding)
         return self.cell.run(embedded, state, weights, self.layers)
 
-    def _embedded(self, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The first layer's input and all layers' weights, as the fused call wants them."""
+    def without_padding(self, inputs: Tensor, padding: Tensor) -> Tensor:
+        """The inputs with what stands in the padding blotted out, before the embedding's gradient meets it."""
+        outside = is_padding(padding, inputs.shape[1], inputs.device)
+        inputs = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
+        if isinstance(self.embedding, LookupEmbedding):
+            # Zero, the mean, is no level.
+            inputs = torch.where(outside.unsqueeze(-1), self.embedding.blank(inputs), inputs)
+        return inputs
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """What the first layer's kernel of `weights` is applied to."""
+        if self.embedding is None or self._folds:
+            return inputs
+        return self.embedding(inputs)
+
+    def weights(self) -> list[Tensor]:
+        """Of each layer its input kernel, recurrent kernel and two biases, as the fused call wants them."""
         weights: list[Tensor] = []
         for layer in range(self.layers):
             weights += [
@@ -151,12 +164,14 @@ class RecurrentEncoder(nn.Module):
                 getattr(self, f"bias_ih_l{layer}"),
             ]
             weights.append(getattr(self, f"bias_hh_l{layer}") if self.cell.recurrent_bias else self.no_bias)
-        if self.embedding is None:
-            return inputs, weights
-        if self.fold and isinstance(self.embedding, LinearEmbedding):
+        if self._folds:
+            assert isinstance(self.embedding, LinearEmbedding)
             weights[0], weights[2] = self.embedding.fold(weights[0], weights[2])
-            return inputs, weights
-        return self.embedding(inputs), weights
+        return weights
+
+    @property
+    def _folds(self) -> bool:
+        return self.fold and isinstance(self.embedding, LinearEmbedding)
 
 
 def check_sizes(hidden_size: int, layers: int) -> None:

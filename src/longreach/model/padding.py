@@ -15,7 +15,8 @@ from torch import Tensor
 
 from longreach.model.cells import Cell, State
 
-_SHUT = 1e4
+SHUT = 1e4
+"""Weight of the input that tells padding from steps."""
 
 
 def is_padding(padding: Tensor, steps: int, device: torch.device) -> Tensor:
@@ -53,7 +54,7 @@ def run_padded(
             gate, sign = cell.pad_gate
             size = recurrent.shape[1]
             column = torch.zeros_like(bias)
-            column[gate * size : (gate + 1) * size] = sign * _SHUT
+            column[gate * size : (gate + 1) * size] = sign * SHUT
         kernel = torch.cat([kernel, column.unsqueeze(1)], dim=1)
         before = tuple(part[layer : layer + 1].contiguous() for part in state)
         inputs, after = cell.run(

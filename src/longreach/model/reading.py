@@ -66,26 +66,6 @@ def read(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor | 
     return _read_by_groups(encoder, inputs, state, joins)
 
 
-def read_whole(encoder: Encoder, values: Tensor, lengths: Tensor | None = None, state: State | None = None) -> State:
-    """The state after all of the values, read in pieces that any device can run.
-
-    Args:
-        encoder: reads.
-        values: (B, T, C) or (B, T), right-aligned.
-        lengths: (B,) steps of each row, its last ones; None where all are T.
-        state: what was carried before; None for the encoder's own beginning.
-
-    Raises:
-        DataError: lengths outside 1..T, none of them T, or as many as do not fit.
-    """
-    steps, begins = values.shape[1], begins_of(values, lengths)
-    # Without gradient a shorter piece bounds the memory of outputs that nobody looks at.
-    for here, piece in zip(range(0, steps, LONGEST_CALL), values.split(LONGEST_CALL, dim=1), strict=True):
-        _, state = read(encoder, piece, state, None if begins is None else begins - here)
-    assert state is not None
-    return state
-
-
 def begins_of(values: Tensor, lengths: Tensor | None) -> Tensor | None:
     """The first column of each row's own steps, (B,) on the CPU; None where all begin at 0.
 

@@ -96,7 +96,9 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
         torch.manual_seed(derived_seed(config.seed, "weights"))
         classifier = _build_classifier(config, train)
         losses = [_build_loss(loss, config, train, classifier) for loss in config.auxiliary]
-    return Objective(classifier, losses, config.truncation, config.seed, config.recompute_every)
+    return Objective(
+        classifier, losses, config.truncation, config.seed, config.recompute_every, config.prefix_precision
+    )
 
 
 def classifier_class(config: RunConfig) -> type[SequenceClassifier] | type[BaselineClassifier]:

@@ -19,7 +19,7 @@ from longreach.batch import SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.randomness import derived_generator
-from longreach.unrolling import Stop, StoredStates, Truncation, unroll, unroll_stored
+from longreach.unrolling import Precision, Stop, StoredStates, Truncation, unroll, unroll_stored
 
 C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier)
 
@@ -35,6 +35,7 @@ class Objective(nn.Module, Generic[C]):
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
         checkpoint_every: with gradient, keep the states this many steps apart and compute what is between them once
             more in the backward pass; None keeps everything.
+        prefix_precision: of what is read without gradient, as `unroll` takes it; not of what stored states read.
 
     Raises:
         ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state.
@@ -49,6 +50,7 @@ class Objective(nn.Module, Generic[C]):
         truncation: Truncation = None,
         seed: int = 0,
         checkpoint_every: int | None = None,
+        prefix_precision: Precision = "float32",
     ) -> None:
         super().__init__()
         if isinstance(classifier, BaselineClassifier) and (auxiliary or (truncation, checkpoint_every) != (None, None)):
@@ -60,6 +62,7 @@ class Objective(nn.Module, Generic[C]):
         self.auxiliary = nn.ModuleList(auxiliary)
         self.truncation, self.seed = truncation, seed
         self.checkpoint_every = checkpoint_every
+        self.prefix_precision: Precision = prefix_precision
 
     def forward(
         self,
@@ -110,7 +113,8 @@ class Objective(nn.Module, Generic[C]):
         encoder = self.classifier.encoder
         reading: dict[str, Any] = {"lengths": batch.lengths, "checkpoint_every": self.checkpoint_every}
         if stored is None:
-            states = unroll(encoder, batch.values, stops, truncations, **reading)
+            precision = self.prefix_precision
+            states = unroll(encoder, batch.values, stops, truncations, prefix_precision=precision, **reading)
         elif batch.rows is None:
             raise DataError(
                 "stored states: expected a batch with rows, the place of each sequence in its data set, found none; "

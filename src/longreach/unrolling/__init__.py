@@ -1,7 +1,7 @@
 """Truncated backpropagation through time: states at chosen stops, gradients through a chosen number of steps."""
 
 from longreach.model.reading import LONGEST_CALL, Encoder
-from longreach.unrolling.passes import PREFIX_PIECE
+from longreach.model.skimming import PREFIX_PIECE, Precision
 from longreach.unrolling.plan import Plan, Stop, Truncation
 from longreach.unrolling.stored import unroll_stored
 from longreach.unrolling.stored_states import StoredStates
@@ -12,6 +12,7 @@ __all__ = [
     "PREFIX_PIECE",
     "Encoder",
     "Plan",
+    "Precision",
     "Stop",
     "StoredStates",
     "Truncation",

@@ -15,15 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
+from longreach.model.skimming import Precision, skim
 from longreach.unrolling.plan import Plan, Window
-
-PREFIX_PIECE = 256
-"""Steps in one call of the gradient-free prefix on a CPU: what it writes stays in the cache."""
-
-
-def prefix_piece(inputs: Tensor) -> int:
-    """Steps in one gradient-free call over these inputs, where nothing else is asked for."""
-    return PREFIX_PIECE if inputs.device.type == "cpu" else LONGEST_CALL
 
 
 @dataclass(frozen=True)
@@ -34,9 +27,10 @@ class Reading:
         encoder: reads.
         inputs: (B, T, C) or (B, T).
         begins: (B,) first column of each row; None where all begin at 0.
-        piece: steps of one gradient-free call.
+        piece: steps of one gradient-free call; None for what suits encoder and device.
         checkpoint_every: steps between the states that are kept with gradient; None keeps everything.
         outputs: whether outputs are wanted.
+        precision: of what is read without gradient.
 
     Raises:
         ConfigError: a piece or a distance between kept states below one step or longer than one call may be.
@@ -45,9 +39,10 @@ class Reading:
     encoder: Encoder
     inputs: Tensor
     begins: Tensor | None
-    piece: int
+    piece: int | None
     checkpoint_every: int | None
     outputs: bool
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name, count in (("piece", self.piece), ("checkpoint_every", self.checkpoint_every)):
@@ -102,23 +97,30 @@ def one_pass(reading: Reading, plan: Plan, state: State | None) -> Passed:
     kept: list[Tensor] = []
     here = 0
     for mark, rows in plan.marks.items():
+        if here >= plan.recorded:
+            break
         while here < mark:
-            is_recorded = here < plan.recorded
-            until = min(mark, here + (LONGEST_CALL if is_recorded else reading.piece))
+            until = min(mark, here + LONGEST_CALL)
             inputs, joins = reading.inputs[:, here:until], None if reading.begins is None else reading.begins - here
-            if is_recorded:
-                outputs, state = reading.recorded(inputs, state, joins)
-                if outputs is not None:
-                    kept.append(outputs)
-            else:
-                with torch.no_grad():
-                    _, state = read(reading.encoder, inputs, state, joins)
+            outputs, state = reading.recorded(inputs, state, joins)
+            if outputs is not None:
+                kept.append(outputs)
             here = until
         assert state is not None
         if rows is None:
             whole[mark] = state
         else:
             some[mark] = rows, tuple(part[:, list(rows)] for part in state)
+    ahead = {mark - here: rows for mark, rows in plan.marks.items() if mark > here}
+    if ahead:
+        inputs, joins = reading.inputs[:, here:], None if reading.begins is None else reading.begins - here
+        states = skim(reading.encoder, inputs, state, ahead, joins, piece=reading.piece, precision=reading.precision)
+        for column, found in states.items():
+            rows = ahead[column]
+            if rows is None:
+                whole[here + column] = found
+            else:
+                some[here + column] = rows, found
     return Passed(whole, some, torch.cat(kept, dim=1) if kept else None)
 
 

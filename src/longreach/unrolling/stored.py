@@ -22,7 +22,8 @@ from torch import Tensor
 from longreach.errors import ConfigError, DataError
 from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, read
-from longreach.unrolling.passes import Reading, prefix_piece
+from longreach.model.skimming import prefix_piece
+from longreach.unrolling.passes import Reading
 from longreach.unrolling.plan import Stop, Truncation, begins_of, requests_of
 from longreach.unrolling.stored_states import StoredStates
 
@@ -87,7 +88,7 @@ def unroll_stored(
     due = stored.due(rows)
     own = torch.stack([torch.tensor(columns).expand(size) - first for columns, _ in requests]).clamp(min=0)
     tracks = _Tracks.make(own, torch.tensor(truncations), steps - first, due, stored)
-    reading = Reading(encoder, inputs, begins, prefix_piece(inputs), checkpoint_every, outputs=False)
+    reading = Reading(encoder, inputs, begins, None, checkpoint_every, outputs=False)
     states = _read_tracks(reading, tracks, rows, first, stored)
     stored.visit(rows)
     result: list[State | None] = [None] * len(requests)
@@ -160,18 +161,19 @@ def _read_tracks(reading: Reading, tracks: _Tracks, rows: Tensor, first: Tensor,
     handed: list[State] = []
     places: list[Tensor] = []
     columns = first[tracks.rows] + tracks.begins
+    piece = prefix_piece(reading.encoder, inputs, len(tracks.rows))
     here = 0
     for mark in marks:
         while here < mark:
-            until = min(mark, here + reading.piece)
+            until = min(mark, here + piece)
             active = int((tracks.lengths > here).sum())
             steps = columns[:active].unsqueeze(1) + torch.arange(here, until)
-            piece = inputs[tracks.rows[:active].unsqueeze(1).to(inputs.device), steps.to(inputs.device)]
+            read_on = inputs[tracks.rows[:active].unsqueeze(1).to(inputs.device), steps.to(inputs.device)]
             if state is not None:
                 state = tuple(part[:, :active].contiguous() for part in state)
             # Tracks from a sequence's own beginning, among others that go on from states.
             joins = (tracks.begins[:active] > 0).long().neg() if here == 0 and state is not None else None
-            _, state = read(reading.encoder, piece, state, joins)
+            _, state = read(reading.encoder, read_on, state, joins)
             here = until
         if state is None:
             continue

@@ -18,7 +18,8 @@ from torch import Tensor
 from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, detach, read
-from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, prefix_piece, run_windows
+from longreach.model.skimming import Precision
+from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, run_windows
 from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, requests_of, window_of
 
 
@@ -46,6 +47,7 @@ def unroll(
     lengths: Tensor | None = None,
     state: State | None = None,
     piece: int | None = None,
+    prefix_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: Literal[False] = False,
 ) -> list[State]: ...
@@ -59,6 +61,7 @@ def unroll(
     lengths: Tensor | None = None,
     state: State | None = None,
     piece: int | None = None,
+    prefix_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: Literal[True],
 ) -> list[Unrolled]: ...
@@ -71,6 +74,7 @@ def unroll(
     lengths: Tensor | None = None,
     state: State | None = None,
     piece: int | None = None,
+    prefix_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: bool = False,
 ) -> list[State] | list[Unrolled]:
@@ -90,7 +94,9 @@ def unroll(
             before a row's own steps is not looked at; at a stop before its begin its state is zero.
         state: what the encoder carried before the first step; None for its own beginning. Only for rows of equal
             length with stops in common.
-        piece: steps in one call of the gradient-free pass; by default 256 on a CPU, 32,768 elsewhere.
+        piece: steps in one call of the gradient-free pass; by default up to 256 on a CPU, 32,768 elsewhere.
+        prefix_precision: of the gradient-free pass; "bfloat16" multiplies bfloat16 numbers and keeps the LSTM's cell in
+            float32, on CPUs that can. Windows stay as they are.
         checkpoint_every: with gradient, keep only the states this many steps apart and compute what is between them
             once more in the backward pass: the same gradients, less memory, more time. None keeps everything.
         outputs: also return the outputs of the window that leads to each stop.
@@ -100,8 +106,8 @@ def unroll(
 
     Raises:
         ConfigError: a stop outside 1..T, a negative truncation, as many truncations as do not match the stops, a
-            piece below one step, lengths that do not fit, or an encoder that is bidirectional, not batch-first or
-            whose state is no tuple.
+            piece below one step, lengths that do not fit, a precision that encoder or machine do not have, or an
+            encoder that is bidirectional, not batch-first or whose state is no tuple.
 
     Paper: section 4.1 and footnote 5 (stop-gradient), section 5.1 (K from 300 down to 0).
     Choice: a step counts for the truncation where it stands in its row; rows that begin within a window are
@@ -111,8 +117,7 @@ def unroll(
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
     begins = begins_of(lengths, rows, steps)
-    piece = prefix_piece(inputs) if piece is None else piece
-    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs)
+    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs, prefix_precision)
     if state is not None and (begins is not None or any(isinstance(stop, Tensor) for stop in stops)):
         raise ConfigError("unroll state: expected rows of equal length with stops in common; leave it out for others")
     row_begins = None if begins is None else begins.tolist()
