@@ -81,14 +81,16 @@ class UnitaryLayer(nn.Module):
         mirrors = _as_complex(self.reflections)
         # A reflection is I - u u^H for a vector u of length sqrt(2).
         mirrors = mirrors * (math.sqrt(2.0) / torch.linalg.vector_norm(mirrors, dim=-1, keepdim=True))
+        # Conjugated once, not at every step.
+        conjugates = mirrors.conj().resolve_conj()
         added = _as_complex(nn.functional.linear(inputs, self.kernel).to(self.kernel.dtype))
         state = _as_complex(before)
         states = []
         for step in added.unbind(1):
             turned = torch.fft.fft(state * first, norm="ortho")
-            turned = _reflected(turned, mirrors[0])[:, self.permutation] * second
+            turned = _reflected(turned, mirrors[0], conjugates[0]).index_select(1, self.permutation) * second
             turned = torch.fft.ifft(turned, norm="ortho")
-            state = _reflected(turned, mirrors[1]) * third + step
+            state = _reflected(turned, mirrors[1], conjugates[1]) * third + step
             modulus = state.abs()
             state = state * (torch.relu(modulus + self.bias) / (modulus + _SMALLEST))
             states.append(state)
@@ -189,6 +191,6 @@ def _as_complex(parts: Tensor) -> Tensor:
     return torch.complex(real, imaginary)
 
 
-def _reflected(states: Tensor, mirror: Tensor) -> Tensor:
-    """(B, H) states reflected at the (H,) mirror of length sqrt(2)."""
-    return states - (states @ mirror.conj()).unsqueeze(-1) * mirror
+def _reflected(states: Tensor, mirror: Tensor, conjugate: Tensor) -> Tensor:
+    """(B, H) states reflected at the (H,) mirror of length sqrt(2), given with its conjugate."""
+    return states - (states @ conjugate).unsqueeze(-1) * mirror
