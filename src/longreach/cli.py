@@ -85,7 +85,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Test a trained classifier: accuracy, F1, loss and confusion matrix."""
+    """Test a trained classifier: accuracy, F1, AUROC, loss and confusion matrix."""
     from longreach.commands import print_scores
     from longreach.training.use import evaluate_run
 

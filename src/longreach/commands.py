@@ -99,7 +99,8 @@ def print_scores(scores: dict[str, Any]) -> None:
     """Scores and confusion matrix for reading."""
     console = Console()
     console.print(
-        f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   loss {scores['loss']:.4f}   "
+        f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   "
+        f"AUROC {'-' if scores['auroc'] is None else format(scores['auroc'], '.4f')}   loss {scores['loss']:.4f}   "
         f"samples {scores['samples']}"
     )
     names = scores["class_names"]
@@ -107,6 +108,7 @@ def print_scores(scores: dict[str, Any]) -> None:
     table.add_column("")
     for name in names:
         table.add_column(str(name), justify="right")
-    for name, row in zip(names, scores["confusion"], strict=True):
-        table.add_row(str(name), *map(str, row))
+    table.add_column("F1", justify="right")
+    for name, row, f1 in zip(names, scores["confusion"], scores["f1_per_class"], strict=True):
+        table.add_row(str(name), *map(str, row), f"{f1:.4f}")
     console.print(table)

@@ -41,3 +41,7 @@ def check_name(setting: str, name: str, names: Any) -> None:
     """
     if name not in get_args(names):
         raise ConfigError(f"{setting}: expected one of {', '.join(get_args(names))}, found {name!r}")
+
+
+class ModelError(LongreachError):
+    """A saved model is missing, broken, of another library or of a newer longreach."""

@@ -87,6 +87,9 @@ def test_evaluate_repeats_what_training_measured_and_counts_every_sample(command
     scores = json.loads(done.stdout)
     record = json.loads((trained / "record.json").read_text())
     assert scores["accuracy"] == record["test_accuracy"]
+    assert {key: scores[key] for key in record["test_best"]} == record["test_best"]
+    assert scores["auroc"] > 0.8
+    assert len(scores["f1_per_class"]) == 10
     assert scores["samples"] == 37
     assert sum(map(sum, scores["confusion"])) == 37
     assert sum(scores["confusion"][i][i] for i in range(10)) == round(scores["accuracy"] * 37)
@@ -97,6 +100,7 @@ def test_evaluate_takes_other_data_and_prints_for_reading(command, trained: Path
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
     assert "samples 37" in done.stdout
+    assert "AUROC 0." in done.stdout or "AUROC 1." in done.stdout
 
 
 def test_predict_prints_one_json_line_for_each_sequence(

@@ -199,8 +199,8 @@ def test_a_model_that_cannot_be_read(refused, trained: Path, mnist_folder: Path,
         else:
             (folder / "model" / name).write_bytes(content)
         message = refused("predict", folder, images, "--out", "classes.jsonl")
-        assert message.startswith(f"longreach: {folder / 'model'}: the saved model cannot be read (")
-        assert message.endswith("); train the run again\n")
+        assert message.startswith(f"longreach: {folder / 'model'}: the saved model cannot be used: ")
+        assert message.endswith(". Expected what save_pretrained wrote, whole\n")
     assert not (tmp_path / "classes.jsonl").exists()
 
 

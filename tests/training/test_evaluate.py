@@ -9,7 +9,7 @@ import torch
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import fit_standardisation
 from longreach.model.classifier import SequenceClassifier
-from longreach.training.evaluate import evaluate, predict_logits
+from longreach.training.evaluate import evaluate, full_scores, predict_logits
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -69,3 +69,41 @@ def test_batches_are_bounded_in_sequences_and_in_steps(monkeypatch: pytest.Monke
 
     predict_logits(Spy(), data, batch_size=4)  # type: ignore[arg-type]
     assert seen == [(4, 20), (2, 30), (1, 40), (1, 500)]
+
+
+def slow_auroc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """The share of (positive, negative) pairs that are in the right order, ties counting half."""
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
+    return float(np.mean(pairs))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_full_scores_equal_their_definitions(classes: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(60, classes, generator=generator).round(decimals=1)
+    labels = torch.randint(classes - (classes > 2), (60,), generator=generator)  # Of four classes one does not occur.
+    found = full_scores(logits, labels)
+    probabilities, truth = logits.double().softmax(-1).numpy(), labels.numpy()
+    predicted = logits.argmax(-1).numpy()
+    occurring = sorted(set(truth.tolist()))
+    areas = [slow_auroc(probabilities[:, place], truth == place) for place in occurring]
+    assert found["auroc"] == pytest.approx(np.mean(areas), abs=1e-6)
+    f1 = []
+    for place in range(classes):
+        hits = int(((predicted == place) & (truth == place)).sum())
+        counted = int((predicted == place).sum() + (truth == place).sum())
+        f1.append(2 * hits / counted if counted else 0.0)
+    assert found["f1_per_class"] == pytest.approx(f1, abs=1e-6)
+    assert found["f1"] == pytest.approx(np.mean(f1), abs=1e-6)
+    for row in range(classes):
+        for column in range(classes):
+            assert found["confusion"][row][column] == int(((truth == row) & (predicted == column)).sum())
+
+
+def test_one_class_alone_has_no_auroc() -> None:
+    assert full_scores(torch.randn(5, 3), torch.ones(5, dtype=torch.int64))["auroc"] is None
+
+
+def test_probabilities_that_single_precision_takes_for_one_are_still_ordered() -> None:
+    logits = torch.tensor([[0.0, 30.0], [0.0, 29.0], [0.0, 28.0], [0.0, 27.0]])
+    assert full_scores(logits, torch.tensor([1, 1, 0, 0]))["auroc"] == 1.0

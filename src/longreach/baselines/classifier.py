@@ -6,10 +6,9 @@ Shapes: B batch, T steps, C channels, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, final, get_args
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from longreach.baselines.char_cnn import CharCNN
@@ -20,17 +19,14 @@ from longreach.baselines.vdcnn import VDCNN
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.embedding import check_inputs
+from longreach.model.saved import SavedModel
 
 NetworkName = Literal["transformer", "t_dmca", "char_cnn", "cnn_rnn", "vdcnn"]
 """The networks that carry no state from step to step."""
 
 
-class BaselineClassifier(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="longreach",
-    tags=["time-series"],
-):
+@final
+class BaselineClassifier(SavedModel, tags=["time-series"]):
     """Reads a whole sequence at once and names its class.
 
     It has no recurrent encoder: `Objective` trains it on labels alone.
@@ -67,7 +63,8 @@ class BaselineClassifier(
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(arguments)
         self.channels, self.vocabulary = channels, vocabulary
         self.class_names = tuple(class_names)
         self.input_mean = None if input_mean is None else tuple(input_mean)
@@ -75,6 +72,16 @@ class BaselineClassifier(
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
         self.network = _make(network, {"classes": classes, "channels": channels, "vocabulary": vocabulary, **options})
+
+    @property
+    def kind(self) -> str:
+        """The network in a few words, for the card."""
+        return str(self.arguments["network"]).replace("_", "-")
+
+    @property
+    def example(self) -> str:
+        """A line of Python that uses `model` on `values`, for the card."""
+        return "probabilities = model(values).softmax(-1)  # values as in training, standardised"
 
     def forward(
         self, values: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None

@@ -6,9 +6,8 @@ Shapes: B batch, T steps, C channels, H hidden.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from longreach.model.cells import State
@@ -16,20 +15,18 @@ from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
+from longreach.model.saved import SavedModel
 from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
 
 
-class SequenceClassifier(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="longreach",
-    tags=["time-series", "recurrent"],
-):
+@final
+class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
     """Reads a whole sequence and names its class from the final state.
 
     Every argument is plain, so that `save_pretrained` writes them to config.json beside model.safetensors and
-    `from_pretrained` builds the same model without running anybody's code.
+    `from_pretrained` builds the same model without running anybody's code. `about`, sections of facts by title, goes
+    with it and fills the model card.
 
     Args:
         classes: number of classes.
@@ -53,7 +50,7 @@ class SequenceClassifier(
             reads data.
 
     Raises:
-        ConfigError: sizes or probabilities that make no model.
+        ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
 
     Paper: section 4.1. The head sees the top layer's h after the last step.
     """
@@ -79,7 +76,8 @@ class SequenceClassifier(
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(arguments)
         self.class_names = tuple(class_names)
         self.input_mean = None if input_mean is None else tuple(input_mean)
         self.input_std = None if input_std is None else tuple(input_std)
@@ -140,6 +138,18 @@ class SequenceClassifier(
         if self.input_mean is None or self.input_std is None:
             return values
         return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
+
+    @property
+    def kind(self) -> str:
+        """The network in a few words, for the card."""
+        layers, units = self.arguments["layers"], self.arguments["hidden_size"]
+        return f"{self.arguments['cell']}, {layers} layer{'' if layers == 1 else 's'} of {units} units"
+
+    @property
+    def example(self) -> str:
+        """A line of Python that uses `model` on `values`, for the card."""
+        what = "(1, steps, channels) as measured" if self.encoder.vocabulary is None else "(1, steps) tokens"
+        return f"probabilities = model.stream().push(values)  # {what}"
 
     def stream(self, batch_size: int = 1, *, raw: bool = True) -> Stream:
         """Sequences side by side that are read as they arrive; see `Stream`."""

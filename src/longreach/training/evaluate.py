@@ -5,12 +5,18 @@ Shapes: N samples, B batch.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torchmetrics.functional.classification import multiclass_confusion_matrix, multiclass_f1_score
+from torchmetrics.functional.classification import (
+    multiclass_auroc,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+)
 
 from longreach.baselines.classifier import Classifier
 from longreach.batch import UNLABELLED
@@ -88,6 +94,46 @@ def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         "loss": nn.functional.cross_entropy(logits, labels).item(),
         "f1": multiclass_f1_score(logits, labels, classes, average="macro").item(),
     }
+
+
+def evaluate_fully(classifier: Classifier, dataset: Sequences) -> dict[str, Any]:
+    """All that `full_scores` tells, over the whole data set.
+
+    Raises:
+        DataError: a data set without labels.
+    """
+    return full_scores(predict_logits(classifier, dataset), _labels(dataset))
+
+
+def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+    """What `scores` tells, and what takes longer.
+
+    Args:
+        logits: (N, classes).
+        labels: (N,).
+
+    Returns:
+        accuracy, loss and f1; f1_per_class; auroc, the area under the receiver operating characteristic of each class
+        against all others, the mean over the classes that occur, None where fewer than two do; confusion.
+    """
+    return {
+        **scores(logits, labels),
+        "f1_per_class": multiclass_f1_score(logits, labels, logits.shape[1], average="none").tolist(),
+        "auroc": _auroc(logits, labels),
+        "confusion": confusion(logits, labels),
+    }
+
+
+def _auroc(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
+    there = labels.bincount(minlength=logits.shape[1]) > 0
+    if int(there.sum()) < 2:
+        return None
+    with warnings.catch_warnings():
+        # Classes that do not occur are left out below; their zero would count as the worst of answers.
+        warnings.filterwarnings("ignore", message="No positive samples in targets")
+        # In double precision probabilities near one are still told apart.
+        areas = multiclass_auroc(logits.double().softmax(-1), labels, logits.shape[1], average="none")
+    return areas[there].mean().item()
 
 
 def confusion(logits: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:

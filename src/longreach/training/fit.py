@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 import time
 import warnings
@@ -21,10 +20,11 @@ from longreach.data.sequences import uneven_lengths
 from longreach.errors import ConfigError, Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.process import denormals_as_zero
+from longreach.training.about import about_run
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
 from longreach.training.build import Datasets, build_datasets, build_objective, build_stored
-from longreach.training.evaluate import evaluate
+from longreach.training.evaluate import evaluate_fully
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
@@ -213,19 +213,18 @@ def _finish(
 ) -> dict[str, Any]:
     """Test the last and, where there is one, the best weights; save the ones that the run selects."""
     classifier = objective.classifier.eval()
-    last = evaluate(classifier, data.test)
+    last = evaluate_fully(classifier, data.test)
     results: dict[str, Any] = {"test_last": last}
     if "validation" in config.monitor:
         results |= {"best_validation_accuracy": keeper.best_accuracy, "best_update": keeper.best_update}
         last_weights = {name: value.clone() for name, value in objective.state_dict().items()}
         load_weights(objective, folder.best)
-        results["test_best"] = evaluate(classifier, data.test)
+        results["test_best"] = evaluate_fully(classifier, data.test)
         if config.select == "last":
             objective.load_state_dict(last_weights)
     selected = results["test_best"] if config.select == "best" else last
+    classifier.about = about_run(config, data, selected, keeper.plan.updates)
     classifier.save_pretrained(folder.model)
-    # The hub's writer leaves the weights to their owner alone; a run folder is as readable as the files around it.
-    shutil.copymode(folder.model / "config.json", folder.model / "model.safetensors")
     return {"selected": config.select, "test_accuracy": selected["accuracy"], **results}
 
 

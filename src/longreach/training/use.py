@@ -5,14 +5,11 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from longreach.baselines.classifier import Classifier
 from longreach.config import DataConfig
@@ -22,7 +19,7 @@ from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
 from longreach.training.build import build_test_set, classifier_class
-from longreach.training.evaluate import confusion, predict_logits, scores
+from longreach.training.evaluate import full_scores, predict_logits
 from longreach.training.run_folder import RunFolder
 
 
@@ -31,17 +28,12 @@ def load_classifier(folder: RunFolder) -> Classifier:
 
     Raises:
         RunError: no model there.
+        ModelError: one that cannot be used.
     """
     config = folder.load_config()
     if not (folder.model / "config.json").is_file():
         raise RunError(f"{folder.path}: holds no trained model, so the run is not finished; go on with it by --resume")
-    try:
-        # The hub's loader prints to standard output, where predictions go.
-        with redirect_stdout(io.StringIO()):
-            return classifier_class(config).from_pretrained(folder.model, strict=True).eval()
-    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{folder.model}: the saved model cannot be read ({reason}); train the run again") from None
+    return classifier_class(config).from_pretrained(folder.model)
 
 
 def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
@@ -52,7 +44,7 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
         data: in place of the run's `data.path`, read the same way, its test part.
 
     Returns:
-        accuracy and f1 (fractions), loss (nats), samples, class_names, confusion.
+        What `full_scores` tells, samples and class_names.
 
     Raises:
         RunError: no finished run there.
@@ -68,10 +60,9 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
     labels = _labels_of(dataset, classifier, where)
     logits = predict_logits(classifier, dataset)
     return {
-        **scores(logits, labels),
+        **full_scores(logits, labels),
         "samples": len(dataset),
         "class_names": list(classifier.class_names),
-        "confusion": confusion(logits, labels),
     }
 
 
