@@ -140,6 +140,19 @@ def predict(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; by default the run's own, export/.")] = None,
+    form: Annotated[str, typer.Option("--form", help="onnx, torch (a torch.export program) or both.")] = "both",
+) -> None:
+    """Write the trained classifier for other runtimes, each compared with the model before it is written."""
+    from longreach.training.use_export import export_run
+
+    for exported in export_run(run, out, form):
+        typer.echo(f"{exported.path}: differs from the model by at most {exported.difference:.1e}")
+
+
+@app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe as YAML that `train` takes.")] = None,
 ) -> None:

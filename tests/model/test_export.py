@@ -1,0 +1,161 @@
+"""Exported models compute what the model computes, at every batch and every number of steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from longreach.errors import ConfigError, LongreachError
+from longreach.model import export
+from longreach.model.classifier import SequenceClassifier
+from longreach.model.export import export_onnx, export_step
+from longreach.model.one_step import OneStep
+
+CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+INPUTS: dict[str, dict[str, Any]] = {
+    "plain": {"channels": 3},
+    "linear": {"channels": 2, "embedding_size": 5, "input_mean": [1.0, -2.0], "input_std": [2.0, 0.5]},
+    "lookup": {
+        "channels": 2, "embedding_size": 5, "embedding": "lookup", "input_mean": [30.0, 9.0], "input_std": [70.0, 8.0],
+    },
+    "tokens": {"vocabulary": 11, "embedding_size": 5},
+}  # fmt: skip
+
+
+def make(cell: str, inputs: str, layers: int = 1) -> SequenceClassifier:
+    torch.manual_seed(5)
+    return SequenceClassifier(
+        classes=3, cell=cell, hidden_size=6, layers=layers, head_size=7, class_names=["x", "y", "z"], **INPUTS[inputs]
+    ).eval()
+
+
+def sample(inputs: str, batch: int, steps: int) -> np.ndarray:
+    generator = np.random.default_rng(batch + steps)
+    if inputs == "tokens":
+        return generator.integers(0, 11, (batch, steps))
+    channels = INPUTS[inputs]["channels"]
+    if inputs == "lookup":
+        return generator.integers(0, 256, (batch, steps, channels)).astype(np.float32)
+    return generator.normal(1.0, 2.0, (batch, steps, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_onnx_reads_chunks_as_the_stream_does(cell: str, inputs: str, layers: int, tmp_path: Path) -> None:
+    classifier = make(cell, inputs, layers)
+    done = export_onnx(classifier, tmp_path / "model.onnx")
+    assert 0.0 <= done.difference < 1e-5
+    session = onnxruntime.InferenceSession(done.path)
+    parts = 2 if cell == "lstm" else 1
+    assert [given.name for given in session.get_inputs()] == ["x", "h", "c"][: parts + 1]
+    assert [given.name for given in session.get_outputs()] == ["logits", "h_out", "c_out"][: parts + 1]
+    for batch, sizes in ((1, (1, 1, 40)), (4, (13, 1, 2)), (7, (300,))):
+        stream = classifier.stream(batch)
+        state = [np.zeros((layers, batch, 6), np.float32)] * parts
+        for steps in sizes:
+            chunk = sample(inputs, batch, steps)
+            right = stream.push(chunk)
+            logits, *state = session.run(None, {"x": chunk, **dict(zip(("h", "c"), state, strict=False))})
+            torch.testing.assert_close(torch.from_numpy(logits).softmax(-1), right, rtol=0, atol=1e-5)
+        for found, wanted in zip(state, stream.state, strict=True):
+            torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_step_written_out_is_the_fused_cell(cell: str, inputs: str, layers: int) -> None:
+    classifier = make(cell, inputs, layers).double()
+    step, state = OneStep(classifier), classifier.encoder.initial_state(4)
+    chunk = torch.from_numpy(sample(inputs, 4, 9))
+    chunk = chunk if inputs == "tokens" else chunk.double()
+    for here in range(9):
+        logits, state = step(chunk[:, here], state)
+    right = classifier.read(classifier.standardise(chunk))
+    torch.testing.assert_close(logits, classifier.head(right[0][-1]), rtol=0, atol=1e-12)
+    for found, wanted in zip(state, right, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("cell", "inputs"), [("lstm", "linear"), ("gru", "tokens"), ("rnn_relu", "lookup")])
+def test_the_exported_step_takes_any_batch(cell: str, inputs: str, tmp_path: Path) -> None:
+    classifier = make(cell, inputs, 2)
+    done = export_step(classifier, tmp_path / "step.pt2")
+    assert 0.0 <= done.difference < 1e-5
+    step = torch.export.load(done.path).module()
+    for batch in (1, 2, 9):
+        stream, state = classifier.stream(batch), classifier.encoder.initial_state(batch)
+        chunk = torch.from_numpy(sample(inputs, batch, 5))
+        for here in range(5):
+            logits, state = step(chunk[:, here], state)
+            right = stream.push(chunk[:, here : here + 1])
+        torch.testing.assert_close(logits.softmax(-1), right, rtol=0, atol=1e-5)
+
+
+def test_onnx_carries_the_class_names_and_the_arguments(tmp_path: Path) -> None:
+    classifier = make("gru", "linear")
+    model = onnx.load(export_onnx(classifier, tmp_path / "model.onnx").path)
+    properties = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    assert properties == {"class_names": ["x", "y", "z"], "arguments": classifier.arguments}
+    assert [dimension.dim_param for dimension in model.graph.input[0].type.tensor_type.shape.dim][:2] == [
+        "batch",
+        "steps",
+    ]
+
+
+def test_a_model_in_double_precision_is_written_in_single_and_left_as_it_is(tmp_path: Path) -> None:
+    classifier = make("lstm", "linear").double()
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    assert export_onnx(classifier, tmp_path / "model.onnx").difference < 1e-5
+    for name, value in classifier.state_dict().items():
+        assert value.dtype == torch.float64
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_step])
+def test_what_computes_something_else_is_not_written(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = make("lstm", "plain")
+    read = SequenceClassifier.read
+    wrong = lambda self, values, state=None: tuple(part + 0.5 for part in read(self, values, state))  # noqa: E731
+    monkeypatch.setattr(SequenceClassifier, "read", wrong)
+    with pytest.raises(LongreachError) as error:
+        write(classifier, tmp_path / "file")
+    what = "ONNX" if write is export_onnx else "torch.export"
+    assert str(error.value) == (
+        f"export: {what} differs from the model by 1 at batch 1, 1 steps, expected at most 0.0001; nothing was "
+        "written. Check the model's weights, and the runtime's version"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_step])
+def test_the_unitary_cell_is_refused(write: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        write(make("urnn", "plain"), tmp_path / "file")
+    assert str(error.value) == (
+        "export: expected cell lstm, gru, rnn_tanh, rnn_relu, found urnn, which ONNX has no operator for; use it from "
+        "Python, by model.stream()"
+    )
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ConfigError) as error:
+        export_onnx(make("lstm", "plain"), tmp_path / "model.onnx")
+    assert str(error.value) == "export: needs the package onnxruntime; pip install 'longreach[export]'"
+
+
+def test_the_sizes_compared_are_several(tmp_path: Path) -> None:
+    assert len({batch for batch, _ in export.SIZES}) >= 4
+    assert len({steps for _, steps in export.SIZES}) >= 4
