@@ -225,6 +225,17 @@ def test_every_cell_and_embedding_trains_with_every_loss(model: dict[str, Any], 
     assert all(p.grad.isfinite().all() for p in objective.parameters() if p.grad is not None)
 
 
+def test_layers_and_forget_bias_are_those_of_the_configuration(sources: dict[str, DataConfig]) -> None:
+    config = parse_config(
+        {"model": {"hidden_size": 2, "layers": 3, "forget_bias": 2.5, "initialisation": "glorot"}}, ""
+    )
+    encoder = build_objective(config, build_datasets(sources["idx"]).train).classifier.encoder
+    assert encoder.layers == 3
+    for layer in range(3):
+        # Gates in the order input, forget, cell, output.
+        assert getattr(encoder, f"bias_ih_l{layer}").tolist() == [0, 0, 2.5, 2.5, 0, 0, 0, 0]
+
+
 def test_a_lookup_needs_8_bit_values(sources: dict[str, DataConfig]) -> None:
     train = build_datasets(sources["idx"]).train
     floats = replace(train, values=train.values.astype(np.float32) / 255, standardisation=None)
