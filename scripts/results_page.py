@@ -134,7 +134,7 @@ def page(table: str, folder: Path) -> str:
             *rows(runs),
             "",
             f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `scripts/results_page.py` from the "
-            f"records in `results/{table}/`; missing runs are run by `python scripts/run_table.py {table}`.",
+            f"records in `results/{table}/`; missing runs are run by `longreach reproduce {table}`.",
             "",
         ]
     )

@@ -166,6 +166,54 @@ def recipes(
         typer.echo(find_recipe(name).to_yaml(), nl=False)
 
 
+@app.command()
+def reproduce(
+    what: Annotated[
+        str, typer.Argument(help="table2 to table6, figure3 to figure6, all of these, or a table of our own.")
+    ],
+    scale: Annotated[str, typer.Option(help="small: minutes a run; paper: as the paper says, days.")] = "small",
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of every run, from 0.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side on this machine, one thread each.")] = 1,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Runs by name or pattern. Repeatable.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that holds mnist, cifar10 and so on; by default $LONGREACH_DATA, or data."),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
+    work: Annotated[Path, typer.Option(help="Folder of the runs while they go on.")] = Path("runs/reproduce"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    memory: Annotated[str | None, typer.Option(help="Memory that a run may take, such as 16GB.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster; local starts one on this machine.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Say what is missing and what it will take, and stop.")] = False,
+) -> None:
+    """Run what is missing of the paper's tables and figures; stopped at any moment, the same command goes on."""
+    from longreach.commands import chosen_scale, memory_size
+    from longreach.reproduce.attempt import Settings
+    from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs
+    from longreach.reproduce.records import Results
+    from longreach.reproduce.run import make_plan
+    from longreach.reproduce.run import reproduce as run_missing
+
+    limit = None if memory is None else memory_size(memory)
+    runs = wanted_runs(what, chosen_scale(scale))
+    store = Results(results)
+    plan = make_plan(make_jobs(runs, seeds, only or ["*"], data_folder(data)), store)
+    for line in plan.lines(jobs):
+        typer.echo(line)
+    if list_:
+        for job in plan.missing:
+            typer.echo(f"  {job.folder} {job.title}")
+        return
+    settings = Settings(work.absolute(), device, limit)
+    failed = run_missing(plan, store, settings, jobs, cluster, typer.echo)
+    for job, reason in failed:
+        typer.echo(f"{job.folder} {job.title}: {reason}", err=True)
+    if failed or plan.no_data:
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line: status 0, or 2 with one message where the user can mend it."""
     debug = "--debug" in sys.argv[1:]

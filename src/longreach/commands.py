@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.table import Table
 from longreach.config import RunConfig, load_config
 from longreach.errors import ConfigError
 from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes.paper import Scale
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -52,6 +53,19 @@ def duration(text: str) -> float:
     return seconds
 
 
+def memory_size(text: str) -> int:
+    """`16GB`, `800MB` in bytes.
+
+    Raises:
+        ConfigError: anything else, or nothing above zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(MB|GB)", text.strip())
+    size = int(float(found[1]) * {"MB": 1e6, "GB": 1e9}[found[2]]) if found else 0
+    if size <= 0:
+        raise ConfigError(f"--memory: expected a size above zero such as 800MB or 16GB, found {text!r}")
+    return size
+
+
 def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, resume: bool) -> tuple[RunConfig, Path]:
     """The run that is meant and its folder.
 
@@ -71,6 +85,17 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
     config = load_config(Path(recipe)) if is_file else find_recipe(recipe)
     config = config.with_set(changes)
     return config, out if out is not None else Path("runs") / f"{config.name}-seed{config.seed}"
+
+
+def chosen_scale(text: str) -> Scale:
+    """A scale by its name.
+
+    Raises:
+        ConfigError: another name.
+    """
+    if text not in get_args(Scale):
+        raise ConfigError(f"--scale: expected {' or '.join(get_args(Scale))}, found {text!r}")
+    return cast("Scale", text)
 
 
 def print_recipes() -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from longreach.demo.processes import cores, failure, start, stop
+from longreach.children import cores, failure, start, stop
 from longreach.files import write_json
 
 _MOST_THREADS = 8

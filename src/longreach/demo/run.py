@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from longreach.children import cores
 from longreach.demo.cost import CostSettings, measure_costs
 from longreach.demo.methods import METHODS, configurations, total_updates
-from longreach.demo.processes import cores
 from longreach.demo.trainings import LANES, Training, plan_trainings, records, train_all
 from longreach.demo.watch import Row, Watch
 from longreach.files import write_json

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from longreach.children import receive_task
 from longreach.config import parse_config
-from longreach.demo.processes import receive_task
 from longreach.errors import LongreachError
 
 

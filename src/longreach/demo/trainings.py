@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longreach.children import cores, failure, start, stop
 from longreach.config import RunConfig
 from longreach.demo.methods import DEAREST_FIRST, METHODS, Method, total_updates
-from longreach.demo.processes import cores, failure, start, stop
 from longreach.demo.watch import Watch
 from longreach.errors import RunError
 from longreach.training.run_folder import RunFolder

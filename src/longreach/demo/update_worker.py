@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from longreach.demo.processes import receive_task
+from longreach.children import receive_task
 from longreach.memory import forget_peak, peak_resident_mb, resident_mb
 
 _PROBE_STEPS = 1_024

@@ -75,6 +75,7 @@ def _segments(task: Task, truncation: int | None, changed: dict[str, Any]) -> di
         "truncation": truncation,
         "sampling_updates": task.sampling_updates,
         "decoder_embedding_size": task.model.embedding_size,
+        "head_size": task.decoder_head,
         "drop_connect": task.decoder_drop_connect,
         **changed,
     }

@@ -54,7 +54,7 @@ def methods(task: Task, urnn_size: int) -> Methods:
 
 
 ON_MNIST, ON_PMNIST, ON_CIFAR10 = (methods(task, 512) for task in (MNIST, PMNIST, CIFAR10))
-ON_MNIST14, ON_PMNIST14, ON_CIFAR16 = (methods(task, 128) for task in (MNIST14, PMNIST14, CIFAR16))
+ON_MNIST14, ON_PMNIST14, ON_CIFAR16 = (methods(task, 64) for task in (MNIST14, PMNIST14, CIFAR16))
 
 _PRINTED = (
     ("iRNN", ""),

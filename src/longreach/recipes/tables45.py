@@ -71,7 +71,7 @@ TABLE5 = PaperTable(
             "r-LSTM 20x15",
             "2 layers of 512",
             r_large(DBPEDIA, 20, 15, 2, 512),
-            r_large(WORDNET14, 20, 5, 2, 128),
+            r_large(WORDNET14, 20, 5, 2, 96),
         ),
     ),
     _STAND_IN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from longreach.demo.processes import failure, start, stop
+from longreach.children import failure, start, stop
 
 CHILD = """
 import os, sys, time
-from longreach.demo.processes import receive_task
+from longreach.children import receive_task
 task = receive_task()
 print(task["word"], os.environ["OMP_NUM_THREADS"], flush=True)
 if task.get("fail"):
@@ -26,7 +27,7 @@ time.sleep(60)
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "a_child.py").write_text(CHILD)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     return "a_child"
 
 
@@ -70,7 +71,7 @@ def test_a_child_ends_when_its_parent_is_killed(child: str, tmp_path: Path) -> N
     parent = f"""
 import os, signal
 from pathlib import Path
-from longreach.demo.processes import start
+from longreach.children import start
 process = start({child!r}, {{"word": "x"}}, log=Path({str(log)!r}), threads=1)
 while not Path({str(log)!r}).read_text():
     pass

@@ -1,0 +1,126 @@
+"""One job from its start to what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from longreach.children import failure, start, stop
+from longreach.reproduce.jobs import Job
+from longreach.reproduce.worker import BUSY, OUT_OF_MEMORY
+from longreach.training.record import environment
+from longreach.training.run_folder import RunFolder
+
+State = Literal["done", "infeasible", "failed"]
+
+_KILLED = -9
+"""How the system ends a process when memory runs out."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How jobs are run.
+
+    Args:
+        work: folder of the runs while they go on; one that was broken off is taken up from here.
+        device: "auto", "cpu" or "cuda".
+        memory: bytes that a run may take, as on a machine that has no more; None: what there is.
+    """
+
+    work: Path
+    device: str = "cpu"
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Args:
+        state: "done", "infeasible" (a record either way) or "failed".
+        record: of a run that is done or infeasible.
+        reason: why it failed.
+    """
+
+    state: State
+    record: dict[str, Any] | None = None
+    reason: str = ""
+
+
+class Attempt:
+    """A job in a child process, watched by asking it.
+
+    Args:
+        job: what to run.
+        settings: how.
+    """
+
+    def __init__(self, job: Job, settings: Settings) -> None:
+        self.job, self.settings = job, settings
+        self._folder = settings.work / job.folder / job.title
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._log = self._folder.parent / f"{job.title}.log"
+        self._probing = False
+        self._process = self._start()
+
+    def poll(self) -> Outcome | None:
+        """What became of it; None while it goes on."""
+        status = self._process.poll()
+        if status is None:
+            return None
+        self.stop()
+        if status == 0 and not self._probing:
+            return Outcome("done", RunFolder(self._folder).load_record())
+        if status == BUSY:
+            return Outcome("failed", reason=f"another process runs it already; its folder is {self._folder}")
+        if status in (OUT_OF_MEMORY, _KILLED):
+            if self._probing:
+                return Outcome("infeasible", self._infeasible())
+            self._probing = True
+            self._process = self._start()
+            return None
+        if self._probing and status == 0:
+            size = self.job.config.batch_size
+            return Outcome(
+                "failed",
+                reason=f"a batch of {size} does not fit into memory, one of a single sequence does; "
+                "give it more memory, or set batch_size lower or recompute_every",
+            )
+        return Outcome("failed", reason=str(failure(self.job.title, status, self._log)))
+
+    def stop(self) -> None:
+        """End the process if it still runs."""
+        stop([self._process])
+
+    def clear(self) -> None:
+        """Take away what lay there while it ran; for when its record is kept."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for path in (self._log, self._folder.parent / f"{self.job.title}.lock"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Other runs still lie there.
+            self._folder.parent.rmdir()
+
+    def _start(self) -> subprocess.Popen[str]:
+        task = {
+            "config": self.job.config.model_dump(mode="json"),
+            "folder": str(self._folder),
+            "device": self.settings.device,
+            "memory": self.settings.memory,
+            "probe": self._probing,
+        }
+        return start("longreach.reproduce.worker", task, log=self._log, threads=1)
+
+    def _infeasible(self) -> dict[str, Any]:
+        config = self.job.config
+        return {
+            "name": config.name,
+            "seed": config.seed,
+            "infeasible": True,
+            "memory_limit_mb": None if self.settings.memory is None else self.settings.memory / 1e6,
+            "environment": environment(),
+            "config": config.model_dump(mode="json"),
+        }

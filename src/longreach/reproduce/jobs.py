@@ -1,0 +1,144 @@
+"""Which runs a table needs, and which of them are missing."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longreach.config import RunConfig, parse_config
+from longreach.errors import ConfigError
+from longreach.recipes.ablation import mnist14_ablation
+from longreach.recipes.long_memory import mnist784, noise
+from longreach.recipes.paper import PaperTable, Scale
+from longreach.recipes.tables import TABLES, home_of
+from longreach.reproduce.records import Results
+
+OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
+    ("mnist14-ablation", mnist14_ablation),
+    ("mnist784", mnist784),
+    ("noise", noise),
+)
+"""Tables of our own, each with every run that it has; the name is that of its folder."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one seed.
+
+    Args:
+        folder: of its record, within the results.
+        config: the run, its seed set.
+    """
+
+    folder: str
+    config: RunConfig
+
+    @property
+    def title(self) -> str:
+        """For messages, and for the run's folder while it goes on."""
+        return f"{self.config.name}-seed{self.config.seed}"
+
+
+def folder_of(table: PaperTable, scale: Scale) -> str:
+    """Where a table's records lie within the results."""
+    return f"{table.name}-{scale}"
+
+
+def wanted_runs(what: str, scale: Scale) -> list[tuple[str, RunConfig]]:
+    """Folder and run of everything that a table or figure shows.
+
+    Args:
+        what: a table's name, a table of our own, or "all" for all of the paper.
+        scale: for the paper's tables and figures.
+
+    Raises:
+        ConfigError: there is no such table.
+    """
+    for name, runs in OWN_TABLES:
+        if what == name:
+            return [(name, run) for run in runs()]
+    tables = [table for table in TABLES if what in ("all", table.name)]
+    if not tables:
+        there = ", ".join([*(table.name for table in TABLES), *(name for name, _ in OWN_TABLES)])
+        raise ConfigError(f"reproduce: no table or figure {what!r}; there are all, {there}")
+    recipes = dict.fromkeys(recipe for table in tables for recipe in table.recipes(scale))
+    return [(folder_of(home_of(recipe, scale), scale), recipe()) for recipe in recipes]
+
+
+def make_jobs(
+    runs: Iterable[tuple[str, RunConfig]], seeds: int, only: Sequence[str] = ("*",), data: Path | None = None
+) -> list[Job]:
+    """Every run with every seed; all runs with the first seed, then all with the second, and so on.
+
+    Args:
+        runs: folders and runs.
+        seeds: how many, from 0.
+        only: names or patterns of the runs that are meant.
+        data: the folder that holds the data sets by name; None: each where its recipe says.
+
+    Raises:
+        ConfigError: a pattern that names no run.
+    """
+    held = list(runs)
+    for pattern in only:
+        if not any(fnmatch.fnmatch(run.name, pattern) for _, run in held):
+            raise ConfigError(f"--only {pattern}: names none of these runs: {', '.join(run.name for _, run in held)}")
+    chosen = [(folder, run) for folder, run in held if any(fnmatch.fnmatch(run.name, one) for one in only)]
+    return [
+        Job(folder, _at(run, data).model_copy(update={"seed": seed})) for seed in range(seeds) for folder, run in chosen
+    ]
+
+
+def missing_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
+    """Those of which there is no record yet."""
+    return [job for job in jobs if not results.has(job.folder, job.config.name, job.config.seed)]
+
+
+def without_data(jobs: Iterable[Job]) -> list[Job]:
+    """Those whose data are named by a path of which there is nothing."""
+    return [job for job in jobs if (path := job.config.data.path) is not None and not Path(path).expanduser().exists()]
+
+
+def outdated_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
+    """Those whose record is of another configuration than they are today, where the data lie aside."""
+    return [
+        job
+        for job in jobs
+        for record in results.of(job.folder, job.config.name)
+        if record["seed"] == job.config.seed
+        and _settings(record["config"]) != _settings(job.config.model_dump(mode="json"))
+    ]
+
+
+def _settings(tree: dict[str, Any]) -> dict[str, Any] | None:
+    """A configuration without what a machine adds to it; keys that came later at their defaults."""
+    try:
+        config = parse_config(tree, "record")
+    except ConfigError:
+        return None
+    settings = config.model_dump(mode="json")
+    settings["data"].pop("path")
+    settings.pop("budget_scale")
+    if config.budget is not None:  # Shrunk to fit it.
+        settings.pop("phases")
+        settings.pop("auxiliary")
+    return settings
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """Where the data sets lie: as given, or else in $LONGREACH_DATA."""
+    if given is not None:
+        return given
+    named = os.environ.get("LONGREACH_DATA")
+    return Path(named) if named else None
+
+
+def _at(run: RunConfig, data: Path | None) -> RunConfig:
+    if data is None or run.data.path is None:
+        return run
+    place = (data / Path(run.data.path).name).absolute()
+    return run.model_copy(update={"data": run.data.model_copy(update={"path": str(place)})})

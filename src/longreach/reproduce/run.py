@@ -1,0 +1,154 @@
+"""`longreach reproduce`: plan what is missing, say what it will take, run it, keep the records."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longreach.config import RunConfig
+from longreach.recipes.duration import expected_seconds
+from longreach.reproduce.attempt import Outcome, Settings
+from longreach.reproduce.cluster import run_on_cluster
+from longreach.reproduce.jobs import Job, missing_jobs, outdated_jobs, without_data
+from longreach.reproduce.local import run_locally
+from longreach.reproduce.records import Results, trained
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a reproduction will do.
+
+    Args:
+        missing: the jobs to run.
+        done: how many of those asked for have a record.
+        no_data: jobs whose data are not there.
+        seconds: of all missing jobs one after the other, on one core; those of unknown length not counted.
+        unknown: jobs of unknown length.
+        outdated: jobs whose record is of another configuration than today's.
+    """
+
+    missing: list[Job]
+    done: int
+    no_data: list[Job]
+    seconds: float
+    unknown: int
+    outdated: list[Job]
+
+    def lines(self, side_by_side: int) -> list[str]:
+        """The plan in words."""
+        said = [
+            f"{len(self.missing) + self.done + len(self.no_data)} runs, {self.done} done, {len(self.missing)} to run"
+        ]
+        if self.missing:
+            most = f"{spoken(self.seconds)} of one core"
+            if side_by_side > 1:
+                most += f", about {spoken(self.seconds / side_by_side)} with {side_by_side} side by side"
+            unknown = f", and {self.unknown} runs of unknown length" if self.unknown else ""
+            said.append(f"about {most}{unknown}")
+        for path in sorted({str(job.config.data.path) for job in self.no_data}):
+            count = sum(job.config.data.path == path for job in self.no_data)
+            said.append(f"{count} runs left out: no data at {path}; put them there, or give their folder with --data")
+        if self.outdated:
+            names = sorted({job.config.name for job in self.outdated})
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            said.append(
+                f"{len(self.outdated)} records are of other settings than today's: {shown}; "
+                "remove them to run these anew"
+            )
+        return said
+
+
+def make_plan(jobs: Sequence[Job], results: Results) -> Plan:
+    """What is missing of these jobs, and what it will take."""
+    missing = missing_jobs(jobs, results)
+    no_data = without_data(missing)
+    runnable = [job for job in missing if job not in no_data]
+    known = [seconds_of(job.folder, job.config, results) for job in runnable]
+    return Plan(
+        runnable,
+        len(jobs) - len(missing),
+        no_data,
+        sum(seconds for seconds in known if seconds is not None),
+        known.count(None),
+        outdated_jobs(jobs, results),
+    )
+
+
+def seconds_of(folder: str, config: RunConfig, results: Results) -> float | None:
+    """How long a run takes: as its records say, or else by counting; None where neither tells."""
+    records = trained(results.of(folder, config.name))
+    if records:
+        return statistics.median(record["seconds"] for record in records)
+    return expected_seconds(config)
+
+
+@dataclass
+class Keeper:
+    """Keeps the record of each job that ends, and says so.
+
+    Args:
+        results: where.
+        total: jobs in all.
+        say: prints a line.
+    """
+
+    results: Results
+    total: int
+    say: Say
+    failed: list[tuple[Job, str]] = field(default_factory=list)
+    ended: int = 0
+
+    def __call__(self, job: Job, outcome: Outcome, seconds: float) -> None:
+        """Take note of one."""
+        self.ended += 1
+        if outcome.record is None:
+            self.failed.append((job, outcome.reason))
+            said = "FAILED"
+        else:
+            self.results.save(job.folder, job.config.name, job.config.seed, outcome.record)
+            said = outcome.state
+            if outcome.state == "done":
+                said = f"test accuracy {outcome.record['test_accuracy']:.4f}"
+        self.say(f"[{self.ended}/{self.total}] {job.folder} {job.title}: {said}, {spoken(seconds)}")
+
+
+def reproduce(
+    plan: Plan, results: Results, settings: Settings, side_by_side: int, cluster: str | None, say: Say
+) -> list[tuple[Job, str]]:
+    """Run what is missing.
+
+    Args:
+        plan: from `make_plan`.
+        results: where records go.
+        settings: how jobs are run.
+        side_by_side: processes at a time, on this machine.
+        cluster: address of a Ray cluster; None: on this machine.
+        say: prints a line.
+
+    Returns:
+        The jobs that failed, each with its reason.
+    """
+    keeper = Keeper(results, len(plan.missing), say)
+    if cluster is None:
+        run_locally(plan.missing, settings, side_by_side, keeper)
+    else:
+        run_on_cluster(plan.missing, settings, cluster, keeper)
+    return keeper.failed
+
+
+def spoken(seconds: float) -> str:
+    """A time for reading: 48 s, 3 min, 1.5 h, 12 days."""
+    for size, unit in ((86_400.0, "days"), (3_600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size or (unit != "days" and seconds >= size):
+            amount = seconds / size
+            return f"{amount:.0f} {unit}" if amount >= 10 or unit == "min" else f"{amount:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def default_work() -> Path:
+    """Where runs lie while they go on."""
+    return Path("runs") / "reproduce"

@@ -1,0 +1,107 @@
+"""One run in a process of its own: `python -m longreach.reproduce.worker`.
+
+Task: {"config": a RunConfig as plain data, "folder": its run folder, "device": as for `fit`, "memory": bytes or null,
+"probe": whether to try one update with a single sequence instead of training}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from longreach.children import receive_task
+from longreach.config import RunConfig, parse_config
+from longreach.errors import LongreachError
+
+OUT_OF_MEMORY = 77
+"""Status of a process that met the end of its memory and lived to tell."""
+
+BUSY = 78
+"""Status where another process holds the same run."""
+
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
+
+
+def main() -> int:
+    """Train, or probe; status 2 where the user can mend what went wrong."""
+    task = receive_task()
+    config, folder = parse_config(task["config"], "reproduce"), Path(task["folder"])
+    if task["memory"] is not None:
+        # Private memory, not address space: PyTorch maps far more of that than it ever touches.
+        resource.setrlimit(resource.RLIMIT_DATA, (task["memory"], task["memory"]))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return BUSY
+        return _work(task, config, folder)
+
+
+def _work(task: dict[str, Any], config: RunConfig, folder: Path) -> int:
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        if task["probe"]:
+            probe(config, task["device"])
+        else:
+            _train(config, folder, task["device"])
+    except LongreachError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(error, file=sys.stderr)
+        return OUT_OF_MEMORY
+    return 0
+
+
+def _train(config: RunConfig, folder: Path, device: str) -> None:
+    from longreach.training.fit import fit
+
+    resume = (folder / "config.yaml").is_file()
+    if not resume and folder.is_dir():
+        # Ended between making the folder and writing what is run in it: there is nothing to go on from.
+        with contextlib.suppress(OSError):
+            (folder / "checkpoints").rmdir()
+    fit(config, folder, resume=resume, progress=False, device=device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory is at its end, the processor's or the device's."""
+    import torch
+
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in _SIGNS)
+
+
+def probe(config: RunConfig, device: str) -> None:
+    """One update of every phase with a single sequence, the longest.
+
+    Paper: section 4.2.2, "report infeasible whenever a mini-batch of one training example can no longer fit into
+    memory".
+    """
+    import numpy as np
+    import torch
+
+    from longreach.training.build import build_datasets, build_objective, build_optimiser
+
+    data = build_datasets(config.data)
+    place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    objective = build_objective(config, data.train).to(place)
+    optimiser = build_optimiser(config, objective.parameters())
+    batch = data.train.batch(np.array([int(data.train.lengths.argmax())])).to(torch.device(place))
+    for update, phase in enumerate(config.phases):
+        losses = objective(batch, update, supervised=phase.supervised, auxiliary=phase.auxiliary)
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""What is wanted, what is missing, what it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from longreach.config import RunConfig
+from longreach.errors import ConfigError, RunError
+from longreach.recipes import PAPER_RECIPES, SMALL_RECIPES, find_recipe, recipe_name
+from longreach.recipes.duration import expected_seconds
+from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs
+from longreach.reproduce.records import Results
+from longreach.reproduce.run import make_plan, spoken
+
+Tiny = Callable[..., RunConfig]
+
+
+def test_every_recipe_is_wanted_once() -> None:
+    for scale, recipes in (("paper", PAPER_RECIPES), ("small", SMALL_RECIPES)):
+        runs = wanted_runs("all", scale)  # type: ignore[arg-type]
+        assert [run.name for _, run in runs] == [recipe_name(recipe) for recipe in recipes]
+        assert {folder.rpartition("-")[2] for folder, _ in runs} == {scale}
+
+
+def test_a_figure_shares_the_records_of_a_table() -> None:
+    folders = {run.name: folder for folder, run in wanted_runs("figure5", "small")}
+    assert folders == {
+        "small-mnist14-r": "table2-small",
+        "small-mnist14-p": "table2-small",
+        "small-mnist14-lstm-full": "table2-small",
+    }
+
+
+def test_tables_of_our_own() -> None:
+    runs = wanted_runs("mnist14-ablation", "small")
+    assert {folder for folder, _ in runs} == {"mnist14-ablation"}
+    assert "recall" in {run.name for _, run in runs}
+    with pytest.raises(
+        ConfigError, match=r"^reproduce: no table or figure 'table9'; there are all, table2, .*, noise$"
+    ):
+        wanted_runs("table9", "small")
+
+
+def test_jobs(tiny_run: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [("t", tiny_run("a-1")), ("t", tiny_run("a-2")), ("u", tiny_run("b"))]
+    jobs = make_jobs(runs, seeds=2)
+    assert [(job.folder, job.title) for job in jobs] == [
+        ("t", "a-1-seed0"),
+        ("t", "a-2-seed0"),
+        ("u", "b-seed0"),
+        ("t", "a-1-seed1"),
+        ("t", "a-2-seed1"),
+        ("u", "b-seed1"),
+    ]
+    assert [job.config.seed for job in jobs] == [0, 0, 0, 1, 1, 1]
+    assert [job.title for job in make_jobs(runs, 1, ["b", "a-?"])] == ["a-1-seed0", "a-2-seed0", "b-seed0"]
+    with pytest.raises(ConfigError, match=r"^--only c\*: names none of these runs: a-1, a-2, b$"):
+        make_jobs(runs, 1, ["a-1", "c*"])
+    recipe = [("t", find_recipe("small-wordnet14-lstm-full")), ("t", tiny_run("a"))]
+    assert [job.config.data.path for job in make_jobs(recipe, 1)] == ["data/wordnet14", None]
+    assert make_jobs(recipe, 1, data=tmp_path)[0].config.data.path == str(tmp_path / "wordnet14")
+    monkeypatch.setenv("LONGREACH_DATA", "/there")
+    assert data_folder(None) == Path("/there")
+    assert data_folder(tmp_path) == tmp_path
+    monkeypatch.delenv("LONGREACH_DATA")
+    assert data_folder(None) is None
+
+
+def record_of(run: RunConfig, **changed: object) -> dict[str, object]:
+    return {
+        "name": run.name,
+        "seed": run.seed,
+        "seconds": 10.0,
+        "config": run.model_dump(mode="json"),
+        **changed,
+    }
+
+
+def test_a_plan(tiny_run: Tiny, results: Results) -> None:
+    without_data = find_recipe("small-cifar16-r")
+    runs = [("t", tiny_run("a")), ("t", tiny_run("b")), ("t", without_data)]
+    jobs = make_jobs(runs, seeds=2)
+    results.save("t", "a", 0, record_of(jobs[0].config, seconds=7_200.0))
+    plan = make_plan(jobs, results)
+    assert [job.title for job in plan.missing] == ["b-seed0", "a-seed1", "b-seed1"]
+    assert [job.title for job in plan.no_data] == ["small-cifar16-r-seed0", "small-cifar16-r-seed1"]
+    # What was run before tells how long it takes; the rest is counted.
+    counted = expected_seconds(tiny_run("b"))
+    assert counted is not None
+    assert plan.seconds == 7_200.0 + 2 * counted
+    assert plan.lines(2) == [
+        "6 runs, 1 done, 3 to run",
+        "about 2.0 h of one core, about 1.0 h with 2 side by side",
+        "2 runs left out: no data at data/cifar10; put them there, or give their folder with --data",
+    ]
+
+
+def test_records_of_other_settings_are_named(tiny_run: Tiny, results: Results) -> None:
+    jobs = make_jobs([("t", tiny_run("a")), ("t", tiny_run("b")), ("t", tiny_run("c"))], seeds=1)
+    older = jobs[0].config.model_dump(mode="json")
+    older["data"].pop("noise")  # A key that came later, at its default.
+    older["data"]["path"] = None
+    results.save("t", "a", 0, record_of(jobs[0].config, config=older))
+    results.save("t", "b", 0, record_of(tiny_run("b", updates=9)))
+    gone = jobs[2].config.model_dump(mode="json") | {"gone": 1}
+    results.save("t", "c", 0, record_of(jobs[2].config, config=gone))
+    plan = make_plan(jobs, results)
+    assert [job.title for job in plan.outdated] == ["b-seed0", "c-seed0"]
+    assert plan.lines(1) == [
+        "3 runs, 3 done, 0 to run",
+        "2 records are of other settings than today's: b, c; remove them to run these anew",
+    ]
+
+
+def test_a_budget_shrinks_phases_without_making_a_record_outdated(tiny_run: Tiny, results: Results) -> None:
+    (job,) = make_jobs([("t", tiny_run("a", updates=1_000, budget=5.0))], seeds=1)
+    shrunk = job.config.model_copy(update={"phases": tiny_run("a", updates=3).phases, "budget_scale": 0.003})
+    results.save("t", "a", 0, record_of(shrunk))
+    assert make_plan([job], results).outdated == []
+
+
+def test_a_broken_record_is_named(results: Results) -> None:
+    place = results.place("t", "a", 0)
+    place.parent.mkdir(parents=True)
+    place.write_text("{")
+    with pytest.raises(RunError, match=rf"^{re.escape(str(place))}: expected the record of a run, found no JSON"):
+        results.of("t", "a")
+    place.write_text("[]")
+    with pytest.raises(RunError, match=r"found something else; run it again$"):
+        results.of("t", "a")
+
+
+def test_seeds_come_in_order(tiny_run: Tiny, results: Results) -> None:
+    for seed in (10, 2, 0):
+        results.save("t", "a", seed, record_of(tiny_run("a", seed=seed)))
+    assert [record["seed"] for record in results.of("t", "a")] == [0, 2, 10]
+    assert list(results.names("t")) == ["a"]
+
+
+def test_times_for_reading() -> None:
+    assert [spoken(s) for s in (0.4, 48, 60, 300, 3_600, 5_400, 100_000, 200_000, 2e6)] == [
+        "0 s",
+        "48 s",
+        "1 min",
+        "5 min",
+        "1.0 h",
+        "1.5 h",
+        "28 h",
+        "2.3 days",
+        "23 days",
+    ]
+
+
+def test_every_expected_time_of_the_small_scale_is_short() -> None:
+    """About ten minutes a run on one core, and most of them less."""
+    times = [seconds for recipe in SMALL_RECIPES if (seconds := expected_seconds(recipe())) is not None]
+    assert max(times) < 720
+    assert len(times) > 60

@@ -1,0 +1,171 @@
+"""Runs in processes of their own: kept, taken up again, reported when they fail, infeasible where memory is short."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from longreach.config import DataConfig, ModelConfig, RunConfig
+from longreach.reproduce.attempt import Settings
+from longreach.reproduce.jobs import Job
+from longreach.reproduce.records import Results, infeasible
+from longreach.reproduce.run import make_plan, reproduce
+from longreach.training.fit import fit
+
+Tiny = Callable[..., RunConfig]
+
+
+def job(run: RunConfig, seed: int = 0) -> Job:
+    return Job("table", run.model_copy(update={"seed": seed}))
+
+
+def run(jobs: list, results: Results, settings: Settings, side_by_side: int = 2) -> tuple[list, list[str]]:
+    said: list[str] = []
+    failed = reproduce(make_plan(jobs, results), results, settings, side_by_side, None, said.append)
+    return failed, said
+
+
+def test_jobs_side_by_side_one_of_which_fails(
+    tiny_run: Tiny, results: Results, settings: Settings, tmp_path: Path
+) -> None:
+    broken = tmp_path / "mnist"
+    broken.mkdir()
+    jobs = [
+        job(tiny_run("good"), seed=0),
+        job(tiny_run("bad", data=DataConfig(source="idx", path=str(broken), validation=0))),
+        job(tiny_run("good"), seed=1),
+    ]
+    failed, said = run(jobs, results, settings)
+    assert [record["seed"] for record in results.of("table", "good")] == [0, 1]
+    assert results.of("table", "bad") == []
+    ((bad, reason),) = failed
+    assert bad.title == "bad-seed0"
+    assert f"bad-seed0 failed with status 2; all it wrote is in {settings.work}/table/bad-seed0.log" in reason
+    assert f"{broken}: expected one of train-images-idx3-ubyte" in reason
+    assert any(line.startswith("[") and "good-seed1: test accuracy 0." in line for line in said)
+    assert any("bad-seed0: FAILED" in line for line in said)
+    # What is kept is cleared away; what failed is left to be looked at.
+    assert sorted(path.name for path in (settings.work / "table").iterdir()) == ["bad-seed0.lock", "bad-seed0.log"]
+    # Nothing is run twice.
+    assert make_plan([jobs[0], jobs[2]], results).missing == []
+
+
+_REPRODUCE = """
+import sys
+from pathlib import Path
+from longreach.config import load_config
+from longreach.reproduce.attempt import Settings
+from longreach.reproduce.jobs import Job
+from longreach.reproduce.jobs import Job
+from longreach.reproduce.records import Results
+from longreach.reproduce.run import make_plan, reproduce
+from longreach.training.fit import fit
+
+results = Results(Path(sys.argv[1]))
+jobs = [Job("table", load_config(Path(sys.argv[3])))]
+failed = reproduce(make_plan(jobs, results), results, Settings(Path(sys.argv[2])), 1, None, print)
+sys.exit(len(failed))
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_mid_run_and_taken_up_again(
+    tiny_run: Tiny, results: Results, settings: Settings, tmp_path: Path
+) -> None:
+    """The very record of a run that nobody disturbed."""
+    config = tiny_run("long", updates=400, checkpoint_every=20, evaluate_every=100, monitor=("test",))
+    (tmp_path / "long.yaml").write_text(config.to_yaml())
+    command = [sys.executable, "-c", _REPRODUCE, results.path, settings.work, tmp_path / "long.yaml"]
+    parent = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    checkpoint = settings.work / "table" / "long-seed0" / "checkpoints" / "last.ckpt"
+    wait_for(checkpoint.is_file)
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert children
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    psutil.wait_procs(children, timeout=20)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert results.of("table", "long") == []
+    failed, _ = run([job(config)], results, settings)
+    assert failed == []
+    (record,) = results.of("table", "long")
+    assert record["updates"] == 400
+    assert len(record["resumed_at_updates"]) == 1
+    assert record["resumed_at_updates"][0] >= 20
+    other = fit(config, tmp_path / "undisturbed", progress=False, device="cpu")
+    assert record["curves"] == other["curves"]
+    assert record["test_last"] == other["test_last"]
+
+
+def test_a_run_that_another_process_holds_is_left_to_it(tiny_run: Tiny, results: Results, settings: Settings) -> None:
+    import fcntl
+
+    folder = settings.work / "table"
+    folder.mkdir(parents=True)
+    with (folder / "held-seed0.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        failed, _ = run([job(tiny_run("held"))], results, settings)
+    ((_, reason),) = failed
+    assert reason == f"another process runs it already; its folder is {folder}/held-seed0"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on private memory is Linux's")
+def test_too_little_memory(tiny_run: Tiny, results: Results, tmp_path: Path) -> None:
+    """Where not even a single sequence fits, that is the result; where one does, it is a failure with a remedy."""
+    wide = ModelConfig(hidden_size=256, embedding_size=4, head_size=8)
+    long = DataConfig(train_samples=64, validation=0, resize=280)
+    jobs = [
+        job(tiny_run("never", truncation=None, model=wide, data=long)),
+        job(
+            tiny_run(
+                "smaller", truncation=None, model=wide, batch_size=64, data=DataConfig(train_samples=64, validation=0)
+            )
+        ),
+    ]
+    # PyTorch and the data take about 400 MB of it.
+    failed, said = run(jobs, results, Settings(tmp_path / "work", memory=580_000_000))
+    (record,) = results.of("table", "never")
+    assert infeasible(record)
+    assert record["memory_limit_mb"] == 580.0
+    assert json.loads(json.dumps(record))["config"]["name"] == "never"
+    assert any("never-seed0: infeasible" in line for line in said)
+    ((smaller, reason),) = failed
+    assert smaller.title == "smaller-seed0"
+    assert reason == (
+        "a batch of 64 does not fit into memory, one of a single sequence does; give it more memory, or set batch_size "
+        "lower or recompute_every"
+    )
+    assert make_plan(jobs, results).done == 1
+
+
+def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < patience, "nothing came"
+        time.sleep(0.05)
+
+
+def test_nothing_is_left_running(tiny_run: Tiny, settings: Settings) -> None:
+    """An error in the reporting of one job ends the others' processes."""
+    from longreach.reproduce.local import run_locally
+
+    def refuse(*_: object) -> None:
+        raise OSError("no room")
+
+    before = set(psutil.Process(os.getpid()).children(recursive=True))
+    jobs = [job(tiny_run("short")), job(tiny_run("long", updates=100_000))]
+    with pytest.raises(OSError, match="no room"):
+        run_locally(jobs, settings, 2, refuse)
+    assert set(psutil.Process(os.getpid()).children(recursive=True)) <= before
+    # The run whose record could not be kept is still there.
+    assert (settings.work / "table" / "short-seed0" / "record.json").is_file()
