@@ -1,0 +1,98 @@
+"""Checkpoints that are whole or not there, and that tell when they are broken.
+
+A checkpoint is PyTorch's file with its SHA-256 behind it, 64 hexadecimal digits; `torch.load` reads it as any other.
+The one before the newest is kept, so that a broken newest one costs no more than what lies between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from longreach.errors import RunError
+from longreach.files import replace_file
+
+_DIGITS = 64
+
+
+def write_checkpoint(path: Path, write: Callable[[Path], None], previous: Path | None = None) -> None:
+    """Replace a checkpoint as a whole.
+
+    Args:
+        path: its place.
+        write: fills the file that it is given.
+        previous: where the checkpoint that is there now is kept; at no moment is there none.
+    """
+
+    def sealed(aside: Path) -> None:
+        write(aside)
+        with aside.open("r+b") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0, os.SEEK_END)
+            file.write(digest.encode())
+
+    if previous is not None and path.is_file():
+        aside = previous.with_name(f".{previous.name}.{os.getpid()}")
+        aside.unlink(missing_ok=True)
+        os.link(path, aside)
+        aside.replace(previous)
+    replace_file(path, sealed)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content on the CPU; reads tensors and plain values alone and runs no code.
+
+    Raises:
+        RunError: no such file, or one that is not as it was written; the message says how it is broken.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: the checkpoint cannot be read ({error.strerror})") from None
+    body, seal = content[:-_DIGITS], content[-_DIGITS:]
+    if hashlib.sha256(body).hexdigest().encode() != seal:
+        raise RunError(f"{path}: the checkpoint is not as it was written (its checksum does not match)")
+    try:
+        return torch.load(BytesIO(body), map_location="cpu", weights_only=True)
+    except (EOFError, RuntimeError, UnpicklingError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: the checkpoint cannot be read ({type(error).__name__})") from None
+
+
+def newest_whole(candidates: list[Path], say: Callable[[str], None]) -> Path | None:
+    """The first checkpoint that is whole; what is broken is said aloud.
+
+    Args:
+        candidates: newest first; those that are missing are passed over.
+        say: shows a line.
+
+    Returns:
+        None where none of them is there.
+
+    Raises:
+        RunError: there are some, and all of them are broken.
+    """
+    broken: list[str] = []
+    for path in candidates:
+        if not path.is_file():
+            continue
+        try:
+            read_checkpoint(path)
+        except RunError as error:
+            broken.append(str(error))
+            continue
+        if broken:
+            say(f"{'; '.join(broken)}; going on from {path.name}, the one before")
+        return path
+    if broken:
+        raise RunError(
+            f"{'; '.join(broken)}; put a whole one in its place, or remove {'it' if len(broken) == 1 else 'them'} to "
+            "train from the start"
+        )
+    return None
