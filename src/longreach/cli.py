@@ -57,6 +57,9 @@ def train(
     budget: Annotated[
         str | None, typer.Option(help="Time that training may take, such as 1h or 90s; schedules shrink in proportion.")
     ] = None,
+    on_nan: Annotated[
+        str | None, typer.Option(help="stop, or skip updates whose loss or gradient is NaN or infinite.")
+    ] = None,
     device: _Device = "auto",
     quiet: _Quiet = False,
 ) -> None:
@@ -68,6 +71,8 @@ def train(
         changes["seed"] = seed
     if budget is not None:
         changes["budget"] = duration(budget)
+    if on_nan is not None:
+        changes["on_nan"] = on_nan
     config, folder = resolve_run(recipe, changes, out, resume)
     from longreach.training.fit import fit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def half_written_name(path: Path) -> bool:
+    """Whether a file's name is one that `replace_file` uses for what is not yet whole."""
+    return re.fullmatch(r"\..+\.\d+", path.name) is not None
 
 
 def write_text(path: Path, text: str) -> None:

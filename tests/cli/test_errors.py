@@ -44,7 +44,7 @@ def refused(command, tmp_path: Path):
             ["mnist14-recall", "--set", "modle.hidden_size=64"],
             "--set modle.hidden_size: no key 'modle'; there is name, seed, data, model, truncation, auxiliary, phases, "
             "optimiser, batch_size, evaluate_every, monitor, recompute_every, prefix_precision, stored, "
-            "checkpoint_every, log_every, select, tensorboard, budget, "
+            "checkpoint_every, checkpoint_minutes, on_nan, log_every, select, tensorboard, budget, "
             "budget_scale",
         ),
         (
@@ -245,8 +245,9 @@ def test_a_loss_that_is_no_number_stops_the_run(refused, mnist_folder: Path, tmp
     ]  # fmt: skip
     message = refused("train", "mnist-recall", "--quiet", "--out", "run", *[p for s in settings for p in ("--set", s)])
     assert message == (
-        "longreach: run: loss and supervised and recall became NaN or infinite in the 5 updates up to 5, in phase "
-        "'joint'; lower its learning_rate or set optimiser.clip, and train into a new folder\n"
+        "longreach: run: the losses supervised, recall became NaN or infinite at update 2, in phase 'joint' (from "
+        "training sequences 34, 39, 64, 57, 65 and 27 more); the weights have not been touched by it. Lower the "
+        "phase's learning_rate, set optimiser.clip, or leave such updates out with --on-nan skip\n"
     )
     assert not (tmp_path / "run" / "record.json").exists()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a training within seconds, says how to go on, and the run goes on from its last checkpoint."""
+"""Ctrl-C and SIGTERM end a training within seconds: it saves, says how to go on, and goes on from there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 
-def test_ctrl_c_says_how_to_go_on_and_the_run_goes_on(command, mnist_folder: Path, tmp_path: Path) -> None:
+from longreach.training.checkpoints import read_checkpoint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_run_and_says_how_to_go_on(
+    command, mnist_folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     folder = tmp_path / "run"
     settings = [
         f"data.path={mnist_folder}", "data.validation=20", "model.hidden_size=16", "tensorboard=false",
@@ -29,16 +36,18 @@ def test_ctrl_c_says_how_to_go_on_and_the_run_goes_on(command, mnist_folder: Pat
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until, "no checkpoint"
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
-    assert re.fullmatch(
-        rf"longreach: {folder}: interrupted after update \d+; go on from its last checkpoint with "
+    said = re.fullmatch(
+        rf"longreach: {folder}: interrupted after update (\d+), which is saved; go on with "
         rf"longreach train --resume --out {folder}\n",
         errors,
     )
+    assert said, errors
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == int(said[1])
     assert out == ""
     # The same command with --resume, but for a length that a test can wait for: refused, as another configuration.
     done = command("train", "--resume", "--out", folder, "--set", "phases.0.updates=20")

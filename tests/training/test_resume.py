@@ -151,17 +151,71 @@ def test_other_training_data_are_noticed_on_resuming(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"", b"no checkpoint", None])
-def test_a_broken_checkpoint_is_named_and_nothing_is_overwritten(tmp_path: Path, broken: bytes | None) -> None:
-    out = tmp_path / "run"
-    fit(small(**{"phases.1.updates": 8}), out, progress=False, device="cpu")
+def test_where_the_last_checkpoint_is_broken_the_one_before_is_taken_aloud(
+    tmp_path: Path, broken: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, config = tmp_path / "run", small(**{"phases.1.updates": 8})
+    whole = fit(config, out, progress=False, device="cpu")
+    expected = weights(out)
     (out / "record.json").unlink()
     last = out / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:-500] if broken is None else broken)
-    before = last.read_bytes()
+    resumed = fit(config, out, resume=True, progress=False, device="cpu")
+    assert capsys.readouterr().err == (
+        f"longreach: {last}: the checkpoint is not as it was written (its checksum does not match); going on from "
+        "previous.ckpt, the one before\n"
+    )
+    assert resumed["resumed_at_updates"] == [21]
+    assert_same_tensors(weights(out), expected)
+    assert untimed(resumed) == untimed(whole)
+
+
+def test_where_all_checkpoints_are_broken_they_are_named_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    out, config = tmp_path / "run", small(**{"phases.1.updates": 8})
+    fit(config, out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    files = [out / "checkpoints" / name for name in ("last.ckpt", "previous.ckpt")]
+    for file in files:
+        file.write_bytes(b"no checkpoint")
     with pytest.raises(RunError) as error:
-        fit(small(**{"phases.1.updates": 8}), out, resume=True, progress=False, device="cpu")
-    assert str(error.value).startswith(f"{last}: the checkpoint cannot be read (")
-    assert last.read_bytes() == before
+        fit(config, out, resume=True, progress=False, device="cpu")
+    assert str(error.value) == (
+        f"{files[0]}: the checkpoint is not as it was written (its checksum does not match); {files[1]}: the "
+        "checkpoint is not as it was written (its checksum does not match); put a whole one in its "
+        "place, or remove them to train from the start"
+    )
+    assert all(file.read_bytes() == b"no checkpoint" for file in files)
+
+
+def test_a_broken_best_checkpoint_costs_no_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, config = tmp_path / "run", small(**{"phases.1.updates": 8})
+    whole = fit(config, out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    best = out / "checkpoints" / "best.ckpt"
+    best.write_bytes(b"")
+    with pytest.raises(RunError) as error:
+        fit(config, out, resume=True, progress=False, device="cpu")
+    assert str(error.value) == (
+        f"{best}: the checkpoint is not as it was written (its checksum does not match); training is over and nothing "
+        f"of it is lost: remove this file, and longreach train --resume --out {out} takes the last weights instead"
+    )
+    best.unlink()
+    record = fit(config, out, resume=True, progress=False, device="cpu")
+    assert (record["selected"], record["test_accuracy"]) == ("last", whole["test_last"]["accuracy"])
+    assert "are gone; the last ones are taken" in capsys.readouterr().err
+
+
+def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    out, config = tmp_path / "run", small(**{"phases.1.updates": 8})
+    fit(config, out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    left = [out / ".metrics.csv.123", out / "checkpoints" / ".last.ckpt.99"]
+    kept = [out / ".notes", out / "checkpoints" / ".hidden.ckpt"]
+    for file in (*left, *kept):
+        file.write_bytes(b"half")
+    fit(config, out, resume=True, progress=False, device="cpu")
+    assert not any(file.exists() for file in left)
+    assert all(file.exists() for file in kept)
 
 
 def test_a_folder_with_a_run_is_not_overwritten_and_not_resumed_by_another(tmp_path: Path) -> None:

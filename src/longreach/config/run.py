@@ -102,6 +102,11 @@ class RunConfig(Section):
     """Begin windows from states stored at earlier visits; null reads every sequence anew."""
     checkpoint_every: Count = 500
     """Updates between checkpoints."""
+    checkpoint_minutes: Annotated[float, Field(gt=0.0)] | None = None
+    """Minutes after which a checkpoint is written whatever the update; null for none but every checkpoint_every."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """What is done where a loss or a gradient is NaN or infinite: stop before it reaches the weights, or leave that
+    update out."""
     log_every: Count = 50
     """Updates averaged into one row of metrics."""
     select: Literal["best", "last"] = "best"

@@ -6,9 +6,9 @@ best, and save last of all. A checkpoint therefore holds an update whole, its va
 
 from __future__ import annotations
 
-import math
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -16,9 +16,10 @@ import torch
 
 from longreach.config import RunConfig
 from longreach.data.sequences import Sequences
-from longreach.errors import RunError
-from longreach.files import replace_file
+from longreach.errors import Interrupted, RunError
+from longreach.training.checkpoints import write_checkpoint
 from longreach.training.evaluate import evaluate
+from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import MetricsFile
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import term_names
@@ -41,6 +42,7 @@ class Bookkeeper(pl.Callback):
         updates_per_epoch: to express an update in epochs.
         fingerprint: of the training data; a checkpoint of other data is refused.
         stored: saves stored states beside the checkpoints, where there are any.
+        interruption: asked to leave, the run saves after the update in hand and does.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Bookkeeper(pl.Callback):
         updates_per_epoch: int,
         fingerprint: str,
         stored: StoredFiles | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.config, self.plan, self.folder = config, plan, folder
         self.monitored, self.evaluate_every = monitored, evaluate_every
         self.progress, self.updates_per_epoch = progress, updates_per_epoch
         self.fingerprint, self.stored = fingerprint, stored
+        self.interruption = Interruption() if interruption is None else interruption
         self.best_accuracy, self.best_update = -1.0, 0
         self.seconds_in_updates = 0.0
         self.resumed_updates: list[int] = []
@@ -68,6 +72,7 @@ class Bookkeeper(pl.Callback):
         self._shown_loss: float | None = None
         self._shown_accuracy = ""
         self._metrics: MetricsFile | None = None
+        self._saved = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to write the same rows."""
@@ -125,43 +130,65 @@ class Bookkeeper(pl.Callback):
         """Take note of one update."""
         self.seconds_in_updates += time.perf_counter() - self._began
         done = trainer.global_step
-        for name, value in outputs.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
-        self._summed += 1
+        assert isinstance(pl_module, ObjectiveModule)
+        if not (pl_module.skipped and pl_module.skipped[-1] == done):
+            for name, value in outputs.items():
+                value = value.detach()
+                self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+            self._summed += 1
         phase = self.plan.at(done - 1)
         # Averages never mix phases: their terms differ.
         if done % self.config.log_every == 0 or done in (phase.end, self.plan.updates):
             self._write_averages(trainer, done)
         if self.monitored and (done % self.evaluate_every == 0 or done == self.plan.updates):
             self._evaluate(trainer, pl_module, done)
-        if done % self.config.checkpoint_every == 0 or done == self.plan.updates:
+        is_asked = self.interruption.asked and done < self.plan.updates
+        if is_asked or self._is_due(done):
             self._save(trainer, done)
+        if is_asked:
+            raise Interrupted(
+                f"{self.folder.path}: interrupted after update {done}, which is saved; go on with longreach train "
+                f"--resume --out {self.folder.path}"
+            )
         self.progress.advance(done, phase.config.name, self._shown_loss, self._shown_accuracy)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was, also when the run broke off."""
         self.progress.end()
 
+    def _is_due(self, done: int) -> bool:
+        if done % self.config.checkpoint_every == 0 or done == self.plan.updates:
+            return True
+        minutes = self.config.checkpoint_minutes
+        return minutes is not None and time.monotonic() - self._saved >= 60.0 * minutes
+
     def _save(self, trainer: pl.Trainer, done: int) -> None:
-        if self.stored is not None and done < self.plan.updates:
-            self.stored.save(done)
-        elif self.stored is not None:
-            self.stored.finish()
-        save_checkpoint(trainer, self.folder.last)
-        if self.stored is not None:
-            self.stored.tidy()
+        with self._saving(done):
+            if self.stored is not None and done < self.plan.updates:
+                self.stored.save(done)
+            elif self.stored is not None:
+                self.stored.finish()
+            write_checkpoint(self.folder.last, lambda aside: trainer.save_checkpoint(aside), self.folder.previous)
+            if self.stored is not None:
+                self.stored.tidy()
+        self._saved = time.monotonic()
+
+    @contextmanager
+    def _saving(self, done: int) -> Iterator[None]:
+        """A disk that takes no more ends the run with what to do, and what was there before stays."""
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self.folder.path}: cannot save update {done} ({error.strerror}); the checkpoints that are there "
+                f"stay as they are. Mend that, and go on with longreach train --resume --out {self.folder.path}"
+            ) from None
 
     def _write_averages(self, trainer: pl.Trainer, done: int) -> None:
+        if not self._summed:
+            return
         averages = {name: (value / self._summed).item() for name, value in self._sums.items()}
         phase = self.plan.at(done - 1)
-        bad = [name for name, value in averages.items() if not math.isfinite(value)]
-        if bad:
-            raise RunError(
-                f"{self.folder.path}: {' and '.join(bad)} became NaN or infinite in the {self._summed} updates up to "
-                f"{done}, in phase {phase.config.name!r}; lower its learning_rate or set optimiser.clip, and train "
-                "into a new folder"
-            )
         self._sums, self._summed = {}, 0
         self._shown_loss = averages["loss"]
         rate = phase.learning_rate(done - 1)
@@ -178,17 +205,14 @@ class Bookkeeper(pl.Callback):
         self._write(trainer, done, row)
         if row.get("validation_accuracy", -1.0) > self.best_accuracy:
             self.best_accuracy, self.best_update = row["validation_accuracy"], done
-            save_checkpoint(trainer, self.folder.best)
+            with self._saving(done):
+                write_checkpoint(self.folder.best, lambda aside: trainer.save_checkpoint(aside))
 
     def _write(self, trainer: pl.Trainer, done: int, values: dict[str, float]) -> None:
         assert self._metrics is not None
         epoch = round(done / self.updates_per_epoch, 4)
         phase = self.plan.at(done - 1).config.name
-        self._metrics.append({"update": done, "epoch": epoch, "phase": phase, **values})
+        with self._saving(done):
+            self._metrics.append({"update": done, "epoch": epoch, "phase": phase, **values})
         if trainer.logger is not None:
             trainer.logger.log_metrics(values, step=done)
-
-
-def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
-    """Replace a checkpoint as a whole."""
-    replace_file(path, lambda aside: trainer.save_checkpoint(aside))

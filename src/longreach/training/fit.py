@@ -6,8 +6,9 @@ import logging
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
@@ -24,7 +25,9 @@ from longreach.training.about import about_run
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
 from longreach.training.build import Datasets, build_datasets, build_objective, build_stored
+from longreach.training.checkpoints import newest_whole, read_checkpoint
 from longreach.training.evaluate import evaluate_fully
+from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
@@ -74,7 +77,9 @@ def fit(
         _check_same_run(config, folder)
         if folder.record.is_file():
             return folder.load_record()
-        config = folder.load_config()
+        # How bad numbers are met may change on the way: that is how a run that stopped at one goes on.
+        config = folder.load_config().model_copy(update={"on_nan": config.on_nan})
+        folder.sweep()
     else:
         folder.check_free()
     # Before the folder is made: data that cannot be read leave nothing behind.
@@ -109,7 +114,10 @@ def fit(
     fingerprint = data.train.fingerprint()
     stored = build_stored(config, len(data.train), data.train.steps)
     files = None if stored is None else StoredFiles(folder.stored, stored)
-    keeper = Bookkeeper(config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files)
+    interruption = Interruption()
+    keeper = Bookkeeper(
+        config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption
+    )
     trainer = pl.Trainer(
         accelerator=device,
         devices=1,
@@ -126,17 +134,18 @@ def fit(
         log_every_n_steps=1,
     )
     module = ObjectiveModule(objective, config, plan, stored)
-    checkpoint = folder.last if resume and folder.last.is_file() else None
-    if checkpoint is not None:
-        read_checkpoint(checkpoint)
+    checkpoint = newest_whole([folder.last, folder.previous], _say) if resume else None
     try:
-        trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
+        with interruption.listening():
+            trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own, with nothing said.
         raise Interrupted(
-            f"{out}: interrupted after update {trainer.global_step}; go on from its last checkpoint with "
-            f"longreach train --resume --out {out}"
+            f"{out}: interrupted in update {trainer.global_step + 1}, without saving; go on from the last checkpoint "
+            f"with longreach train --resume --out {out}"
         ) from None
+    except RunError as error:
+        raise error if str(error).startswith(str(out)) else RunError(f"{out}: {error}") from None
     finally:
         show.end()
     if trainer.global_step < plan.updates:
@@ -148,11 +157,13 @@ def fit(
         "parameters": _parameters(objective),
         "seconds_per_update": keeper.seconds_in_updates / plan.updates,
         "resumed_at_updates": keeper.resumed_updates,
+        "skipped_updates": module.skipped,
         "peak_memory_mb": peak_resident_mb(),
         "peak_memory_over_start_mb": peak_resident_mb() - memory_at_start,
         "peak_device_memory_mb": device_mb(),
     }
-    results = _finish(config, folder, objective, data, keeper)
+    with _kept_for_later(folder):
+        results = _finish(config, folder, objective, data, keeper)
     record = {
         "name": config.name,
         "seed": config.seed,
@@ -171,8 +182,21 @@ def fit(
         },
         "config": config.model_dump(mode="json"),
     }
-    folder.save_record(record)
+    with _kept_for_later(folder):
+        folder.save_record(record)
     return record
+
+
+@contextmanager
+def _kept_for_later(folder: RunFolder) -> Iterator[None]:
+    """A disk that does not take the results of a finished training ends the command, and nothing is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder.path}: cannot write the results ({error.strerror}); training is over and its last checkpoint is "
+            f"there. Mend that, and get them with longreach train --resume --out {folder.path}"
+        ) from None
 
 
 def _check_device(device: str) -> None:
@@ -184,7 +208,7 @@ def _check_device(device: str) -> None:
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
-    asked, found = config.model_dump(mode="json"), there.model_dump(mode="json")
+    asked, found = (tree.model_dump(mode="json", exclude={"on_nan"}) for tree in (config, there))
     if there.budget_scale is not None and config.budget_scale is None:
         for tree in (asked, found):
             for key in ("phases", "budget_scale", "auxiliary"):
@@ -215,32 +239,36 @@ def _finish(
     classifier = objective.classifier.eval()
     last = evaluate_fully(classifier, data.test)
     results: dict[str, Any] = {"test_last": last}
+    selected, chosen = last, "last"
     if "validation" in config.monitor:
         results |= {"best_validation_accuracy": keeper.best_accuracy, "best_update": keeper.best_update}
-        last_weights = {name: value.clone() for name, value in objective.state_dict().items()}
-        load_weights(objective, folder.best)
-        results["test_best"] = evaluate_fully(classifier, data.test)
-        if config.select == "last":
-            objective.load_state_dict(last_weights)
-    selected = results["test_best"] if config.select == "best" else last
+        if folder.best.is_file():
+            last_weights = {name: value.clone() for name, value in objective.state_dict().items()}
+            _load_best(objective, folder)
+            results["test_best"] = evaluate_fully(classifier, data.test)
+            if config.select == "last":
+                objective.load_state_dict(last_weights)
+            else:
+                selected, chosen = results["test_best"], "best"
+        else:
+            _say(f"{folder.best}: the weights that were best on the validation part are gone; the last ones are taken")
     classifier.about = about_run(config, data, selected, keeper.plan.updates)
     classifier.save_pretrained(folder.model)
-    return {"selected": config.select, "test_accuracy": selected["accuracy"], **results}
+    return {"selected": chosen, "test_accuracy": selected["accuracy"], **results}
 
 
-def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
-    """A checkpoint's content; reads tensors and plain values alone.
-
-    Raises:
-        RunError: a file that is cut short or is no checkpoint.
-    """
+def _load_best(objective: Objective, folder: RunFolder) -> None:
     try:
-        return torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+        load_weights(objective, folder.best)
+    except RunError as error:
         raise RunError(
-            f"{checkpoint}: the checkpoint cannot be read ({type(error).__name__}); put a whole one in its place, "
-            "or remove it to train from the start"
+            f"{error}; training is over and nothing of it is lost: remove this file, and longreach train --resume "
+            f"--out {folder.path} takes the last weights instead"
         ) from None
+
+
+def _say(line: str) -> None:
+    print(f"longreach: {line}", file=sys.stderr)
 
 
 def load_weights(objective: Objective, checkpoint: Path) -> None:

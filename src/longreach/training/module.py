@@ -11,6 +11,8 @@ from torch import Tensor
 from longreach.batch import SequenceBatch
 from longreach.config import RunConfig
 from longreach.data.noise import fresh_noise
+from longreach.errors import RunError
+from longreach.training.bad_numbers import bad_gradients, bad_rows, bad_terms, described
 from longreach.training.build import build_optimiser
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan
@@ -30,15 +32,62 @@ class ObjectiveModule(pl.LightningModule):
     def __init__(self, objective: Objective, config: RunConfig, plan: Plan, stored: StoredStates | None = None) -> None:
         super().__init__()
         self.objective, self.run_config, self.plan, self.stored = objective, config, plan, stored
+        self.skipped: list[int] = []
+        """Updates that were left out because of bad numbers, counted from 1."""
 
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> dict[str, Tensor]:
         """The losses of one update."""
         phase = self.plan.at(self.global_step).config
         if noise := self.run_config.data.noise:
             batch = fresh_noise(batch, noise, self.run_config.seed, self.global_step)
-        return self.objective(
+        losses = self.objective(
             batch, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary, stored=self.stored
         )
+        self._batch, self._losses = batch, losses
+        return losses
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep what is no number out of the weights.
+
+        Raises:
+            RunError: a loss or a gradient is NaN or infinite, and such updates are not to be skipped.
+        """
+        gradients = bad_gradients(self.objective.named_parameters())
+        if not gradients and torch.isfinite(self._losses["loss"]):
+            return
+        if self.run_config.on_nan == "stop":
+            raise RunError(self._told(gradients))
+        for parameter in self.objective.parameters():
+            parameter.grad = None
+        self.skipped.append(self.global_step + 1)
+
+    def _told(self, gradients: list[str]) -> str:
+        """Which numbers are bad, when, and where they come from."""
+        phase = self.plan.at(self.global_step).config
+        terms = bad_terms(self._losses)
+        what = f"the losses {described(terms)}" if terms else f"the gradients of {described(gradients)}"
+        rows = bad_rows(
+            lambda one: self.objective(one, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary),
+            self._batch,
+        )
+        whence = "no sequence by itself makes them so"
+        if rows:
+            known = self._batch.rows
+            places = rows if known is None else known[rows].tolist()
+            whence = f"from training sequences {described(places)}"
+        return (
+            f"{what} became NaN or infinite at update {self.global_step + 1}, in phase {phase.name!r} ({whence}); the "
+            "weights have not been touched by it. Lower the phase's learning_rate, set optimiser.clip, or leave such "
+            "updates out with --on-nan skip"
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take along which updates were left out."""
+        checkpoint["skipped_updates"] = list(self.skipped)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """And bring them back."""
+        self.skipped = list(checkpoint["skipped_updates"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimiser for all phases."""

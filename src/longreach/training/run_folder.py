@@ -1,6 +1,6 @@
 """What a run leaves on the disk, and how it is found again.
 
-config.yaml, record.json, metrics.csv, checkpoints/{last,best}.ckpt, model/, tensorboard/.
+config.yaml, record.json, metrics.csv, checkpoints/{last,previous,best}.ckpt, model/, tensorboard/.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from longreach.config import RunConfig, load_config
 from longreach.errors import RunError
-from longreach.files import write_json, write_text
+from longreach.files import half_written_name, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class RunFolder:
     def last(self) -> Path:
         """The newest checkpoint, to resume from."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest, for when that is broken."""
+        return self.path / "checkpoints" / "previous.ckpt"
 
     @property
     def best(self) -> Path:
@@ -87,6 +92,13 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: cannot write there ({error.strerror}); give another folder with --out"
             ) from None
+
+    def sweep(self) -> None:
+        """Remove what writes left that a kill cut short."""
+        for folder in (self.path, self.last.parent, self.stored):
+            for file in folder.glob(".*"):
+                if file.is_file() and half_written_name(file):
+                    file.unlink()
 
     def save_config(self, config: RunConfig) -> None:
         """Write the configuration."""

@@ -2,8 +2,9 @@
 
 A whole file of all states is followed by files of what changed since, one for each checkpoint. When these hold as much
 as a whole file would, a whole one is written again. So a checkpoint writes what the updates since the last one wrote,
-and at times once more as much; on the disk there is at most twice what there is in memory. No file is changed once it
-is there, and none is removed before a checkpoint that does not need it is in place: a run killed at any moment goes on.
+and at times once more as much; on the disk there is at most three times what there is in memory. No file is changed
+once it is there, and none is removed before two checkpoints that do not need it are in place: a run killed at any
+moment goes on, from the checkpoint before the last as well.
 
 Shapes: N sequences, G stored steps of a sequence, n changed ones, H hidden.
 """
@@ -35,6 +36,7 @@ class StoredFiles:
         self.folder, self.stored = folder, stored
         self.names: list[str] = []
         """The files that the next checkpoint needs: a whole one, then changes in order."""
+        self._before: list[str] = []
         self._changes = 0
 
     def save(self, update: int) -> None:
@@ -54,18 +56,19 @@ class StoredFiles:
         name = f"stored-{update}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / name, lambda aside: save_file(tensors, aside, {"types": kinds}))
+        self._before = self.names
         self.names = [name] if is_whole else [*self.names, name]
         self._changes = 0 if is_whole else self._changes + len(places)
         stored.changed.zero_()
 
     def finish(self) -> None:
-        """The run is over: its last checkpoint needs none."""
-        self.names = []
+        """The run is over: its last checkpoint needs none, and nothing goes on from the one before."""
+        self.names, self._before = [], []
 
     def tidy(self) -> None:
-        """Remove the files that the checkpoint in place does not need."""
+        """Remove the files that neither the checkpoint in place needs nor the one before."""
         for file in self.folder.glob("stored-*.safetensors"):
-            if file.name not in self.names:
+            if file.name not in (*self.names, *self._before):
                 file.unlink()
 
     def load(self, names: list[str]) -> None:
