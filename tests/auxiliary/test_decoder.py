@@ -11,6 +11,7 @@ from torch import Tensor
 
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.sampling import pick
+from longreach.errors import ConfigError
 from longreach.model.cells import CellName
 
 S, L, C, V, H = 6, 9, 2, 5, 4
@@ -220,3 +221,28 @@ def test_what_is_sampled_is_a_function_of_the_generator_alone() -> None:
     torch.manual_seed(99)
     assert torch.equal(decoder(start, given, 0.5, generator(1)), first)
     assert not torch.equal(decoder(start, given, 0.5, generator(2)), first)
+
+
+def test_an_s4d_starts_from_an_s4ds_state_of_any_size() -> None:
+    torch.manual_seed(0)
+    decoder = SegmentDecoder(channels=1, cell="s4d", encoder_size=3, hidden_size=5, layers=2, memory_size=4).double()
+    shown, kept = torch.randn(2, 6, 3).double(), torch.randn(2, 6, 3 * 4).double()
+    first, memory = decoder.start([(shown, kept)])
+    (on_kept,) = decoder.joints
+    for number in range(4):
+        # Unit by unit, four numbers each.
+        right = kept[-1][:, number::4] @ on_kept.weight.T + on_kept.bias
+        torch.testing.assert_close(memory[0][:, number::4], right)
+    # What the encoder showed last is not read by its decoder.
+    assert first.shape == (2, 6, 5)
+    assert not first.any()
+    assert not memory[1].any()
+
+
+def test_an_s4d_cannot_start_from_another_networks_state() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SegmentDecoder(channels=1, cell="s4d", encoder_size=8, encoder_states=1)
+    assert str(caught.value) == (
+        "decoder of cell s4d: expected to start from an s4d's state of 2 tensors, found 1; decode with the encoder's "
+        "own cell"
+    )

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from longreach.baselines.classifier import BaselineClassifier, NetworkName
 from longreach.batch import SequenceBatch
 from longreach.data.bundled import mnist14
+from longreach.model.classifier import SequenceClassifier
+from longreach.model.network import EncoderCell
 from longreach.training.objective import Objective
 
 WORDS = ("abba", "cdcd", "beef", "face")
@@ -93,6 +95,17 @@ def test_attention_reads_digits(network: NetworkName, options: dict[str, Any]) -
     torch.manual_seed(0)
     classifier = BaselineClassifier(network=network, options=options, classes=10, channels=14)
     assert trained_accuracy(classifier, *rows_of_digits(), updates=300, rate=3e-3) > 0.88
+
+
+@pytest.mark.parametrize(
+    ("cell", "sizes"), [("gru", {}), ("mingru", {"layers": 2}), ("s4d", {"layers": 2, "memory_size": 16})]
+)
+def test_recurrent_ones_of_today_read_digits(cell: EncoderCell, sizes: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(
+        classes=10, channels=14, cell=cell, hidden_size=48, embedding_size=48, head_size=64, drop_connect=0.0, **sizes
+    )
+    assert trained_accuracy(classifier, *rows_of_digits(), updates=200, rate=5e-3) > 0.84
 
 
 @pytest.mark.parametrize(

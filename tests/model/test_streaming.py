@@ -46,6 +46,8 @@ KINDS = {
     "three layers": {"layers": 3},
     "tokens": {"channels": None, "vocabulary": 9},
     "urnn": {"cell": "urnn"},
+    "mingru": {"cell": "mingru", "layers": 2},
+    "s4d": {"cell": "s4d", "layers": 2, "memory_size": 4},
 }
 
 

@@ -22,7 +22,7 @@ from longreach.model.reading import read
 from longreach.unrolling import Stop, tbptt, unroll
 
 State = tuple[Tensor, ...]
-CELLS: tuple[EncoderCell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu", "urnn")
+CELLS: tuple[EncoderCell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu", "urnn", "mingru", "s4d")
 FUSED: tuple[CellName, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
 

@@ -197,6 +197,8 @@ def test_a_vocabulary_is_saved_with_the_model(tmp_path: Path) -> None:
         {"cell": "rnn_tanh", "embedding_size": None},
         {"cell": "rnn_relu", "initialisation": "identity"},
         {"cell": "urnn", "embedding_size": None},
+        {"cell": "mingru", "layers": 2},
+        {"cell": "s4d", "layers": 2, "memory_size": 4},
         {"cell": "urnn", "layers": 2, "embedding": "lookup"},
         {"cell": "lstm", "embedding": "lookup"},
     ],

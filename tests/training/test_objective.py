@@ -80,7 +80,7 @@ def test_the_loss_is_the_weighted_sum_of_terms_computed_apart(
     check(objective, batch(lengths=lengths, spare=spare))
 
 
-@pytest.mark.parametrize("cell", ["gru", "rnn_tanh", "urnn"])
+@pytest.mark.parametrize("cell", ["gru", "rnn_tanh", "urnn", "mingru", "s4d"])
 def test_it_is_that_for_every_cell(cell: EncoderCell) -> None:
     check(make(cell=cell).train(), batch(lengths=(5, T, 13)))
 

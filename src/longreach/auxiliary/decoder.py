@@ -48,10 +48,12 @@ class SegmentDecoder(nn.Module):
         stacked_size: numbers in one of the encoder's outputs, where it is stacked; None for `encoder_size`.
         truncation: steps of the decoder through which gradient flows, in consecutive stretches from the segment's
             begin; None for all of them. What lies in a later stretch than the first does not train the encoder.
+        memory_size: of the S4D.
         initialisation: "torch" or "glorot".
 
     Raises:
-        ConfigError: sizes or probabilities that make no decoder, or fewer than one pass.
+        ConfigError: sizes or probabilities that make no decoder, fewer than one pass, or an S4D that shall start
+            from another network's state.
 
     Paper: sections 3.1, 3.2 and 4.1: two layers of 128, a two-layer head of 256 units at every step. Figure 2, right,
     for the stacked form.
@@ -77,6 +79,7 @@ class SegmentDecoder(nn.Module):
         stacked: bool = False,
         stacked_size: int | None = None,
         truncation: int | None = None,
+        memory_size: int = 64,
         initialisation: Initialisation = "torch",
     ) -> None:
         super().__init__()
@@ -118,16 +121,23 @@ class SegmentDecoder(nn.Module):
             embedding_size=embedded,
             initialisation=initialisation,
             learned_beginning=False,
+            memory_size=memory_size,
         )
         width = self.network.output_size
         self.states = own = len(self.network.initial_state(1))
         parts = own if encoder_states is None else encoder_states
         # Of a unitary network every tensor of the state holds two numbers a unit.
-        reads = encoder_size * width // size
+        self.reads = reads = encoder_size * width // size
         self.joins_all = parts != own
         self.joints = nn.ModuleList()
+        if cell == "s4d" and self.joins_all:
+            raise ConfigError(
+                f"decoder of cell s4d: expected to start from an s4d's state of {own} tensors, found {parts}; decode "
+                "with the encoder's own cell"
+            )
         if size != encoder_size or self.joins_all:
-            for _ in range(own):
+            # The first tensor of an S4D's state is not read again: nothing would train a map of it.
+            for _ in range(own - (cell == "s4d")):
                 joint = nn.Linear(reads * parts if self.joins_all else reads, width)
                 initialise_linear(joint.weight, joint.bias, initialisation)
                 self.joints.append(joint)
@@ -149,14 +159,22 @@ class SegmentDecoder(nn.Module):
         if self.joins_all:
             bottom = [joint(torch.cat(bottom, dim=-1)) for joint in self.joints]
         elif len(self.joints):
-            bottom = [joint(part) for joint, part in zip(self.joints, bottom, strict=True)]
+            unread = len(bottom) - len(self.joints)
+            blank = [part.new_zeros(len(part), self.network.output_size) for part in bottom[:unread]]
+            read = zip(self.joints, bottom[unread:], strict=True)
+            bottom = blank + [self._joined(joint, part) for joint, part in read]
         first = tuple(part.unsqueeze(0) for part in bottom)
         if self.network.layers > 1:
-            zeros = bottom[0].new_zeros(self.network.layers - 1, *bottom[0].shape)
-            first = tuple(torch.cat([part, zeros]) for part in first)
+            above = self.network.layers - 1
+            first = tuple(torch.cat([part, part.new_zeros(above, *part.shape[1:])]) for part in first)
         if not self.stacked:
             return first
         return tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True)) + first
+
+    def _joined(self, joint: nn.Module, part: Tensor) -> Tensor:
+        """A state tensor (S, encoder's) as (S, decoder's); where a unit holds several numbers, each in the same way."""
+        by_number = part.unflatten(-1, (self.reads, -1)).transpose(-1, -2)
+        return joint(by_number).transpose(-1, -2).flatten(-2)
 
     def forward(
         self,

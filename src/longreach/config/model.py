@@ -16,8 +16,8 @@ class ModelConfig(Section):
 
     network: Literal["recurrent"] = "recurrent"
     """Which network this is; `longreach.config.networks` has the others."""
-    cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn"] = "lstm"
-    """Recurrent cell; urnn is the unitary one."""
+    cell: Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn", "mingru", "s4d"] = "lstm"
+    """Recurrent cell; urnn is the unitary one, mingru and s4d compute all steps of a stretch side by side."""
     hidden_size: Count = 128
     """Units per layer, of the urnn complex ones."""
     layers: Count = 1
@@ -27,7 +27,9 @@ class ModelConfig(Section):
     embedding: Literal["linear", "lookup"] = "linear"
     """linear map of a step's channels, or a learned vector for every level (0 to 255) of every channel."""
     forget_bias: float = 1.0
-    """Added to the LSTM's forget gate at the start."""
+    """Added to the LSTM's forget gate at the start, and to the minGRU's."""
+    memory_size: Annotated[int, Field(ge=2, multiple_of=2)] = 64
+    """Numbers that each unit of the s4d remembers."""
     head_size: Count = 256
     """Hidden units of the head."""
     drop_connect: Probability = 0.5

@@ -32,15 +32,16 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         classes: number of classes.
         channels: C for real-valued sequences; give this or `vocabulary`.
         vocabulary: V for token sequences.
-        cell: "lstm", "gru", "rnn_tanh", "rnn_relu" or "urnn" (unitary).
+        cell: "lstm", "gru", "rnn_tanh", "rnn_relu", "urnn" (unitary), "mingru" or "s4d".
         hidden_size: H; of the uRNN complex units, so that its head sees 2 H numbers.
         layers: recurrent layers.
         embedding_size: E; None feeds real values as they are.
-        forget_bias: of the LSTM at the start.
+        forget_bias: of the LSTM and the minGRU at the start.
         head_size: hidden units of the head.
         drop_connect: probability on the head's second layer in training.
         initialisation: "torch", "glorot" or "identity" (the iRNN's, for rnn_relu).
         embedding: of real values, "linear", or "lookup" of 8-bit levels, found by `input_mean` and `input_std`.
+        memory_size: numbers that each unit of the S4D remembers.
         class_names: the name of each class; carried along, not used in computing.
         input_mean: per channel, what was subtracted from real values; applied by whoever reads data.
         input_std: per channel, what they were divided by after that.
@@ -70,6 +71,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         drop_connect: float = 0.5,
         initialisation: Initialisation = "torch",
         embedding: EmbeddingKind = "linear",
+        memory_size: int = 64,
         class_names: Sequence[str] = (),
         input_mean: Sequence[float] | None = None,
         input_std: Sequence[float] | None = None,
@@ -95,6 +97,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             embedding=embedding,
             input_mean=self.input_mean,
             input_std=self.input_std,
+            memory_size=memory_size,
         )
         self.head = FeedForward(self.encoder.output_size, classes, head_size, drop_connect, initialisation)
 

@@ -240,6 +240,21 @@ def check_inputs(inputs: Tensor, channels: int | None, vocabulary: int | None) -
         )
 
 
+def hide_padding(inputs: Tensor, outside: Tensor, embedding: nn.Module | None) -> Tensor:
+    """Inputs with something harmless where no step is, so that no embedding's gradient meets what stands there.
+
+    Args:
+        inputs: (B, T, C) or (B, T).
+        outside: (B, T), the steps that are padding.
+        embedding: what will read them.
+    """
+    hidden = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
+    if isinstance(embedding, LookupEmbedding):
+        # Zero, the mean, is no level.
+        return torch.where(outside.unsqueeze(-1), embedding.blank(hidden), hidden)
+    return hidden
+
+
 def _is_checked(inputs: Tensor) -> bool:
     """Whether to look at the values: on a CPU that costs next to nothing, elsewhere it makes the device wait."""
     return inputs.device.type == "cpu" and inputs.numel() > 0

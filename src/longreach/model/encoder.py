@@ -12,13 +12,7 @@ from torch import Tensor, nn
 
 from longreach.errors import ConfigError
 from longreach.model.cells import CellName, State, find_cell
-from longreach.model.embedding import (
-    EmbeddingKind,
-    LinearEmbedding,
-    LookupEmbedding,
-    check_inputs,
-    make_embedding,
-)
+from longreach.model.embedding import EmbeddingKind, LinearEmbedding, check_inputs, hide_padding, make_embedding
 from longreach.model.initialisation import Initialisation, initialise_recurrent
 from longreach.model.padding import is_padding, run_padded
 
@@ -141,12 +135,7 @@ class RecurrentEncoder(nn.Module):
 
     def without_padding(self, inputs: Tensor, padding: Tensor) -> Tensor:
         """The inputs with what stands in the padding blotted out, before the embedding's gradient meets it."""
-        outside = is_padding(padding, inputs.shape[1], inputs.device)
-        inputs = inputs.masked_fill(outside if inputs.ndim == 2 else outside.unsqueeze(-1), 0)
-        if isinstance(self.embedding, LookupEmbedding):
-            # Zero, the mean, is no level.
-            inputs = torch.where(outside.unsqueeze(-1), self.embedding.blank(inputs), inputs)
-        return inputs
+        return hide_padding(inputs, is_padding(padding, inputs.shape[1], inputs.device), self.embedding)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """What the first layer's kernel of `weights` is applied to."""

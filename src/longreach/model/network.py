@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from longreach.model.cells import CellName
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.initialisation import Initialisation
+from longreach.model.mingru import MinGRU
+from longreach.model.s4d import S4D
 from longreach.model.urnn import UnitaryRNN
 
-EncoderCell = Literal[CellName, "urnn"]
-"""Every cell there is: the fused ones, and the unitary one."""
+EncoderCell = Literal[CellName, "urnn", "mingru", "s4d"]
+"""Every cell there is: the fused ones, the unitary one, and those that compute all steps side by side."""
 
 
 def make_encoder(
@@ -29,42 +31,37 @@ def make_encoder(
     input_mean: Sequence[float] | None = None,
     input_std: Sequence[float] | None = None,
     learned_beginning: bool = True,
-) -> RecurrentEncoder | UnitaryRNN:
+    memory_size: int = 64,
+) -> RecurrentEncoder | UnitaryRNN | MinGRU | S4D:
     """The encoder of a cell.
 
     Args:
-        cell: "lstm", "gru", "rnn_tanh", "rnn_relu" or "urnn".
+        cell: "lstm", "gru", "rnn_tanh", "rnn_relu", "urnn", "mingru" or "s4d".
         channels, vocabulary, hidden_size, layers, embedding_size, embedding, initialisation, input_mean, input_std:
-            as for `RecurrentEncoder` and `UnitaryRNN`.
-        forget_bias: of the LSTM; ignored by other cells.
+            as for `RecurrentEncoder`, `UnitaryRNN`, `MinGRU` and `S4D`.
+        forget_bias: of the LSTM and the minGRU; ignored by other cells.
         learned_beginning: of the uRNN; other cells begin from zero.
+        memory_size: of the S4D; ignored by other cells.
 
     Raises:
         ConfigError: settings that make no encoder.
     """
-    if cell == "urnn":
-        return UnitaryRNN(
-            channels=channels,
-            vocabulary=vocabulary,
-            hidden_size=hidden_size,
-            layers=layers,
-            embedding_size=embedding_size,
-            initialisation=initialisation,
-            embedding=embedding,
-            input_mean=input_mean,
-            input_std=input_std,
-            learned_beginning=learned_beginning,
-        )
-    return RecurrentEncoder(
-        channels=channels,
-        vocabulary=vocabulary,
-        cell=cell,
-        hidden_size=hidden_size,
-        layers=layers,
-        embedding_size=embedding_size,
-        forget_bias=forget_bias,
-        initialisation=initialisation,
-        embedding=embedding,
-        input_mean=input_mean,
-        input_std=input_std,
-    )
+    shared: dict[str, Any] = {
+        "channels": channels,
+        "vocabulary": vocabulary,
+        "hidden_size": hidden_size,
+        "layers": layers,
+        "embedding_size": embedding_size,
+        "initialisation": initialisation,
+        "embedding": embedding,
+        "input_mean": input_mean,
+        "input_std": input_std,
+    }
+    match cell:
+        case "urnn":
+            return UnitaryRNN(learned_beginning=learned_beginning, **shared)
+        case "mingru":
+            return MinGRU(forget_bias=forget_bias, **shared)
+        case "s4d":
+            return S4D(memory_size=memory_size, **shared)
+    return RecurrentEncoder(cell=cell, forget_bias=forget_bias, **shared)

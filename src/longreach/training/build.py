@@ -137,6 +137,7 @@ def _build_classifier(config: RunConfig, train: Sequences) -> Classifier:
         drop_connect=model.drop_connect,
         initialisation=model.initialisation,
         embedding=model.embedding,
+        memory_size=model.memory_size,
         **of_the_data,
     )
 
@@ -194,6 +195,7 @@ def _build_loss(
         stacked=isinstance(loss, PredictConfig) and loss.form == "stacked",
         stacked_size=classifier.encoder.output_size,
         truncation=loss.decoder_truncation,
+        memory_size=model.memory_size,
         initialisation=model.initialisation,
     )
     shared: dict[str, Any] = {
