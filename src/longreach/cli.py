@@ -104,8 +104,8 @@ def predict(
     data: Annotated[
         Path,
         typer.Argument(
-            help="An IDX file of images, a Parquet file or an image folder. With --stream: a text with one step a "
-            "line, an .npy file, or - for standard input."
+            help="Data of the kind that the run was trained on: images, tables, arrays, .ts, recordings, texts or "
+            "bytes. With --stream: a text with one step a line, an .npy file, or - for standard input."
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="File to write; by default standard output.")] = None,
@@ -155,6 +155,27 @@ def export(
 
     for exported in export_run(run, out, form):
         typer.echo(f"{exported.path}: differs from the model by at most {exported.difference:.1e}")
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="A file, a folder, a name on the hub, or a run's YAML file.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Set a key of data, such as --set label_column=kind. Repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List everything that is wrong with data, in one pass; status 2 where something must be mended."""
+    from dataclasses import asdict
+
+    from longreach.commands import assignments, print_check
+    from longreach.training.check import check_data
+
+    report = check_data(data, assignments(set_ or []))
+    typer.echo(json.dumps(asdict(report))) if as_json else print_check(report)
+    if report.grave:
+        raise typer.Exit(2)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import yaml
 from rich.console import Console
@@ -17,6 +17,10 @@ from longreach.errors import ConfigError
 from longreach.recipes import RECIPES, find_recipe, recipe_name
 from longreach.recipes.paper import Scale
 
+if TYPE_CHECKING:
+    from longreach.data.files.report import CheckReport
+
+_CLASSES_SHOWN = 20
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -137,3 +141,28 @@ def print_scores(scores: dict[str, Any]) -> None:
     for name, row, f1 in zip(names, scores["confusion"], scores["f1_per_class"], strict=True):
         table.add_row(str(name), *map(str, row), f"{f1:.4f}")
     console.print(table)
+
+
+def print_check(report: CheckReport) -> None:
+    """What is in data and what is wrong with them, for reading."""
+    print(f"read as {report.told}")
+    print("rows, steps and channels are counted from 0")
+    for name, part in report.parts.items():
+        shortest, middle, longest = part.steps
+        steps = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,} (median {middle:,})"
+        kind = "tokens" if part.channels is None else f"{part.channels} channel{'' if part.channels == 1 else 's'}"
+        print(f"{name}: {part.sequences:,} sequences of {steps} steps, {kind}")
+        counts = [f"{label} {times:,}" for label, times in part.classes.items()]
+        more = f", and {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
+        if counts:
+            print(f"  {len(counts)} classes: {', '.join(counts[:_CLASSES_SHOWN])}{more}")
+        if part.unlabelled:
+            print(f"  without a label: {part.unlabelled:,}")
+    for text in report.grave:
+        print(f"MEND  {text}")
+    for text in report.light:
+        print(f"look  {text}")
+    if report.grave:
+        print(f"{len(report.grave)} to mend before training, {len(report.light)} to look at")
+    else:
+        print(f"ready to train; {len(report.light) or 'nothing'} to look at")

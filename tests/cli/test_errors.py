@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_read(refused, trained: Path, mnist_folder: Path,
         (
             ["--set", "data.path=somewhere"],
             "--set: data.path: source 'mnist14' is bundled and takes no path, found 'somewhere'; set data.source to "
-            "idx (MNIST's four files) or hub (Parquet, image folder, hub name)",
+            "auto (told by the path), idx (MNIST's four files) or hub (Parquet, image folder, hub name)",
         ),
         (["--device", "gpu"], None),
         (

@@ -8,16 +8,59 @@ from pydantic import Field, model_validator
 
 from longreach.config.section import Count, Section
 
+FILE_SOURCES = ("table", "arrays", "ts", "audio", "text", "bytes")
+"""Sources that are read by `longreach.data.files`."""
+
 
 class DataConfig(Section):
     """Where the sequences come from, and how images become sequences."""
 
-    source: Literal["mnist14", "idx", "hub", "cifar10", "stanford_dogs", "documents"] = "mnist14"
+    source: Literal[
+        "mnist14",
+        "idx",
+        "hub",
+        "cifar10",
+        "stanford_dogs",
+        "documents",
+        "auto",
+        "table",
+        "arrays",
+        "ts",
+        "audio",
+        "text",
+        "bytes",
+    ] = "mnist14"
     """mnist14: bundled; idx: MNIST's four original files; hub: a local Parquet file, image folder or hub name; cifar10:
     its original Python batches; stanford_dogs: its original folders; documents: CSV files in the form of DBpedia's,
-    character by character. The last three also take files of the hub's schema or a hub name."""
+    character by character. The last three also take files of the hub's schema or a hub name.
+    auto: told by the path; table: CSV, JSON lines, Parquet or Arrow, a folder of them or a hub name; arrays: .npy, .npz
+    or a folder of .npy; ts: the UCR/UEA archive's .ts; audio, text, bytes: folders with a folder for each class."""
     path: str | None = None
     """Folder, file or hub name; null for the bundled data."""
+    validation_path: str | None = None
+    """The validation part, where it lies elsewhere; of files and hub tables."""
+    test_path: str | None = None
+    """The test part, likewise."""
+    values_columns: tuple[str, ...] | None = None
+    """Columns of a table that hold the sequences; null finds them and says so."""
+    label_column: str | None = None
+    """Column of the classes; null for label, class, target or y."""
+    id_column: str | None = None
+    """Column that tells sequences apart where a row is one step; null for id and the like."""
+    time_column: str | None = None
+    """Column by which the steps of a sequence are sorted; null for time and the like."""
+    split_column: str | None = None
+    """Column that says train, validation or test; null for split, where there is such a column."""
+    channels_first: bool = False
+    """Arrays and lists hold (channels, steps) and not (steps, channels)."""
+    tokens: Literal["numbers", "characters", "bytes"] | None = None
+    """What a step is, where it is no real value; null: characters of text, bytes of bytes, real values of numbers."""
+    vocabulary: Count | None = None
+    """How many tokens there are, where they are numbers; null for one more than the highest of the training part."""
+    character_least: Count = 2
+    """How often a character must occur in the training part to be a token of its own; the others are one together."""
+    subset: str | None = None
+    """Of a data set on the hub that has several."""
     resize: Count | None = None
     """Pixels per side; null keeps the images as they are."""
     crops: Count = 1
@@ -32,10 +75,15 @@ class DataConfig(Section):
     """Steps of standard normal noise after every sequence, other noise at every visit in training; 0 for none."""
     train_samples: Count | None = None
     """Training samples used, the first ones; null for all."""
-    validation: Annotated[int, Field(ge=0)] = 2_000
-    """Training samples held out for validation, stratified by class."""
+    validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Training samples held out for validation, stratified by class: how many, or (below 1) which share of them.
+    Where the data come with a validation part, that is taken."""
     validation_seed: int = 0
     """Seed of the validation split, its own and never the run's."""
+    test: Count | Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Samples held out for the test in the same way, where the data come without a test part."""
+    test_seed: int = 0
+    """Seed of the test split, its own and never the run's."""
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> DataConfig:
@@ -44,8 +92,13 @@ class DataConfig(Section):
         if self.source == "mnist14" and self.path is not None:
             raise ValueError(
                 f"data.path: source 'mnist14' is bundled and takes no path, found {self.path!r}; "
-                "set data.source to idx (MNIST's four files) or hub (Parquet, image folder, hub name)"
+                "set data.source to auto (told by the path), idx (MNIST's four files) or hub (Parquet, image folder, "
+                "hub name)"
             )
+        elsewhere = {"validation_path": self.validation_path, "test_path": self.test_path}
+        for key, value in elsewhere.items():
+            if value is not None and self.source not in ("auto", *FILE_SOURCES):
+                raise ValueError(f"data.{key}: is for files of sequences, found source {self.source!r}; leave it out")
         if self.source == "stanford_dogs" and self.resize is None:
             raise ValueError("data.resize: the images of stanford_dogs differ in size; set the pixels per side")
         if self.source != "stanford_dogs" and (self.crops != 1 or self.extra is not None):

@@ -6,14 +6,13 @@ Shapes: N images, C channels.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from longreach.data.images import ImageSet, Split, check_split
+from longreach.data.loading import load_parts, no_progress_bars, reason
 from longreach.data.photographs import colour_of_size
 from longreach.errors import DataError
 
@@ -60,7 +59,7 @@ def images_from_hub(
     """
     if split is not None:
         check_split(split)
-    with _no_progress_bars():
+    with no_progress_bars():
         rows = load_rows(source, split, revision)
     image_column = _column(rows, source, image_column, _IMAGE_COLUMNS, "image")
     if not labelled:
@@ -100,7 +99,7 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
     except (DatasetsError, OSError, ValueError, RuntimeError, LookupError) as error:
         where = "" if local else " (there is no such local path either)"
         what = "data" if split is None else f"{split} split"
-        raise DataError(f"{source}: the {what} cannot be loaded{where}: {_reason(error)}") from error
+        raise DataError(f"{source}: the {what} cannot be loaded{where}: {reason(error)}") from error
     if split is not None:
         return found
     if len(found) > 1 and "test" not in found:
@@ -108,11 +107,16 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
     return found["test"] if "test" in found else next(iter(found.values()))
 
 
-def _reason(error: BaseException) -> str:
-    # `datasets` wraps what went wrong in "An error occurred while generating the dataset".
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return f"{type(error).__name__}: {str(error).strip() or 'no reason given'}"
+def image_parts(source: str | Path) -> tuple[str, ...]:
+    """The parts that the images come in; a single file holds one, for training.
+
+    Raises:
+        DataError: nothing that can be read there.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return ("train",)
+    return tuple(map(str, load_parts(source, str(path.resolve()) if path.exists() else str(source))))
 
 
 def _looks_local(source: str) -> bool:
@@ -221,16 +225,3 @@ def _file(cell: dict[str, Any] | None, where: str) -> Any:
     if cell is None or (cell["bytes"] is None and cell["path"] is None):
         raise DataError(f"{where}: there is no image; leave the row out")
     return cell["path"] if cell["bytes"] is None else io.BytesIO(cell["bytes"])
-
-
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    hidden = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not hidden:
-            enable_progress_bars()

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from longreach.batch import UNLABELLED
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
 
 
-def train_validation(dataset: Sequences, validation: int | float, seed: int) -> tuple[Sequences, Sequences]:
+def train_validation(
+    dataset: Sequences, validation: int | float, seed: int, name: str = "validation"
+) -> tuple[Sequences, Sequences]:
     """Split into a training and a validation part, every sequence in exactly one.
 
     The paper has no validation set. Choice: stratified by label where there are labels, each part in the order of the
@@ -21,6 +24,9 @@ def train_validation(dataset: Sequences, validation: int | float, seed: int) -> 
         dataset: the sequences to split.
         validation: how many sequences to set aside, or (a float) which share of them, between 0 and 1.
         seed: 0 or above, of the split alone.
+        name: of the part that is set aside, for messages.
+
+    Sequences without a label stay in the training part.
 
     Returns:
         The training part and the validation part.
@@ -30,13 +36,17 @@ def train_validation(dataset: Sequences, validation: int | float, seed: int) -> 
     """
     from sklearn.model_selection import train_test_split
 
-    total = len(dataset)
+    labels = dataset.labels
+    whole = len(dataset)
+    # Sequences whose class is not known train the memory; nothing can be tested on them.
+    labelled = np.arange(whole) if labels is None else np.flatnonzero(labels != UNLABELLED)
+    total = len(labelled)
     if seed < 0:
-        raise DataError(f"validation split: expected a seed of 0 or above, found {seed}")
+        raise DataError(f"{name} split: expected a seed of 0 or above, found {seed}")
     if isinstance(validation, float):
         if not 0 < validation < 1:
             raise DataError(
-                f"validation split: expected a share between 0 and 1 or a whole number of sequences, found {validation}"
+                f"{name} split: expected a share between 0 and 1 or a whole number of sequences, found {validation}"
             )
         # scikit-learn rounds up, which can leave nothing to train on.
         count = int(np.ceil(validation * total))
@@ -44,25 +54,26 @@ def train_validation(dataset: Sequences, validation: int | float, seed: int) -> 
         count = validation
     if not 1 <= count < total:
         raise DataError(
-            f"validation split: expected 1 to {total - 1} of {total} sequences for validation, found {count}; "
+            f"{name} split: expected 1 to {total - 1} of {total} sequences for {name}, found {count}; "
             "leave at least one in each part"
         )
-    if dataset.labels is not None:
-        _check_classes(dataset.labels, dataset.class_names, count)
-    train, held = train_test_split(np.arange(total), test_size=count, random_state=seed, stratify=dataset.labels)
-    return dataset.subset(np.sort(train)), dataset.subset(np.sort(held))
+    if labels is not None:
+        _check_classes(labels[labelled], dataset.class_names, count, name)
+    strata = None if labels is None else labels[labelled]
+    _, held = train_test_split(labelled, test_size=count, random_state=seed, stratify=strata)
+    return dataset.subset(np.setdiff1d(np.arange(whole), held)), dataset.subset(np.sort(held))
 
 
-def _check_classes(labels: np.ndarray, class_names: tuple[str, ...], count: int) -> None:
+def _check_classes(labels: np.ndarray, class_names: tuple[str, ...], count: int, name: str) -> None:
     present, times = np.unique(labels, return_counts=True)
     if times.min() < 2:
-        name = class_names[present[times.argmin()]]
+        rare = class_names[present[times.argmin()]]
         raise DataError(
-            f"validation split: expected at least 2 sequences of every class, found 1 of class {name!r}; "
+            f"{name} split: expected at least 2 sequences of every class, found 1 of class {rare!r}; "
             "add some or drop the class"
         )
     if min(count, len(labels) - count) < len(present):
         raise DataError(
-            f"validation split: expected at least {len(present)} sequences in each part, one for each class, "
-            f"found {len(labels) - count} for training and {count} for validation; change the validation size"
+            f"{name} split: expected at least {len(present)} sequences in each part, one for each class, "
+            f"found {len(labels) - count} for training and {count} for {name}; change the {name} size"
         )

@@ -5,6 +5,7 @@ Shapes: T steps, V vocabulary.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -72,14 +73,28 @@ class Vocabulary:
         Raises:
             DataError: no character that occurs so often.
         """
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(text)
+        return cls.of_code_points((code_points(text) for text in texts), least)
+
+    @classmethod
+    def of_code_points(cls, parts: Iterable[np.ndarray], least: int = 1) -> Vocabulary:
+        """The same from code points.
+
+        Args:
+            parts: of any integers, one after the other.
+            least: how often a character must occur.
+
+        Raises:
+            DataError: no character that occurs so often.
+        """
+        counts: Counter[int] = Counter()
+        for part in parts:
+            points, times = np.unique(part, return_counts=True)
+            counts.update(dict(zip(points.tolist(), times.tolist(), strict=True)))
         # Equal counts in the order of the code points: the same texts in another order give the same tokens.
         symbols = sorted((s for s in counts if counts[s] >= least), key=lambda s: (-counts[s], s))
         if not symbols:
             raise DataError(f"vocabulary: expected at least one character that occurs {least} times, found none")
-        return cls("characters", "".join(symbols))
+        return cls("characters", "".join(map(chr, symbols)))
 
     def encode(self, text: str | bytes) -> np.ndarray:
         """Text as tokens: bytes of a text are those of its UTF-8.
@@ -106,8 +121,11 @@ class Vocabulary:
                     f"text: expected UTF-8, found byte 0x{text[error.start]:02x} at {error.start}; "
                     "convert it, or read it as bytes"
                 ) from None
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        known = np.frombuffer(self.symbols.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        return self.encode_points(code_points(text))
+
+    def encode_points(self, points: np.ndarray) -> np.ndarray:
+        """Code points as tokens of a vocabulary of characters: (T,) integers -> (T,) int32."""
+        known = code_points(self.symbols)
         order = known.argsort()
         places = np.searchsorted(known[order], points).clip(max=len(known) - 1)
         found = known[order][places] == points
@@ -120,6 +138,10 @@ class Vocabulary:
         if self.kind == "characters":
             return "".join("\ufffd" if token == 0 else self.symbols[token - 1] for token in tokens)
         return " ".join(str(int(token)) for token in tokens)
+
+    def digest(self) -> str:
+        """64 hexadecimal digits that tell vocabularies apart."""
+        return hashlib.sha256(f"{self.kind};{self.size};{self.symbols!r}".encode("utf-8", "surrogatepass")).hexdigest()
 
     def plain(self) -> dict[str, Any]:
         """As plain data, for a model's config.json."""
@@ -136,3 +158,8 @@ class Vocabulary:
         if set(tree) != set(expected) or not all(isinstance(tree[key], kind) for key, kind in expected.items()):
             raise DataError(f"vocabulary: expected kind, symbols and size, found {dict(tree)!r}")
         return cls(**tree)
+
+
+def code_points(text: str) -> np.ndarray:
+    """(T,) uint32, one for each character; a lone surrogate stays what it is."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

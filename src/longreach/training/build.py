@@ -18,15 +18,15 @@ from longreach.auxiliary.schedule import TruthSchedule
 from longreach.baselines.classifier import BaselineClassifier, Classifier
 from longreach.config import DataConfig, ModelConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
 from longreach.data.noise import NoisePadded
+from longreach.data.parts import check_test_labels, make_parts, with_characters
 from longreach.data.sequences import Sequences, fit_standardisation
-from longreach.data.split import train_validation
 from longreach.data.standardisation import Standardisation
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_seed
 from longreach.training.objective import Objective
 from longreach.training.optimiser import TensorFlowRMSprop
-from longreach.training.sources import read_sequences
+from longreach.training.sources import holds_out_test, read_parts, read_test
 from longreach.unrolling import StoredStates
 
 TRAIN_MONITORED = 5_000
@@ -35,11 +35,19 @@ TRAIN_MONITORED = 5_000
 
 @dataclass(frozen=True)
 class Datasets:
-    """The parts of one task; all standardised by the training part."""
+    """The parts of one task; all standardised by the training part.
+
+    Args:
+        train, validation, test: the parts.
+        told: how they were read and parted, to be said aloud.
+        warnings: what looks wrong with them.
+    """
 
     train: Sequences
     validation: Sequences | None
     test: Sequences
+    told: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
         """The parts evaluated along a run, by name; of the training part its first samples."""
@@ -60,25 +68,45 @@ def build_datasets(config: DataConfig) -> Datasets:
     Raises:
         DataError: files that are missing, broken or inconsistent.
     """
-    whole = read_sequences(config, "train")
-    if config.train_samples is not None:
-        whole = whole.subset(np.arange(min(config.train_samples, len(whole))))
-    train: Sequences = whole
-    validation: Sequences | None = None
-    if config.validation:
-        train, validation = train_validation(whole, config.validation, config.validation_seed)
-    # Fitted after the split: nothing of the validation part may leak into it.
-    standardisation = fit_standardisation(train)
+    found = read_parts(config)
+    parts = make_parts(
+        found.parts,
+        train_samples=config.train_samples,
+        validation=config.validation,
+        validation_seed=config.validation_seed,
+        test=config.test,
+        test_seed=config.test_seed,
+    )
+    check_test_labels(parts.test)
+    if found.code_points:
+        parts = with_characters(parts, config.character_least)
+    # Fitted after the split: nothing of the other parts may leak into it.
+    standardisation = fit_standardisation(parts.train)
+
+    def ready(part: Sequences, name: str) -> Sequences:
+        return _padded(part.standardised(standardisation), config, name)
+
     return Datasets(
-        _padded(train.standardised(standardisation), config, "train"),
-        None if validation is None else _padded(validation.standardised(standardisation), config, "validation"),
-        build_test_set(config, standardisation),
+        ready(parts.train, "train"),
+        None if parts.validation is None else ready(parts.validation, "validation"),
+        ready(parts.test, "test"),
+        (*found.told, *parts.told) if found.told else (),
+        found.warnings,
     )
 
 
-def build_test_set(config: DataConfig, standardisation: Standardisation | None) -> Sequences:
-    """The test part alone, standardised as the training part was."""
-    return _padded(read_sequences(config, "test").standardised(standardisation), config, "test")
+def build_test_set(config: DataConfig, standardisation: Standardisation | None, own: bool = True) -> Sequences:
+    """The test part alone, standardised as the training part was.
+
+    Args:
+        config: of the data.
+        standardisation: None: as they are.
+        own: True: those that a run with this configuration was tested on, held out of its training part where the data
+            have no test part; False: then all of them.
+    """
+    if own and holds_out_test(config):
+        return build_datasets(config).test.standardised(standardisation)
+    return _padded(read_test(config).standardised(standardisation), config, "test")
 
 
 def _padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:

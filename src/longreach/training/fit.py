@@ -87,6 +87,7 @@ def fit(
     # At the start: the commit is that of the code which runs, not of what it has become meanwhile.
     surroundings = environment()
     data = build_datasets(config.data)
+    _tell(data, progress)
     objective = build_objective(config, data.train)
     loader = SequenceLoader(
         data.train, config.batch_size, seed=config.seed, shuffle=True, lengths=uneven_lengths(data.train)
@@ -197,6 +198,14 @@ def _kept_for_later(folder: RunFolder) -> Iterator[None]:
             f"{folder.path}: cannot write the results ({error.strerror}); training is over and its last checkpoint is "
             f"there. Mend that, and get them with longreach train --resume --out {folder.path}"
         ) from None
+
+
+def _tell(data: Datasets, progress: bool) -> None:
+    """How files were read, where progress is shown; what looks wrong with them, always."""
+    for line in data.told if progress else ():
+        print(line, file=sys.stderr)
+    for line in data.warnings:
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _check_device(device: str) -> None:

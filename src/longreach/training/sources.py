@@ -5,16 +5,117 @@ Each source brings its own libraries, so each is imported where it is asked for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from longreach.config import DataConfig
+from longreach.config.data import FILE_SOURCES
 from longreach.data.images import ImageSet, Split
 from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
+from longreach.errors import DataError
+
+if TYPE_CHECKING:
+    from longreach.data.files.collect import Collected
+    from longreach.data.files.detect import FileKind
+    from longreach.data.files.options import ReadOptions
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a source holds, not yet split further and not standardised.
+
+    Args:
+        parts: "train", and "validation" and "test" where the source has them.
+        told: how files were read, line by line; nothing of sources that are read in one way only.
+        warnings: what looks wrong with them and does not keep from training.
+        code_points: characters are still code points, without a vocabulary.
+    """
+
+    parts: dict[str, Sequences]
+    told: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    code_points: bool = False
+
+
+def resolved(config: DataConfig) -> DataConfig:
+    """The same with the source that `auto` finds at the path.
+
+    Raises:
+        DataError: nothing there, or nothing that is known.
+    """
+    if config.source != "auto":
+        return config
+    from longreach.data.files.detect import detect
+
+    return config.model_copy(update={"source": detect(_path(config))})
+
+
+def read_parts(config: DataConfig) -> Found:
+    """All parts that a source has.
+
+    Raises:
+        DataError: files that are missing, broken or inconsistent, or sequences that must be mended; all at once.
+    """
+    config = resolved(config)
+    if config.source in FILE_SOURCES:
+        collected = read_files(config)
+        refuse(collected.findings.grave, collected.told)
+        return Found(
+            dict(collected.parts),
+            (collected.told,),
+            tuple(collected.findings.light),
+            collected.form == "characters",
+        )
+    parts = {"train": read_sequences(config, "train")}
+    if not _lacks_test(config):
+        parts["test"] = read_sequences(config, "test")
+    return Found(parts)
+
+
+def read_files(config: DataConfig) -> Collected:
+    """Files of sequences with all that is wrong with them.
+
+    Raises:
+        DataError: nothing that can be read there.
+    """
+    from longreach.data.files.collect import collect
+    from longreach.data.files.open import open_files
+
+    kind = cast("FileKind", resolved(config).source)
+    source = open_files(_path(config), kind, read_options(config), config.validation_path, config.test_path)
+    return collect(source, config.vocabulary)
+
+
+def read_options(config: DataConfig) -> ReadOptions:
+    """What the configuration says of columns and axes."""
+    from longreach.data.files.options import ReadOptions
+
+    return ReadOptions(
+        values_columns=config.values_columns,
+        label_column=config.label_column,
+        id_column=config.id_column,
+        time_column=config.time_column,
+        split_column=config.split_column,
+        channels_first=config.channels_first,
+        tokens=config.tokens,
+        subset=config.subset,
+    )
+
+
+def refuse(problems: list[str], told: str) -> None:
+    """Refuse data that must be mended.
+
+    Raises:
+        DataError: there are problems; all of them, and how the data were read.
+    """
+    if problems:
+        raise DataError("\n".join([*problems, f"read as {told}; `longreach check` lists all there is to mend"]))
 
 
 def read_sequences(config: DataConfig, split: Split) -> Sequences:
-    """One split, not yet standardised.
+    """One split of images or documents, not yet standardised.
 
     Raises:
         DataError: files that are missing, broken or inconsistent.
@@ -26,6 +127,29 @@ def read_sequences(config: DataConfig, split: Split) -> Sequences:
     # Photographs of many sizes are brought to one as they are read; all others keep theirs until here.
     size = None if config.source == "stanford_dogs" else config.resize
     return pixel_sequences(_images(config, split), size, config.scan, config.permutation_seed)
+
+
+def read_test(config: DataConfig) -> Sequences:
+    """The test part of images or documents; of images that come without one, all of them.
+
+    Raises:
+        DataError: files that are missing, broken or inconsistent.
+    """
+    return read_sequences(config, "train" if _lacks_test(config) else "test")
+
+
+def holds_out_test(config: DataConfig) -> bool:
+    """Whether the test part may have been made here, out of what is trained on."""
+    config = resolved(config)
+    return config.source in FILE_SOURCES or _lacks_test(config)
+
+
+def _lacks_test(config: DataConfig) -> bool:
+    if config.source != "hub":
+        return False
+    from longreach.data.hub import image_parts
+
+    return "test" not in image_parts(_path(config))
 
 
 def _images(config: DataConfig, split: Split) -> ImageSet:

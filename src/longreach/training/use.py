@@ -20,6 +20,7 @@ from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
 from longreach.training.build import build_test_set, classifier_class
 from longreach.training.evaluate import full_scores, predict_logits
+from longreach.training.other_data import is_of_files, other_sequences
 from longreach.training.run_folder import RunFolder
 
 
@@ -53,10 +54,14 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
     folder = RunFolder(run)
     classifier = load_classifier(folder)
     config = folder.load_config().data
-    if data is not None:
-        config = _other_data(config, data)
     where = str(data or config.path or "the bundled data")
-    dataset = _fitting(build_test_set(config, None), classifier, where)
+    if data is None:
+        test = build_test_set(config, None)
+    elif is_of_files(config):
+        test = other_sequences(config, str(data), classifier.input_vocabulary, labelled=True)
+    else:
+        test = build_test_set(_other_data(config, data), None, own=False)
+    dataset = _fitting(test, classifier, where)
     labels = _labels_of(dataset, classifier, where)
     logits = predict_logits(classifier, dataset)
     return {
@@ -71,7 +76,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
 
     Args:
         run: the run folder.
-        data: an IDX file of images, a Parquet file or an image folder.
+        data: an IDX file of images, a Parquet file or an image folder; for a run on files of sequences, files of any
+            format that holds sequences of the same kind.
 
     Yields:
         index, class and probability of each sequence, in order.
@@ -83,8 +89,10 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     folder = RunFolder(run)
     classifier = load_classifier(folder)
     config = folder.load_config().data
-    images = read_images(data)
-    sequences = pixel_sequences(images, config.resize, config.scan, config.permutation_seed)
+    if is_of_files(config):
+        sequences = other_sequences(config, str(data), classifier.input_vocabulary, labelled=False)
+    else:
+        sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
     dataset = _fitting(sequences, classifier, str(data))
     probabilities = predict_logits(classifier, dataset).softmax(-1)
     names = classifier.class_names
@@ -131,7 +139,11 @@ def _fitting(dataset: Sequences, classifier: Classifier, where: str) -> Sequence
     if not dataset.is_token and dataset.channels != channels:
         raise DataError(
             f"{where}: expected {channels} channels a step, as the run was trained on, found {dataset.channels}; "
-            "convert the images (grey has 1 channel, RGB 3)"
+            + (
+                "give the same channels in the same order"
+                if dataset.fixed_steps is None
+                else "convert the images (grey has 1 channel, RGB 3)"
+            )
         )
     if classifier.input_steps is not None and dataset.steps != classifier.input_steps:
         raise DataError(

@@ -1,0 +1,175 @@
+"""NumPy's .npy and .npz: (N, T) or (N, T, C), or one long array with offsets, and their labels beside them.
+
+Shapes: N sequences, T steps, C channels, S steps of all sequences together.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longreach.data.files.labels import label_text
+from longreach.data.files.options import ReadOptions
+from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
+from longreach.errors import DataError
+
+_VALUES = ("x", "values", "data", "sequences", "images", "signals")
+_LABELS = ("y", "label", "labels", "target", "targets", "classes")
+_OFFSETS = ("offsets",)
+_ROLES = {name: names[0] for names in (_VALUES, _LABELS, _OFFSETS) for name in names}
+_AS_THEY_ARE = (np.uint8, np.int16, np.float32, np.float64)
+
+
+def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
+    """Sequences of a .npy file with its labels beside it, of a .npz file, or of a folder of .npy files.
+
+    Args:
+        path: X.npy beside y.npy, labels.npy or X_labels.npy; or a .npz or a folder with arrays named x, values, data,
+            sequences (and y, label, labels, target; offsets), alone or with _train, _validation or
+            _test behind or before.
+        options: `channels_first` and `tokens` are looked at.
+        stamp: of the files.
+
+    Raises:
+        DataError: a file that cannot be read, or arrays that are no sequences.
+    """
+    arrays = _arrays(path)
+    parts: dict[str, dict[str, tuple[str, np.ndarray]]] = {}
+    for name, array in arrays.items():
+        role, part = _role(name)
+        if role is not None:
+            parts.setdefault(part, {})[role] = (name, array)
+    parts = {part: found for part, found in parts.items() if "x" in found}
+    if not parts:
+        raise DataError(
+            f"{path}: expected an array of sequences named {', '.join(_VALUES)}, found {', '.join(arrays) or 'none'}; "
+            "name it so, with _train or _test behind where there are parts"
+        )
+    form: Form = "real" if options.tokens is None else options.tokens
+    samples: dict[str, Samples] = {}
+    whole: dict[str, np.ndarray] = {}
+    for part, found in parts.items():
+        name, values = found["x"]
+        where = path.name if path.suffix == ".npy" else f"{path.name}: {name}"
+        offsets = found["offsets"][1] if "offsets" in found else None
+        labels = found["y"][1] if "y" in found else None
+        _check(where, values, offsets, labels, form)
+        samples[part] = partial(_samples, where, values, offsets, labels, options.channels_first)
+        if _is_ready(values, offsets, options, form):
+            whole[part] = values
+    shapes = ", ".join(f"{part} {_shape(found, options)}" for part, found in parts.items())
+    labelled = "with" if any("y" in found for found in parts.values()) else "without"
+    return Source(f"{path}: NumPy arrays, {shapes}, {labelled} labels", form, samples, stamp, whole)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays by name, memory-mapped where the file allows it."""
+    if path.is_dir():
+        return {file.stem: _load(file) for file in sorted(path.glob("*.npy"))}
+    if path.suffix == ".npz":
+        archive = _load(path)
+        try:
+            with archive:
+                return {name: archive[name] for name in archive.files}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise _unreadable(path, error) from None
+    arrays = {"x": _load(path)}
+    stem = path.stem
+    for name in ("y", "labels", f"{stem}_labels", f"{stem}_y", re.sub("^[xX](?=_|$)", "y", stem)):
+        beside = path.with_name(f"{name}.npy")
+        if beside != path and beside.is_file():
+            arrays["y"] = _load(beside)
+    offsets = path.with_name("offsets.npy")
+    if offsets.is_file() and offsets != path:
+        arrays["offsets"] = _load(offsets)
+    return arrays
+
+
+def _load(path: Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, zipfile.BadZipFile, OverflowError, MemoryError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "allow_pickle" in reason:
+        reason = "it holds Python objects, which could run code; save arrays of numbers"
+    return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({reason})")
+
+
+def _role(name: str) -> tuple[str | None, str]:
+    """What an array of this name is and of which part: "X_train" and "train_x" are the values of train."""
+    words = name.lower().split("_")
+    part = "train"
+    for place in (-1, 0):
+        if len(words) > 1 and words[place] in PART_NAMES:
+            part = PART_NAMES[words.pop(place)]
+            break
+    return _ROLES.get("_".join(words)), part
+
+
+def _check(where: str, values: np.ndarray, offsets: np.ndarray | None, labels: np.ndarray | None, form: Form) -> None:
+    dimensions: tuple[int, ...] = (1, 2) if offsets is not None else (2, 3)
+    if form != "real":
+        dimensions = dimensions[:1]
+    if values.dtype.kind not in "biuf" or values.ndim not in dimensions:
+        expected = {
+            (2, 3): "(sequences, steps) or (sequences, steps, channels)",
+            (1, 2): "(steps of all,) or (steps of all, channels)",
+            (2,): "(sequences, steps)",
+            (1,): "(steps of all,)",
+        }[dimensions]
+        raise DataError(
+            f"{where}: expected numbers of shape {expected}, found {values.shape} of {values.dtype}; "
+            "save the sequences so"
+        )
+    if offsets is not None:
+        good = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) > 0
+        if not good or offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets.astype(np.int64)) < 0).any():
+            raise DataError(
+                f"{where}: expected offsets that rise from 0 to {len(values)}, found "
+                f"{offsets.dtype} of shape {offsets.shape}; sequence i is values[offsets[i]:offsets[i + 1]]"
+            )
+    count = len(values) if offsets is None else len(offsets) - 1
+    if labels is not None and labels.shape not in ((count,), (count, 1)):
+        raise DataError(
+            f"{where}: expected a label for each of {count} sequences, found labels of shape {labels.shape}; "
+            "take both from the same set"
+        )
+
+
+def _samples(
+    where: str, values: np.ndarray, offsets: np.ndarray | None, labels: np.ndarray | None, channels_first: bool
+) -> Iterator[Sample]:
+    names = None if labels is None else [label_text(label) for label in labels.reshape(-1).tolist()]
+    for row in range(len(values) if offsets is None else len(offsets) - 1):
+        found = values[row] if offsets is None else values[int(offsets[row]) : int(offsets[row + 1])]
+        if channels_first and found.ndim == 2:
+            found = found.T
+        yield Sample(found, None if names is None else names[row], f"{where}: row {row}")
+
+
+def _is_ready(values: np.ndarray, offsets: np.ndarray | None, options: ReadOptions, form: Form) -> bool:
+    """Whether rows can be looked at where they lie."""
+    if offsets is not None or options.channels_first or not values.flags.c_contiguous or 0 in values.shape:
+        return False
+    # A type of another byte order equals none of these.
+    return values.dtype in _AS_THEY_ARE if form == "real" else values.dtype.kind in "iu" and values.dtype.isnative
+
+
+def _shape(found: dict[str, tuple[str, np.ndarray]], options: ReadOptions) -> str:
+    values = found["x"][1]
+    axes = ["channels", "steps"] if options.channels_first else ["steps", "channels"]
+    if "offsets" in found:
+        return f"{len(found['offsets'][1]) - 1} sequences by offsets in {values.shape} of {values.dtype}"
+    names = ["sequences", *(axes if values.ndim == 3 else ["steps"])]
+    return f"{values.shape} of {values.dtype} as ({', '.join(names)})"

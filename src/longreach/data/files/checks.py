@@ -1,0 +1,236 @@
+"""What is looked at in each sequence as it is read, and in all of them together.
+
+Shapes: T steps, C channels, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from longreach.data.files.findings import Finding, Findings
+from longreach.data.files.sample import Form, Sample
+
+_LARGEST = float(np.finfo(np.float32).max)
+_LEAVE_OUT = "mend the sequence or leave it out"
+
+
+@dataclass(eq=False)
+class Checks:
+    """Looks at one sequence after another, of all parts.
+
+    Args:
+        form: what a step is.
+        vocabulary: V where tokens are numbers and their number is known; None: counted over the training part.
+        findings: where to note what is found.
+    """
+
+    form: Form
+    vocabulary: int | None
+    findings: Findings
+    channels: int | None = None
+    rate: int | None = None
+    lowest: np.ndarray | None = None
+    highest: np.ndarray | None = None
+    copies: int = 0
+    _first: str = ""
+    _first_copy: str = ""
+    _first_with_rate: str = ""
+    _seen: dict[bytes, tuple[str, str, str | None]] = field(default_factory=dict)
+
+    def look(self, sample: Sample, part: str) -> np.ndarray | None:
+        """Check one sequence.
+
+        Returns:
+            (T, C) real values or (T,) tokens that can be stored; None where something must be mended.
+        """
+        before = self.findings.grave_count
+        values = self._shaped(sample)
+        if values is None:
+            return None
+        if len(values) == 0:
+            self._grave("empty", sample, f"expected at least 1 step, found none; {_LEAVE_OUT}")
+            return None
+        self._look_at_channels(sample, values)
+        self._look_at_rate(sample)
+        if self.form == "real":
+            self._look_at_numbers(sample, values)
+        elif self.form == "numbers":
+            self._look_at_tokens(sample, values, part)
+        if self.findings.grave_count > before:
+            return None
+        if self.form == "real" and part == "train":
+            lowest, highest = values.min(0), values.max(0)
+            self.lowest = lowest if self.lowest is None else np.minimum(self.lowest, lowest)
+            self.highest = highest if self.highest is None else np.maximum(self.highest, highest)
+        self._look_for_copies(sample, values, part)
+        return values
+
+    def look_at_all(self, steps: np.ndarray) -> None:
+        """Check what only all training sequences together can tell.
+
+        Args:
+            steps: (N,) of each of them.
+        """
+        if self.copies:
+            self.findings.add(
+                Finding(
+                    "copies",
+                    f"training part: expected each sequence once, found {_many(self.copies, 'exact copy')} of others, "
+                    f"the first {self._first_copy}; where a part is held out, copies can fall on both sides: leave "
+                    "them out",
+                    grave=False,
+                )
+            )
+        if self.form != "real" or self.lowest is None or self.highest is None or len(steps) == 0:
+            return
+        for channel in np.flatnonzero(self.lowest == self.highest):
+            self.findings.add(
+                Finding(
+                    "constant channel",
+                    f"channel {channel}: expected values that vary, found {self.lowest[channel]:g} at every step of "
+                    "every training sequence; leave the channel out",
+                    grave=False,
+                )
+            )
+        channels = len(self.lowest)
+        median = float(np.median(steps))
+        if channels > 2 and median < channels:
+            self.findings.add(
+                Finding(
+                    "swapped axes",
+                    f"axes: expected more steps than channels, found {median:g} steps of {channels} channels; if the "
+                    "file has channels before steps, set data.channels_first=true",
+                    grave=False,
+                )
+            )
+
+    def _shaped(self, sample: Sample) -> np.ndarray | None:
+        values = sample.values
+        if self.form != "real":
+            if values.ndim == 1:
+                return values
+            self._grave("shape", sample, f"expected (steps,) tokens, found shape {values.shape}; {_LEAVE_OUT}")
+            return None
+        if values.ndim == 1:
+            values = values[:, None]
+        if values.ndim != 2 or values.shape[1] == 0:
+            self._grave(
+                "shape", sample, f"expected (steps,) or (steps, channels), found shape {values.shape}; {_LEAVE_OUT}"
+            )
+            return None
+        return values
+
+    def _look_at_channels(self, sample: Sample, values: np.ndarray) -> None:
+        if values.ndim == 1:
+            return
+        if self.channels is None:
+            self.channels, self._first = values.shape[1], sample.place
+        elif values.shape[1] != self.channels:
+            self._grave(
+                "channels",
+                sample,
+                f"expected {_many(self.channels, 'channel')} as in {self._first}, found {values.shape[1]}; "
+                "give all sequences the same channels",
+            )
+
+    def _look_at_rate(self, sample: Sample) -> None:
+        if sample.rate is None:
+            return
+        if self.rate is None:
+            self.rate, self._first_with_rate = sample.rate, sample.place
+        elif sample.rate != self.rate:
+            self._grave(
+                "sampling rate",
+                sample,
+                f"expected {self.rate} samples a second as in {self._first_with_rate}, found {sample.rate}; "
+                "resample all recordings to one rate",
+            )
+
+    def _look_at_numbers(self, sample: Sample, values: np.ndarray) -> None:
+        if not np.issubdtype(values.dtype, np.floating):
+            return
+        wide = values.dtype.itemsize > 4
+        if np.isfinite(values).all() and not (wide and np.abs(values).max() > _LARGEST):
+            return
+        too_large = np.abs(values) > _LARGEST if wide else np.zeros(values.shape, bool)
+        for kind, wrong, expected, what, mend in (
+            (
+                "missing values",
+                np.isnan(values),
+                "numbers",
+                "missing",
+                "fill what is missing or leave the sequence out",
+            ),
+            ("infinite values", np.isinf(values), "finite numbers", "infinite", _LEAVE_OUT),
+            (
+                "too large values",
+                too_large & np.isfinite(values),
+                f"numbers within ±{_LARGEST:.3g}, which float32 can hold",
+                "beyond",
+                "divide the channel by a constant",
+            ),
+        ):
+            if wrong.any():
+                step, channel = (int(place[0]) for place in np.nonzero(wrong))
+                self._grave(
+                    kind,
+                    sample,
+                    f"expected {expected}, found {values[step, channel]:g} at step {step}, channel {channel} "
+                    f"({int(wrong.sum())} of {values.size} values are {what}); {mend}",
+                )
+
+    def _look_at_tokens(self, sample: Sample, values: np.ndarray, part: str) -> None:
+        whole = np.issubdtype(values.dtype, np.integer)
+        wrong = np.zeros(len(values), bool) if whole else ~(np.isfinite(values) & (values == np.floor(values)))
+        limit = self.vocabulary
+        with np.errstate(invalid="ignore"):
+            wrong |= (values < 0) | (values >= (2**31 if limit is None else limit))
+        if wrong.any():
+            step = int(wrong.argmax())
+            highest = "" if limit is None else f" to {limit - 1}"
+            above = " or above" if limit is None else ""
+            self._grave(
+                "tokens",
+                sample,
+                f"expected whole numbers from 0{highest}{above}, found {values[step]:g} at step {step} "
+                f"({int(wrong.sum())} of {len(values)} tokens are out of range); number the tokens from 0, or set "
+                "data.vocabulary to how many there are",
+            )
+
+    def _look_for_copies(self, sample: Sample, values: np.ndarray, part: str) -> None:
+        digest = hashlib.blake2b(f"{values.dtype.str}{values.shape}".encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(values).data)
+        other = self._seen.setdefault(digest.digest(), (part, sample.place, sample.label))
+        other_part, place, label = other
+        if other_part == part and place != sample.place:
+            self.copies += 1
+            self._first_copy = self._first_copy or f"{sample.place} of {place}"
+        if other_part != part:
+            self.findings.add(
+                Finding(
+                    "copies across parts",
+                    f"{sample.place} ({part}): the same values as {place} ({other_part}); a test on what was trained "
+                    "on shows nothing, leave one of them out",
+                    grave=False,
+                )
+            )
+        elif label != sample.label and None not in (label, sample.label):
+            self.findings.add(
+                Finding(
+                    "contradicting labels",
+                    f"{sample.place}: class {sample.label!r}, and {place} with the same values: class {label!r}; "
+                    "correct one of them or leave both out",
+                    grave=False,
+                )
+            )
+
+    def _grave(self, kind: str, sample: Sample, text: str) -> None:
+        self.findings.add(Finding(kind, f"{sample.place}: {text}"))
+
+
+def _many(number: int, what: str) -> str:
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"

@@ -1,0 +1,196 @@
+"""One pass over files: every sequence checked, labelled and stored.
+
+Shapes: N sequences, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from longreach.batch import UNLABELLED
+from longreach.data.files.checks import Checks
+from longreach.data.files.findings import LISTED, Finding, Findings
+from longreach.data.files.labels import class_names, look_at_labels
+from longreach.data.files.sample import Form, Source
+from longreach.data.files.store import Store, cache_folder, put_in_place
+from longreach.data.ragged import RaggedDataset
+from longreach.data.vocabulary import Vocabulary
+from longreach.files import write_json
+
+_STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
+_ORDER = ("train", "validation", "test")
+_FORMAT = 1
+"""Of what is in the cache; raised whenever reading or storing changes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """What files hold.
+
+    Args:
+        told: how they were read.
+        form: what a step is. Characters are still code points: their vocabulary is made of what is trained on.
+        parts: the sequences of "train", "validation" and "test" that could be stored, as far as there are such parts;
+            labels count the classes of all parts, `UNLABELLED` where there is none.
+        findings: what is wrong.
+    """
+
+    told: str
+    form: Form
+    parts: dict[str, RaggedDataset]
+    findings: Findings
+
+
+def collect(source: Source, vocabulary: int | None = None) -> Collected:
+    """Read all parts of a source.
+
+    Sets of sequences beyond `MEMORY_BYTES` go to a folder in the cache; it is found again by the source's stamp, so
+    that they are converted once.
+
+    Args:
+        source: recognised files.
+        vocabulary: of tokens that are numbers; None: one more than the highest in the training part.
+
+    Raises:
+        DataError: a disk that cannot be written.
+    """
+    key = hashlib.sha256(f"{_FORMAT};{source.form};{vocabulary};{source.stamp}".encode()).hexdigest()[:32]
+    folder = cache_folder() / key
+    if (folder / "meta.json").is_file():
+        return _from_cache(source, folder)
+    findings = Findings()
+    checks = Checks(source.form, vocabulary, findings)
+    made: dict[str, _Part] = {}
+    aside = folder.with_name(f".{key}.{os.getpid()}")
+    try:
+        for part in sorted(source.parts, key=_ORDER.index):
+            made[part] = _read(source, part, checks, aside / part)
+            if part == "train":
+                checks.look_at_all(np.asarray(made[part].steps))
+                if source.form == "numbers" and checks.vocabulary is None and made[part].steps:
+                    checks.vocabulary = made[part].highest + 1
+        look_at_labels({part: (found.labels, found.unlabelled) for part, found in made.items()}, findings)
+        names = class_names(label for found in made.values() for label in found.labels)
+        parts = {
+            part: _dataset(found, names, checks.vocabulary, source.form) for part, found in made.items() if found.steps
+        }
+        if aside.is_dir():
+            _to_cache(aside, folder, made, names, checks.vocabulary, findings)
+            return _from_cache(source, folder)
+        return Collected(source.told, source.form, parts, findings)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@dataclass(eq=False)
+class _Part:
+    """What was read of one part."""
+
+    values: np.ndarray
+    steps: list[int] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+    highest: int = 0
+
+
+def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
+    whole = source.array.get(part)
+    store = Store(folder, np.dtype(_STORED[source.form]))
+    found = _Part(np.empty(0))
+    try:
+        for sample in source.parts[part]():
+            if isinstance(sample, Finding):
+                checks.findings.add(sample)
+                continue
+            values = checks.look(sample, part)
+            if values is None:
+                continue
+            if whole is None:
+                store.append(values)
+            found.steps.append(len(values))
+            found.labels.append(sample.label)
+            if sample.label is None and len(found.unlabelled) < LISTED:
+                found.unlabelled.append(sample.place)
+            if source.form == "numbers":
+                found.highest = max(found.highest, int(values.max()))
+        if found.steps and whole is None:
+            found.values = store.finish()
+    finally:
+        store.close()
+    if whole is not None:
+        found.values = whole.reshape(-1, *(whole.shape[2:] or (() if source.form == "numbers" else (1,))))
+    return found
+
+
+def _dataset(found: _Part, names: tuple[str, ...], vocabulary: int | None, form: Form) -> RaggedDataset:
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = np.array([UNLABELLED if label is None else numbers[label] for label in found.labels], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)])
+    return RaggedDataset.from_offsets(
+        found.values, offsets, labels if names else None, names, stored_vocabulary(form, vocabulary)
+    )
+
+
+def stored_vocabulary(form: Form, size: int | None) -> Vocabulary | None:
+    """What the stored tokens are: of characters every code point, until a vocabulary is made of them."""
+    if form == "real":
+        return None
+    if form == "bytes":
+        return Vocabulary("bytes")
+    if form == "characters":
+        return Vocabulary("numbers", size=sys.maxunicode + 1)
+    return None if size is None else Vocabulary("numbers", size=size)
+
+
+def _to_cache(
+    aside: Path,
+    folder: Path,
+    made: dict[str, _Part],
+    names: tuple[str, ...],
+    vocabulary: int | None,
+    findings: Findings,
+) -> None:
+    """Write whatever is missing in the folder beside, then give it its name in one step."""
+    numbers = {name: number for number, name in enumerate(names)}
+    for part, found in made.items():
+        (aside / part).mkdir(parents=True, exist_ok=True)
+        if not found.steps:
+            continue
+        if not (aside / part / "values.npy").is_file():
+            np.save(aside / part / "values.npy", found.values)
+        np.save(aside / part / "offsets.npy", np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)]))
+        labels = [UNLABELLED if label is None else numbers[label] for label in found.labels]
+        np.save(aside / part / "labels.npy", np.array(labels, dtype=np.int64))
+    tree = {
+        "parts": [part for part, found in made.items() if found.steps],
+        "class_names": names,
+        "vocabulary": vocabulary,
+        "findings": [[finding.kind, finding.text, finding.grave] for finding in findings],
+    }
+    write_json(aside / "meta.json", tree)
+    put_in_place(aside, folder)
+
+
+def _from_cache(source: Source, folder: Path) -> Collected:
+    tree = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    names, findings = tuple(tree["class_names"]), Findings()
+    for kind, text, grave in tree["findings"]:
+        findings.add(Finding(kind, text, grave))
+    parts = {}
+    for part in tree["parts"]:
+        parts[part] = RaggedDataset.from_offsets(
+            np.load(folder / part / "values.npy", mmap_mode="r"),
+            np.load(folder / part / "offsets.npy"),
+            np.load(folder / part / "labels.npy") if names else None,
+            names,
+            stored_vocabulary(source.form, tree["vocabulary"]),
+        )
+    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings)

@@ -1,0 +1,98 @@
+"""What lies at a path, told by names and endings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
+from longreach.data.files.table import TABLE_ENDINGS
+from longreach.errors import DataError
+
+FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]
+
+_TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
+_IMAGE_COLUMNS = ("image", "img")
+
+
+def detect(path: str) -> FileKind:
+    """The kind of a file, a folder or a name on the hub.
+
+    Args:
+        path: "hub" are images, in Parquet files or in folders; a name that is not there is one of the hub, of tables.
+
+    Raises:
+        DataError: nothing there, or nothing that is known.
+    """
+    place = Path(path).expanduser()
+    if place.is_file():
+        return _of_file(place)
+    if place.is_dir():
+        return _of_folder(place)
+    if path.startswith((".", "/", "~")) or path.count("/") != 1 or place.suffix in TABLE_ENDINGS:
+        raise DataError(f"{path}: no such file or folder (a name on the hub has the form owner/name)")
+    return "table"
+
+
+def _of_file(path: Path) -> FileKind:
+    ending = path.suffix.lower()
+    if ending == ".parquet":
+        return "hub" if _holds_images(path) else "table"
+    if ending in TABLE_ENDINGS:
+        return "table"
+    if ending in (".npy", ".npz"):
+        return "arrays"
+    if ending == ".ts":
+        return "ts"
+    if "idx" in path.name:
+        return "idx"
+    if ending in AUDIO_ENDINGS:
+        return "audio"
+    if ending in _TEXT_ENDINGS:
+        return "text"
+    if ending in IMAGE_ENDINGS:
+        raise DataError(f"{path}: expected a folder of images, found a single one; give the folder")
+    return "bytes"
+
+
+def _of_folder(folder: Path) -> FileKind:
+    try:
+        top = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        files = top or [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
+    if not files:
+        raise DataError(f"{folder}: expected data, found no file")
+    if any("-idx" in path.name for path in top):
+        return "idx"
+    endings = Counter(path.suffix.lower() for path in files)
+    parquet = [path for path in files if path.suffix.lower() == ".parquet"]
+    if parquet:
+        return "hub" if _holds_images(parquet[0]) else "table"
+    if top:
+        for kind, wanted in (("arrays", (".npy",)), ("ts", (".ts",)), ("table", tuple(TABLE_ENDINGS))):
+            if any(endings[ending] for ending in wanted):
+                return kind  # type: ignore[return-value]  # the literals above
+    below = Counter(
+        path.suffix.lower() for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
+    kinds: dict[FileKind, int] = {
+        "hub": sum(below[ending] for ending in IMAGE_ENDINGS),
+        "audio": sum(below[ending] for ending in AUDIO_ENDINGS),
+        "text": sum(below[ending] for ending in _TEXT_ENDINGS),
+    }
+    kind = max(kinds, key=lambda name: kinds[name])
+    # What is mostly of other endings, or of many, is taken as it is: bytes.
+    return kind if 2 * kinds[kind] > sum(below.values()) else "bytes"
+
+
+def _holds_images(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: expected a Parquet file, found something else ({error}); write it again") from None
+    return any(name in schema.names and pa.types.is_struct(schema.field(name).type) for name in _IMAGE_COLUMNS)

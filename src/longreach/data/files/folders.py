@@ -1,0 +1,127 @@
+"""Folders with a folder for each class, and perhaps one for each part above them.
+
+Shapes: T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from longreach.data.files.findings import Finding
+from longreach.data.files.sample import PART_NAMES, Sample, Samples
+from longreach.data.vocabulary import code_points
+from longreach.errors import DataError
+
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".aiff", ".aif")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+ReadFile = Callable[[Path, str, str | None], Sample | Finding]
+"""Reads a file into a sample, given its place and label."""
+
+
+def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
+    """The files of a folder by part, each with its class: the folder in which it lies.
+
+    Hidden files and folders are passed over. Files right in a part's folder, or in a folder without any class, have no
+    label.
+
+    Raises:
+        DataError: a folder that cannot be read, or holds no file.
+    """
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        named = {path: PART_NAMES[path.name.lower()] for path in below if path.name.lower() in PART_NAMES}
+        roots = list(named.items()) if named else [(folder, "train")]
+        parts: dict[str, list[tuple[Path, str | None]]] = {}
+        for root, part in roots:
+            files = [path for path in sorted(root.rglob("*")) if path.is_file() and not _hidden(path, root)]
+            labelled = [(path, path.relative_to(root).parts[0] if path.parent != root else None) for path in files]
+            parts.setdefault(part, []).extend(labelled)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
+    parts = {part: files for part, files in parts.items() if files}
+    if not parts:
+        raise DataError(f"{folder}: expected files in a folder for each class, found no file")
+    return parts
+
+
+def folder_parts(folder: Path, read: ReadFile, endings: tuple[str, ...] | None) -> dict[str, Samples]:
+    """The samples of each part of a folder.
+
+    Args:
+        folder: with a folder for each class.
+        read: one file.
+        endings: of the files that are read, in small letters; None: all of them.
+
+    Raises:
+        DataError: a folder without such files.
+    """
+    parts: dict[str, Samples] = {}
+    for part, files in labelled_files(folder).items():
+        wanted = [(path, label) for path, label in files if endings is None or path.suffix.lower() in endings]
+        if wanted:
+            parts[part] = partial(_samples, folder, wanted, read)
+    if not parts:
+        raise DataError(f"{folder}: expected files that end in {', '.join(endings or ())}, found none of them")
+    return parts
+
+
+def read_text(path: Path, place: str, label: str | None) -> Sample | Finding:
+    """A text file in UTF-8 as code points."""
+    raw = path.read_bytes()
+    try:
+        return Sample(code_points(raw.decode("utf-8-sig")), label, place)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        return Finding(
+            "encoding",
+            f"{place}: expected text in UTF-8, found byte 0x{raw[error.start]:02x} in line {line}; "
+            "convert the file, or read bytes with data.source=bytes",
+        )
+
+
+def read_bytes(path: Path, place: str, label: str | None) -> Sample | Finding:
+    """Any file as bytes."""
+    return Sample(np.fromfile(path, dtype=np.uint8), label, place)
+
+
+def read_audio(path: Path, place: str, label: str | None) -> Sample | Finding:
+    """A recording as (T, C) float32 within ±1, one step for each sample, with its rate."""
+    return read_recording(str(path), place, label)
+
+
+def read_recording(file: str | BinaryIO, place: str, label: str | None) -> Sample | Finding:
+    """The same of a file or of bytes in memory."""
+    import soundfile
+
+    try:
+        values, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
+        return Finding(
+            "unreadable",
+            f"{place}: expected a recording that can be decoded, found something else ({_reason(error)}); "
+            "convert it to WAV or leave it out",
+        )
+    return Sample(values, label, place, rate)
+
+
+def _samples(folder: Path, files: list[tuple[Path, str | None]], read: ReadFile) -> Iterator[Sample | Finding]:
+    for path, label in files:
+        place = f"{folder.name}/{path.relative_to(folder)}"
+        try:
+            yield read(path, place, label)
+        except OSError as error:
+            yield Finding("unreadable", f"{place}: cannot be read ({error.strerror}); mend its permissions")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split(": ", 1)[-1].strip().rstrip(".") or type(error).__name__
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

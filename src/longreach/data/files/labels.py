@@ -1,0 +1,101 @@
+"""Classes: their names, and what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from longreach.data.files.findings import LISTED, Finding, Findings
+
+
+def class_names(labels: Iterable[str | None]) -> tuple[str, ...]:
+    """Each class once: whole numbers in their order, anything else in that of the alphabet."""
+    names = {label for label in labels if label is not None}
+    try:
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(names))
+
+
+def label_text(label: Any) -> str | None:
+    """A label as the name of its class: whole numbers without a point, None where there is nothing."""
+    if isinstance(label, bytes):
+        label = label.decode("utf-8", "replace")
+    if isinstance(label, float):
+        if math.isnan(label):
+            return None
+        label = int(label) if label.is_integer() else label
+    return None if label is None or str(label).strip() == "" else str(label).strip()
+
+
+def class_name(cell: Any, names: list[str] | None) -> str | None:
+    """The class that a cell of a table names; `names` are those of class numbers, where it holds such."""
+    if names is not None and isinstance(cell, int):
+        return names[cell] if 0 <= cell < len(names) else None
+    return label_text(cell)
+
+
+def look_at_labels(parts: dict[str, tuple[list[str | None], list[str]]], findings: Findings) -> None:
+    """Check the labels of all parts.
+
+    Args:
+        parts: of each part the labels of its sequences, None where there is none, and the first places without one.
+        findings: where to note what is found.
+    """
+    trained, _ = parts.get("train", ([], []))
+    counts = Counter(label for label in trained if label is not None)
+    if "train" in parts and not trained:
+        findings.add(
+            Finding("no sequences", "training part: expected at least 1 sequence that can be read, found none")
+        )
+    for part, (labels, places) in parts.items():
+        _look_for_missing(part, labels, places, findings)
+        if part == "train":
+            continue
+        for label in class_names(labels):
+            if counts and label not in counts:
+                findings.add(
+                    Finding(
+                        "unknown class",
+                        f"{part} part: expected classes that the training part has, found class {label!r} "
+                        f"{_times(labels.count(label))}; add training sequences of it or leave it out",
+                    )
+                )
+    if len(counts) == 1:
+        (name, times), *_ = counts.items()
+        findings.add(
+            Finding(
+                "single class",
+                f"training part: expected at least 2 classes, found only {name!r} ({times} sequences); "
+                "check that the label column or the folders are the right ones",
+            )
+        )
+
+
+def _look_for_missing(part: str, labels: list[str | None], places: list[str], findings: Findings) -> None:
+    missing = sum(label is None for label in labels)
+    if missing == 0:
+        return
+    if missing == len(labels):
+        findings.add(
+            Finding(
+                "no labels",
+                f"{part} part: expected a label for each sequence, found none; name the column with "
+                "data.label_column, or sort the files into a folder for each class",
+                grave=False,
+            )
+        )
+        return
+    # Training can do with some: sequences without a label train the memory alone. A test cannot.
+    grave = part != "train"
+    mend = "add their labels or leave them out" if grave else "they train the memory alone; add their labels if known"
+    for place in places:
+        findings.add(Finding("missing label", f"{place}: expected a label, found none; {mend}", grave))
+    for _ in range(missing - min(len(places), LISTED)):
+        findings.add(Finding("missing label", "", grave))
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

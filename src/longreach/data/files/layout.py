@@ -1,0 +1,176 @@
+"""How a table holds sequences: told by its columns.
+
+Shapes: T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from longreach.data.files.options import ReadOptions
+from longreach.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+_LABELS = ("label", "labels", "class", "target", "y", "fine_label")
+_IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
+_TIMES = ("time", "t", "step", "timestamp", "date", "datetime")
+_PARTS = ("split", "part")
+_VALUES = ("values", "sequence", "series", "signal", "x", "text", "content", "sentence", "audio", "bytes", "data")
+
+Cells = Literal["steps", "wide", "lists", "text", "binary", "audio"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns are.
+
+    Args:
+        cells: "steps": a row is one step of a sequence; otherwise a row is a whole sequence, "wide": one number in each
+            of many columns; "lists", "text", "binary" and "audio": in one column.
+        values: columns of the sequences.
+        label, id, time, part: columns, None where there is none.
+    """
+
+    cells: Cells
+    values: tuple[str, ...]
+    label: str | None
+    id: str | None = None
+    time: str | None = None
+    part: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The layout in words."""
+        several = f"{len(self.values)} columns {self.values[0]!r} to {self.values[-1]!r}"
+        columns = several if len(self.values) > 3 else " and ".join(repr(name) for name in self.values)
+        what = {
+            "steps": f"a row is one step, sequences by {self.id!r}, sorted by {self.time!r}, channels {columns}",
+            "wide": f"a row is one sequence, its steps in {columns}",
+            "lists": f"a row is one sequence, a list in {columns}",
+            "text": f"a row is one text, in {columns}",
+            "binary": f"a row is one sequence of bytes, in {columns}",
+            "audio": f"a row is one recording, in {columns}",
+        }[self.cells]
+        parts = "" if self.part is None else f", parts by {self.part!r}"
+        return f"{what}, {'without labels' if self.label is None else f'labels in {self.label!r}'}{parts}"
+
+
+def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
+    """The layout of a table.
+
+    Args:
+        features: names and types of its columns.
+        options: what the user said of columns.
+        where: for messages.
+
+    Raises:
+        DataError: a column that is not there, or columns that do not tell which hold the sequences.
+    """
+    there = list(features)
+    kinds = {name: _kind(name, features[name]) for name in there}
+
+    def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
+        if asked is not None:
+            if asked not in there:
+                raise DataError(
+                    f"{where}: expected a column {asked!r}, as data.{option} says, found {', '.join(_first(there))}; "
+                    "correct the name"
+                )
+            return asked
+        lower = {name.lower(): name for name in reversed(there)}
+        return next((lower[name] for name in usual if name in lower), None)
+
+    asked = options.label_column
+    if asked is not None and asked not in there and not options.label_needed:
+        asked = None
+    label = chosen(asked, _LABELS, "label_column")
+    part = chosen(options.split_column, _PARTS, "split_column")
+    for name in options.values_columns or ():
+        chosen(name, (), "values_columns")
+    free = [name for name in there if name not in (label, part)]
+    whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
+    by_id = options.id_column is not None or options.time_column is not None
+    identity = chosen(options.id_column, _IDS, "id_column")
+    time = chosen(options.time_column, _TIMES, "time_column")
+    if by_id and (identity is None or time is None):
+        raise DataError(
+            f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
+            f"{time or 'no time'} among {', '.join(_first(there))}; name both, data.id_column and data.time_column"
+        )
+    if by_id or (identity is not None and time is not None and not whole and identity != time):
+        values = options.values_columns or tuple(
+            name for name in free if name not in (identity, time) and kinds[name] == "number"
+        )
+        if not values:
+            raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
+        return Layout("steps", tuple(values), label, identity, time, part)
+    if whole:
+        name = _only(whole, where)
+        if kinds[name] == "image":
+            raise DataError(f"{where}: column {name!r} holds images; read them with data.source=hub")
+        return Layout(kinds[name], (name,), label, part=part)  # type: ignore[arg-type]  # narrowed above
+    return _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
+
+
+def _of_single_cells(
+    kinds: dict[str, str], free: list[str], label: str | None, part: str | None, options: ReadOptions, where: str
+) -> Layout:
+    """A text in a column, or a number in each of many."""
+    if options.values_columns is not None:
+        all_text = all(kinds[name] == "text" for name in options.values_columns)
+        return Layout("text" if all_text else "wide", options.values_columns, label, part=part)
+    numbers = [name for name in free if kinds[name] == "number"]
+    texts = [name for name in free if kinds[name] == "text"]
+    named = [name for name in texts if name.lower() in _VALUES]
+    if texts and (named or not numbers):
+        return Layout("text", (_only(named or texts, where),), label, part=part)
+    if label is None and len(texts) == 1:
+        label, texts = texts[0], []
+    # A column of numbers with a wrong cell in it is a column of text: it stays, so that the cell can be named.
+    wide = tuple(name for name in free if name in numbers or name in texts)
+    if not wide:
+        raise DataError(
+            f"{where}: expected columns that hold sequences, found {', '.join(_first(list(kinds)))}; "
+            "name them with data.values_columns"
+        )
+    return Layout("wide", wide, label, part=part)
+
+
+def _kind(name: str, feature: Any) -> str:
+    from datasets import Audio, Image, LargeList, List, Value
+
+    if isinstance(feature, Image):
+        return "image"
+    if isinstance(feature, Audio):
+        return "audio"
+    if isinstance(feature, (List, LargeList, list)):
+        return "lists"
+    if isinstance(feature, dict) and {"bytes", "path"} <= set(feature):
+        return "audio" if name.lower() == "audio" else "image"
+    if isinstance(feature, Value):
+        if feature.dtype in ("string", "large_string"):
+            return "text"
+        if feature.dtype in ("binary", "large_binary"):
+            return "binary"
+        if feature.dtype.startswith(("int", "uint", "float", "bool", "null", "decimal")):
+            return "number"
+    return "other"
+
+
+def _only(names: list[str], where: str) -> str:
+    if len(names) == 1:
+        return names[0]
+    usual = [name for name in names if name.lower() in _VALUES]
+    if len(usual) != 1:
+        raise DataError(
+            f"{where}: expected one column of sequences, found {', '.join(_first(names))}; "
+            "name it with data.values_columns"
+        )
+    return usual[0]
+
+
+def _first(names: list[str]) -> list[str]:
+    return names if len(names) <= 12 else [*names[:11], f"... and {len(names) - 11} more"]

@@ -1,0 +1,33 @@
+"""What a reader may be told about files, where they do not speak for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Flat settings of the readers; None means that the reader finds out and says what it found.
+
+    Args:
+        values_columns: columns that hold the sequences.
+        label_column: column of the classes.
+        id_column: column that tells sequences apart, where a row is one step.
+        time_column: column by which the rows of a sequence are sorted.
+        split_column: column that names the part of each row: train, validation or test.
+        channels_first: the files hold (channels, steps) and not (steps, channels).
+        tokens: what a step is, where it is no real value: "numbers", "characters" or "bytes".
+        subset: of a data set on the hub that has several.
+        label_needed: False: a `label_column` that is not there does not matter.
+    """
+
+    values_columns: tuple[str, ...] | None = None
+    label_column: str | None = None
+    id_column: str | None = None
+    time_column: str | None = None
+    split_column: str | None = None
+    channels_first: bool = False
+    tokens: Literal["numbers", "characters", "bytes"] | None = None
+    subset: str | None = None
+    label_needed: bool = True

@@ -1,0 +1,66 @@
+"""What `longreach check` tells of data: how they are read, what is in them, and all that is wrong with them.
+
+Shapes: N sequences.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from longreach.batch import UNLABELLED
+from longreach.data.files.collect import Collected
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part in figures.
+
+    Args:
+        sequences: N, those that could be read.
+        steps: of the shortest, the middle and the longest of them.
+        channels: C; None for tokens.
+        classes: how many sequences each class has, by name.
+        unlabelled: sequences without a label.
+    """
+
+    sequences: int
+    steps: tuple[int, int, int]
+    channels: int | None
+    classes: dict[str, int]
+    unlabelled: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All there is to tell.
+
+    Args:
+        told: how the data are read.
+        parts: by name.
+        grave: what must be mended before training.
+        light: what should be looked at.
+    """
+
+    told: str
+    parts: dict[str, PartReport]
+    grave: list[str]
+    light: list[str]
+
+
+def check_report(collected: Collected) -> CheckReport:
+    """The report on data that were read."""
+    parts = {}
+    for name, part in collected.parts.items():
+        labels = np.full(len(part), UNLABELLED) if part.labels is None else part.labels
+        counts = Counter(labels.tolist())
+        parts[name] = PartReport(
+            len(part),
+            (int(part.lengths.min()), int(np.median(part.lengths)), part.steps),
+            None if part.is_token else part.channels,
+            {label: counts[number] for number, label in enumerate(part.class_names) if counts[number]},
+            counts[UNLABELLED],
+        )
+    return CheckReport(collected.told, parts, collected.findings.grave, collected.findings.light)

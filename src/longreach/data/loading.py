@@ -1,0 +1,56 @@
+"""Hugging Face `datasets`, with its errors in our words and without its progress bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longreach.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+
+def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetDict:
+    """Everything that `datasets.load_dataset` finds, by part.
+
+    Args:
+        source: named in the message.
+        arguments, settings: of `load_dataset`.
+
+    Raises:
+        DataError: it cannot be loaded, with the reason that lies below all others.
+    """
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    try:
+        with no_progress_bars():
+            return load_dataset(*arguments, **settings)
+    # Every builder of `datasets` has errors of its own kind, some bare ValueErrors, some from pyarrow or the network.
+    except (DatasetsError, OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
+        where = "" if Path(source).expanduser().exists() else " (there is no such local path either)"
+        raise DataError(f"{source}: the data cannot be loaded{where}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong at the bottom: `datasets` wraps it in "An error occurred while generating the dataset"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip() or 'no reason given'}"
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Without the bars of `datasets`; those who had them get them back."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    hidden = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not hidden:
+            enable_progress_bars()

@@ -1,0 +1,156 @@
+"""Training, validation and test part of one task, out of whatever parts there are.
+
+Shapes: N sequences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from longreach.batch import UNLABELLED
+from longreach.data.ragged import RaggedDataset
+from longreach.data.sequences import Sequences
+from longreach.data.split import train_validation
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
+from longreach.files import replace_file
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The three parts.
+
+    Args:
+        train: what is learned from.
+        validation: what selects; None: nothing does.
+        test: what is told of at the end.
+        told: how the parts came about, a line for each that was made here.
+    """
+
+    train: Sequences
+    validation: Sequences | None
+    test: Sequences
+    told: tuple[str, ...] = ()
+
+
+def make_parts(
+    given: dict[str, Sequences],
+    *,
+    train_samples: int | None,
+    validation: int | float,
+    validation_seed: int,
+    test: int | float,
+    test_seed: int,
+) -> Parts:
+    """Take the parts that are given, and hold out of the training part those that are not.
+
+    Args:
+        given: "train", and where there are such parts "validation" and "test".
+        train_samples: sequences of the training part that are used, the first ones; None: all.
+        validation: sequences, or (a float) share of them, held out where no validation part is given; 0: none.
+        validation_seed: of that split.
+        test: the same for the test part; needed there.
+        test_seed: of that split.
+
+    Raises:
+        DataError: parts that cannot be made.
+    """
+    told = []
+    train = given["train"]
+    if "test" in given:
+        tested = given["test"]
+    else:
+        whole = len(train)
+        train, tested = train_validation(train, test, test_seed, "test")
+        told.append(
+            f"test part: {len(tested):,} of {whole:,} sequences held out, stratified by class, by seed {test_seed} "
+            "(data.test, data.test_path)"
+        )
+    if train_samples is not None:
+        train = train.subset(np.arange(min(train_samples, len(train))))
+    validated = given.get("validation")
+    if validated is None and validation:
+        whole = len(train)
+        train, validated = train_validation(train, validation, validation_seed)
+        told.append(
+            f"validation part: {len(validated):,} of {whole:,} training sequences held out, stratified by class, by "
+            f"seed {validation_seed} (data.validation, data.validation_path)"
+        )
+    return Parts(train, validated, tested, tuple(told))
+
+
+def check_test_labels(test: Sequences) -> None:
+    """Refuse a test part without a label for each sequence.
+
+    Raises:
+        DataError: there is none, or some are missing.
+    """
+    if test.labels is None or (test.labels == UNLABELLED).any():
+        raise DataError(
+            "test part: expected a label for each sequence, found some without; name the column with "
+            "data.label_column, or sort the files into a folder for each class"
+        )
+
+
+def with_characters(parts: Parts, least: int) -> Parts:
+    """Parts of code points as tokens of the characters that the training part has.
+
+    Args:
+        parts: of `RaggedDataset`s of code points.
+        least: how often a character must occur in the training part; the others are token 0.
+
+    Raises:
+        DataError: no character that occurs so often.
+    """
+    vocabulary = Vocabulary.of_code_points(parts.train.parts(), least)
+    done: dict[int, np.ndarray] = {}
+    kinds: list[Sequences | None] = [
+        None if part is None else encoded(part, vocabulary, done)
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    train, validation, test = kinds
+    assert train is not None
+    assert test is not None
+    told = f"vocabulary: {len(vocabulary) - 1} characters that occur at least {least} times in the training part"
+    return Parts(train, validation, test, (*parts.told, told))
+
+
+def encoded(part: Sequences, vocabulary: Vocabulary, done: dict[int, np.ndarray] | None = None) -> RaggedDataset:
+    """Code points as tokens.
+
+    Args:
+        part: a `RaggedDataset` of code points, in memory or memory-mapped.
+        vocabulary: of characters.
+        done: arrays that are encoded already, by the identity of their code points, for parts that share one.
+
+    Returns:
+        The same sequences; tokens in memory where the code points were, else in a file beside theirs.
+    """
+    assert isinstance(part, RaggedDataset)
+    done = {} if done is None else done
+    points = part.values
+    if id(points) not in done:
+        done[id(points)] = _encoded_values(points, vocabulary)
+    return RaggedDataset(
+        done[id(points)], part.begins, part.lengths, part.labels, part.class_names, vocabulary=vocabulary
+    )
+
+
+def _encoded_values(points: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    kind = np.uint8 if len(vocabulary) <= 256 else np.uint16 if len(vocabulary) <= 65_536 else np.int32
+    if not isinstance(points, np.memmap):
+        return vocabulary.encode_points(points).astype(kind)
+    path = Path(str(points.filename)).with_name(f"tokens-{vocabulary.digest()[:16]}.npy")
+
+    def write(aside: Path) -> None:
+        tokens = np.lib.format.open_memmap(aside, mode="w+", dtype=kind, shape=points.shape)
+        for begin in range(0, len(points), 1 << 20):
+            tokens[begin : begin + (1 << 20)] = vocabulary.encode_points(points[begin : begin + (1 << 20)])
+        tokens.flush()
+
+    if not path.is_file():
+        replace_file(path, write)
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,61 @@
+"""Data looked through before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longreach.config import DataConfig, RunConfig, load_config
+from longreach.config.data import FILE_SOURCES
+from longreach.data.dataset import SequenceDataset
+from longreach.data.files.collect import Collected, collect
+from longreach.data.files.report import CheckReport, check_report
+from longreach.data.files.sample import Form, Sample, Samples, Source
+from longreach.data.ragged import RaggedDataset
+from longreach.training.sources import read_files, read_parts, resolved
+
+
+def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
+    """Everything that is wrong with some data, found in one pass.
+
+    Args:
+        data: file, folder, name on the hub, or the YAML file of a run.
+        changes: keys of `data` in a configuration, such as label_column.
+
+    Raises:
+        DataError: nothing that can be read there.
+        ConfigError: a key that does not exist or a value that does not fit.
+    """
+    if data.endswith((".yaml", ".yml")):
+        run = load_config(Path(data))
+    else:
+        run = RunConfig(data=DataConfig(source="auto", path=data))
+    config = resolved(run.with_set({f"data.{key}": value for key, value in changes.items()}).data)
+    return check_report(read_files(config) if config.source in FILE_SOURCES else _collect_others(config))
+
+
+def _collect_others(config: DataConfig) -> Collected:
+    """Images and documents, looked at as sequences."""
+    parts: dict[str, Samples] = {}
+    arrays: dict[str, np.ndarray] = {}
+    told = []
+    for name, part in read_parts(config).parts.items():
+        if isinstance(part, SequenceDataset):
+            arrays[name] = part.values
+            told.append(f"{name} {part.values.shape} of {part.values.dtype} as (sequences, steps, channels)")
+        assert isinstance(part, (SequenceDataset, RaggedDataset))
+        parts[name] = partial(_samples, part, name)
+    form: Form = "real" if arrays else "numbers"
+    where = f"{config.path or 'the bundled data'}: {config.source}, {', '.join(told) or 'documents'}"
+    return collect(Source(where, form, parts, where, arrays))
+
+
+def _samples(part: SequenceDataset | RaggedDataset, name: str) -> Iterator[Sample]:
+    for row in range(len(part)):
+        values = part.values[row] if isinstance(part, SequenceDataset) else part.sequence(row)
+        label = None if part.labels is None or part.labels[row] < 0 else part.class_names[part.labels[row]]
+        yield Sample(values, label, f"{name}: row {row}")

@@ -1,0 +1,83 @@
+"""Data that a trained classifier never saw, read as it needs them.
+
+Shapes: N sequences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longreach.config import DataConfig
+from longreach.config.data import FILE_SOURCES
+from longreach.data.files.detect import FileKind, detect
+from longreach.data.parts import encoded
+from longreach.data.sequences import Sequences
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
+from longreach.training.sources import read_options, refuse
+
+_LABEL_KINDS = ("missing label", "no labels", "unknown class", "single class")
+"""Findings that do not matter where the data are only read."""
+
+
+def is_of_files(config: DataConfig) -> bool:
+    """Whether a run's data were files of sequences, and not images or documents."""
+    if config.source != "auto":
+        return config.source in FILE_SOURCES
+    assert config.path is not None, "the configuration sees to it"
+    return not (Path(config.path).expanduser().exists() and detect(config.path) in ("idx", "hub"))
+
+
+def other_sequences(
+    config: DataConfig, data: str, input_vocabulary: dict[str, Any] | None, labelled: bool
+) -> Sequences:
+    """The test part of other data where they have one, else all of them; tokens as the classifier knows them.
+
+    The format may be another than that of the training data; what a step is must be the same.
+
+    Args:
+        config: of the run: what it says of columns holds here too, as far as there are such columns.
+        data: file, folder or name on the hub.
+        input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
+        labelled: False: labels do not matter, whether they are there or not.
+
+    Raises:
+        DataError: nothing that can be read there, or sequences that must be mended, all at once.
+    """
+    from longreach.data.files.collect import collect
+    from longreach.data.files.open import open_files
+
+    vocabulary = None if input_vocabulary is None else Vocabulary.from_plain(input_vocabulary)
+    tokens = None if vocabulary is None else vocabulary.kind
+    options = replace(read_options(config), tokens=tokens, label_needed=labelled)
+    size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
+    collected = collect(open_files(data, _kind(data, vocabulary), options), size)
+    problems = [
+        finding.text
+        for finding in collected.findings
+        if finding.grave and (labelled or finding.kind not in _LABEL_KINDS)
+    ]
+    refuse(problems, collected.told)
+    parts = collected.parts
+    part = parts["test"] if "test" in parts else next(iter(parts.values()))
+    if len(parts) > 1 and "test" not in parts:
+        raise DataError(f"{data}: expected one part or one named test, found {', '.join(parts)}; give one of them")
+    if vocabulary is None:
+        return part
+    if vocabulary.kind == "characters":
+        return encoded(part, vocabulary)
+    if vocabulary.kind == "bytes" and not (part.is_token and part.values.dtype == np.uint8):
+        raise DataError(f"{data}: expected bytes, as the run was trained on, found other values")
+    return replace(part, vocabulary=vocabulary)
+
+
+def _kind(data: str, vocabulary: Vocabulary | None) -> FileKind:
+    """How to read it. A file that is neither a table nor an array is text or bytes, as the classifier wants it."""
+    found = detect(data)
+    if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
+        return "text" if vocabulary.kind == "characters" else "bytes"
+    return found

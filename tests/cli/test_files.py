@@ -1,0 +1,210 @@
+"""Train, evaluate, predict and check on people's own files, as typed in a shell."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+SETTINGS = [
+    "name: own",
+    "model: {hidden_size: 8, embedding_size: 4, head_size: 8}",
+    "truncation: 10",
+    "auxiliary: [{kind: recall, anchors: 2, queries: 4, truncation: 6, readout_size: 8}]",
+    "phases: [{updates: 40, learning_rate: 0.02}]",
+    "tensorboard: false",
+]
+
+
+def numbers(count: int) -> list[tuple[list[float], str]]:
+    """Sequences that rise or fall."""
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(8, 25, count)
+    return [
+        ((np.arange(length) * (1 if row % 2 else -1) + generator.normal(size=length)).round(3).tolist(),
+         "up" if row % 2 else "down")
+        for row, length in enumerate(lengths)
+    ]  # fmt: skip
+
+
+def write_table(folder: Path) -> tuple[Path, Path]:
+    def write(path: Path, rows: list[tuple[list[float], str]], labelled: bool) -> Path:
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow([*(f"t{step}" for step in range(25)), *(["label"] if labelled else [])])
+            for values, label in rows:
+                writer.writerow([*values, *[""] * (25 - len(values)), *([label] if labelled else [])])
+        return path
+
+    return write(folder / "own.csv", numbers(60), True), write(folder / "new.csv", numbers(7), False)
+
+
+def write_json_lines(folder: Path) -> tuple[Path, Path]:
+    def write(path: Path, rows: list[tuple[list[float], str]]) -> Path:
+        path.write_text(
+            "".join(json.dumps({"x": [[v, -v] for v in values], "y": label}) + "\n" for values, label in rows)
+        )
+        return path
+
+    return write(folder / "own.jsonl", numbers(60)), write(folder / "new.jsonl", numbers(7))
+
+
+def write_arrays(folder: Path) -> tuple[Path, Path]:
+    rows = numbers(60)
+    values = np.array([values[:8] for values, _ in rows])
+    np.savez(folder / "own.npz", x=values, y=[label for _, label in rows])
+    np.save(folder / "new.npy", values[:7])
+    return folder / "own.npz", folder / "new.npy"
+
+
+def write_ts(folder: Path) -> tuple[Path, Path]:
+    def write(path: Path, rows: list[tuple[list[float], str]]) -> Path:
+        lines = [f"{','.join(map(str, values))}:{label}" for values, label in rows]
+        path.write_text("\n".join(["@univariate true", "@classLabel true down up", "@data", *lines]))
+        return path
+
+    return write(folder / "own.ts", numbers(60)), write(folder / "new.ts", numbers(7))
+
+
+def write_audio(folder: Path) -> tuple[Path, Path]:
+    for row in range(40):
+        label = "high" if row % 2 else "low"
+        (folder / "own" / label).mkdir(parents=True, exist_ok=True)
+        sound = np.sin(np.arange(40 + row) * (1.5 if row % 2 else 0.2)) / 2
+        soundfile.write(folder / "own" / label / f"{row}.wav", sound, 8000)
+        if row < 7:
+            (folder / "new").mkdir(exist_ok=True)
+            soundfile.write(folder / "new" / f"{row}.wav", sound, 8000)
+    return folder / "own", folder / "new"
+
+
+def write_texts(ending: str) -> Callable[[Path], tuple[Path, Path]]:
+    def write(folder: Path) -> tuple[Path, Path]:
+        for row in range(40):
+            label = "greek" if row % 2 else "latin"
+            (folder / "own" / label).mkdir(parents=True, exist_ok=True)
+            text = ("αβγ δ" if row % 2 else "abc d") * (2 + row % 5)
+            (folder / "own" / label / f"{row}{ending}").write_text(text, encoding="utf-8")
+            if row < 7:
+                (folder / "new").mkdir(exist_ok=True)
+                (folder / "new" / f"{row}{ending}").write_text("☃" + text, encoding="utf-8")
+        return folder / "own", folder / "new"
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("write", "odd", "told"),
+    [
+        (write_table, "up", "CSV with a line of column names, a row is one sequence, its steps in 25 columns 't0' to "
+         "'t24', labels in 'label'"),
+        (write_json_lines, "up", "JSON lines, a row is one sequence, a list in 'x', labels in 'y'"),
+        (write_arrays, "up", "NumPy arrays, train (60, 8) of float64 as (sequences, steps), with labels"),
+        (write_ts, "up", ".ts of the UCR/UEA archive"),
+        (write_audio, "high", "recordings, a step is one sample of the sound, a folder for each class"),
+        (write_texts(".txt"), "greek", "texts, a step is one character, a folder for each class"),
+        (write_texts(".bin"), "greek", "files, a step is one byte, a folder for each class"),
+    ],
+    ids=["table", "JSON lines", "arrays", "ts", "audio", "text", "bytes"],
+)  # fmt: skip
+def test_train_evaluate_and_predict_from_end_to_end(command, tmp_path: Path, write, odd: str, told: str) -> None:
+    own, new = write(tmp_path)
+    checked = command("check", own)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.splitlines()[0] == f"read as {own}: {told}"
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {own}}}"]))
+    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert said[0] == f"{own}: {told}"
+    assert said[1].startswith("test part: ")
+    assert said[2].startswith("validation part: ")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["test_accuracy"] >= 0.9
+    evaluated = command("evaluate", tmp_path / "run", "--json")
+    assert json.loads(evaluated.stdout)["accuracy"] == record["test_accuracy"]
+    everything = command("evaluate", tmp_path / "run", own, "--json")
+    scores = json.loads(everything.stdout)
+    assert scores["samples"] == (60 if odd == "up" else 40)
+    predicted = command("predict", tmp_path / "run", new)
+    assert predicted.returncode == 0, predicted.stderr
+    lines = [json.loads(line) for line in predicted.stdout.splitlines()]
+    assert [line["index"] for line in lines] == list(range(7))
+    assert sum((line["class"] == odd) == (row % 2 == 1) for row, line in enumerate(lines)) >= 6
+
+
+def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:
+    own, _ = write_table(tmp_path)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet").returncode == 0
+    other, _ = write_ts(tmp_path)
+    by_table = json.loads(command("evaluate", tmp_path / "run", own, "--json").stdout)
+    by_ts = json.loads(command("evaluate", tmp_path / "run", other, "--json").stdout)
+    assert by_table == by_ts
+    assert by_table["samples"] == 60
+
+
+def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(command, tmp_path: Path) -> None:
+    rows = ["label,a,b", "x,1,2", "y,1,oops", "x,inf,3", "y,,4"]
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, "data: {source: table, path: own.csv}"]))
+    done = command("train", tmp_path / "own.yaml", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "longreach: own.csv: row 1: expected a number in column 'b', found 'oops' at step 1; correct it, or name the "
+        "columns of values with data.values_columns\n"
+        "own.csv: row 2: expected finite numbers, found inf at step 0, channel 0 (1 of 2 values are infinite); mend "
+        "the sequence or leave it out\n"
+        "own.csv: row 3: expected numbers, found nan at step 0, channel 0 (1 of 2 values are missing); fill what is "
+        "missing or leave the sequence out\n"
+        "training part: expected at least 2 classes, found only 'x' (1 sequences); check that the label column or the "
+        "folders are the right ones\n"
+        "read as own.csv: CSV with a line of column names, a row is one sequence, its steps in 'a' and 'b', labels in "
+        "'label'; `longreach check` lists all there is to mend\n"
+    )
+    assert not (tmp_path / "run").exists()
+    checked = command("check", "own.csv", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (2, "")
+    assert checked.stdout.splitlines()[-1] == "4 to mend before training, 0 to look at"
+    by_config = command("check", "own.yaml", "--json", cwd=tmp_path)
+    assert by_config.returncode == 2
+    assert len(json.loads(by_config.stdout)["grave"]) == 4
+
+
+def test_check_takes_columns_and_reads_images(command, tmp_path: Path, mnist_folder: Path) -> None:
+    (tmp_path / "own.csv").write_text("kind,a,b\n1,2,3\n2,5,7\n1,4,4\n")
+    done = command("check", "own.csv", "--set", "label_column=kind", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == (
+        "read as own.csv: CSV with a line of column names, a row is one sequence, its steps in 'a' and 'b', labels in "
+        "'kind'\n"
+        "rows, steps and channels are counted from 0\n"
+        "train: 3 sequences of 2 steps, 1 channel\n"
+        "  2 classes: 1 2, 2 1\n"
+        "ready to train; nothing to look at\n"
+    )
+    missing = command("check", "own.csv", "--set", "label_column=sort", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert missing.stderr == (
+        "longreach: own.csv: expected a column 'sort', as data.label_column says, found kind, a, b; correct the name\n"
+    )
+    images = command("check", mnist_folder)
+    assert images.returncode == 0
+    assert images.stdout.splitlines()[0] == (
+        f"read as {mnist_folder}: idx, train (120, 64, 1) of uint8 as (sequences, steps, channels), "
+        "test (37, 64, 1) of uint8 as (sequences, steps, channels)"
+    )
+    assert images.stdout.splitlines()[2:4] == [
+        "train: 120 sequences of 64 steps, 1 channel",
+        "  4 classes: 0 30, 1 30, 2 30, 3 30",
+    ]
