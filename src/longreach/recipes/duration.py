@@ -5,6 +5,7 @@ Shapes: T steps, H hidden, K truncation, L segment length, N anchors.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from longreach.config import DataConfig, ModelConfig, RecallConfig, RunConfig, SegmentConfig
@@ -46,7 +47,9 @@ def training_size(data: DataConfig) -> tuple[int, float] | None:
     if data.source not in _TRAIN:
         return None
     side = data.resize if data.resize is not None else _SIDE.get(data.source, 0)
-    sequences = _TRAIN[data.source] * data.crops - data.validation
+    whole = _TRAIN[data.source] * data.crops
+    held_out = data.validation if isinstance(data.validation, int) else math.ceil(data.validation * whole)
+    sequences = whole - held_out
     return min(sequences, data.train_samples or sequences), side * side + data.noise
 
 
