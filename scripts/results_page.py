@@ -53,6 +53,9 @@ def changed(record: Record, base: Record) -> str:
     gone = {".".join(k.split(".")[:2]) for k in keys if k not in mine}
     said = []
     for place in sorted(added | gone):
+        if place in mine:
+            said.append(f"`{place}` = {mine[place]}")
+            continue
         tree = mine if place in added else theirs
         kind = tree.get(f"{place}.kind") or tree.get(f"{place}.name") or place
         said.append(f"{'with' if place in added else 'without'} `{kind}`")

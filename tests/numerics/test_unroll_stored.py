@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from longreach.model.cells import CellName, State
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.urnn import UnitaryRNN
 from longreach.unrolling import Stop, StoredStates, unroll, unroll_stored
 
 CELLS: tuple[CellName, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -141,6 +142,8 @@ class Case:
         torch.manual_seed(self.seed)
         if self.kind == "own":
             return LeakyIntegrator(2, self.hidden).double()
+        if self.kind == "urnn":
+            return UnitaryRNN(channels=2, hidden_size=self.hidden + 1, layers=self.layers).double()
         return RecurrentEncoder(channels=2, cell=self.kind, hidden_size=self.hidden, layers=self.layers).double()
 
     def sequences(self) -> list[Tensor]:
@@ -176,7 +179,7 @@ def cases(draw: st.DrawFn) -> Case:
         ]
         visits.append(Visit(rows, stops, [draw(st.sampled_from([0, 1, 2, 5, 30])) for _ in stops]))
     return Case(
-        draw(st.sampled_from([*CELLS, "own"])),
+        draw(st.sampled_from([*CELLS, "urnn", "own"])),
         draw(st.integers(1, 2)),
         draw(st.integers(1, 4)),
         lengths,

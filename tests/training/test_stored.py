@@ -14,9 +14,12 @@ from longreach.batch import SequenceBatch
 from longreach.config import RunConfig, parse_config
 from longreach.errors import ConfigError, DataError, RunError
 from longreach.model.classifier import SequenceClassifier
+from longreach.training import budget
 from longreach.training.bookkeeper import Bookkeeper
+from longreach.training.build import Datasets
 from longreach.training.fit import fit
 from longreach.training.objective import Objective
+from longreach.training.phases import Plan
 from longreach.training.stored_files import StoredFiles
 from longreach.unrolling import StoredStates
 
@@ -182,8 +185,32 @@ def test_training_from_stored_states_differs_from_training_without(tmp_path: Pat
     assert first[1] == pytest.approx(first[2], rel=1e-4)
 
 
-def test_a_budget_counts_the_first_pass(tmp_path: Path) -> None:
-    record = fit(small(budget=2.0, **{"phases.1.epochs": None}), tmp_path / "run", progress=False, device="cpu")
+@pytest.mark.parametrize(
+    ("stored", "seconds", "updates"),
+    [
+        # Ten updates of the first pass at 3 seconds, then one each.
+        (True, 40.0, 20.0),
+        (True, 15.0, 5.0),
+        (True, 1_000.0, 36.0),
+        (False, 60.0, 20.0),
+    ],
+)
+def test_a_budget_counts_the_first_pass(
+    monkeypatch: pytest.MonkeyPatch, stored: bool, seconds: float, updates: float
+) -> None:
+    def timed(config, plan, objective, train, first, with_stored) -> float:
+        return 1.0 if with_stored else 3.0
+
+    monkeypatch.setattr(budget, "_seconds_per_update", timed)
+    config = small(monitor=[], select="last", **({} if stored else {"stored": None}))
+    data = Datasets(train=None, validation=None, test=None)
+    scale = budget.budget_scale(config, Plan.make(config, 10), objective(), data, 10, seconds / budget.SAFETY)
+    assert scale * 36 == pytest.approx(updates)
+
+
+def test_a_budget_times_updates_from_stored_states(tmp_path: Path) -> None:
+    config = small(budget=0.5)
+    record = fit(config, tmp_path / "run", progress=False, device="cpu")
     assert 0 < record["budget_scale"] <= 1.0
 
 
@@ -196,7 +223,7 @@ def filled(sequences: int = 20) -> StoredStates:
 
 def write(stored: StoredStates, places: torch.Tensor, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    states = tuple(torch.randn(2, len(places), 3, generator=generator) for _ in range(2))
+    states = tuple(torch.randn(2, len(places), 64, generator=generator) for _ in range(2))
     stored.write(places[:, 0], places[:, 1], states)
     stored.visit(places[:, 0].unique())
 
@@ -212,8 +239,8 @@ def test_files_of_changes_add_up_and_are_made_whole_in_time(tmp_path: Path) -> N
         assert sorted(file.name for file in tmp_path.iterdir()) == sorted(files.names)
         size = sum(file.stat().st_size for file in tmp_path.iterdir())
         whole = whole or size
-        # Besides states, a file holds its places and a header.
-        assert size < 3.2 * whole
+        # Besides states, a file holds the places of its records, the visits and a header.
+        assert size < 2.1 * whole
         again = StoredFiles(tmp_path, StoredStates(sequences=20, steps=50, grid=10))
         again.load(copy.copy(files.names))
         assert torch.equal(again.stored.visits, stored.visits)
