@@ -52,34 +52,34 @@ def main() -> None:
     staleness.add_argument("--samples", type=int, default=None, help="training sequences; all of them by default")
     arguments = parser.parse_args()
     if arguments.what == "update":
-        found = time_updates(arguments.steps, arguments.grid, arguments.updates)
+        found = (time_updates(steps, arguments.grid, arguments.updates) for steps in arguments.steps)
     else:
-        found = [measure_staleness(refresh, arguments.visits, arguments.samples) for refresh in arguments.refresh]
+        found = (measure_staleness(refresh, arguments.visits, arguments.samples) for refresh in arguments.refresh)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_json(RESULTS / f"stored-state-{arguments.what}.json", {"environment": environment(), "points": found})
+    points = []
+    for point in found:
+        points.append(point)
+        write_json(RESULTS / f"stored-state-{arguments.what}.json", {"environment": environment(), "points": points})
 
 
-def time_updates(lengths: list[int], grids: list[int], updates: int) -> list[dict[str, Any]]:
+def time_updates(steps: int, grids: list[int], updates: int) -> dict[str, Any]:
     """Seconds of one update of the benchmark's recall: all of it anew, from stored states, and with refreshes.
 
     They are the processor's seconds, of all threads together: with one thread the time on the clock of an idle machine.
     """
-    points = []
-    for steps in lengths:
-        settings = CostSettings(steps=steps)
-        batch = make_batch(settings.batch, steps)
-        batch = SequenceBatch(batch.values, batch.lengths, batch.labels, rows=torch.arange(settings.batch))
-        point: dict[str, Any] = {"settings": asdict(settings), "threads": torch.get_num_threads()}
-        point["fresh"] = _seconds(settings, batch, None, updates)
-        for grid in grids:
-            for name, refresh in (("stored", None), ("refreshed_every_4th", 4)):
-                stored = StoredStates(sequences=settings.batch, steps=steps, grid=grid, refresh_every=refresh)
-                key = f"{name}_grid_{grid}"
-                point[key] = _seconds(settings, batch, stored, updates)
-                point[key]["bytes_per_sequence"] = stored.bytes // settings.batch
-        print(steps, {k: v["mean"] for k, v in point.items() if isinstance(v, dict) and "mean" in v}, file=sys.stderr)
-        points.append(point)
-    return points
+    settings = CostSettings(steps=steps)
+    batch = make_batch(settings.batch, steps)
+    batch = SequenceBatch(batch.values, batch.lengths, batch.labels, rows=torch.arange(settings.batch))
+    point: dict[str, Any] = {"settings": asdict(settings), "threads": torch.get_num_threads()}
+    point["fresh"] = _seconds(settings, batch, None, updates)
+    for grid in grids:
+        for name, refresh in (("stored", None), ("refreshed_every_4th", 4)):
+            stored = StoredStates(sequences=settings.batch, steps=steps, grid=grid, refresh_every=refresh)
+            key = f"{name}_grid_{grid}"
+            point[key] = _seconds(settings, batch, stored, updates)
+            point[key]["bytes_per_sequence"] = stored.bytes // settings.batch
+            print(f"{steps} steps, {key}: {point[key]['mean']:.2f} s", file=sys.stderr)
+    return point
 
 
 def _seconds(
