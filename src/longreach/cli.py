@@ -240,6 +240,34 @@ def reproduce(
         raise typer.Exit(1)
 
 
+@app.command()
+def benchmark(
+    out: Annotated[Path, typer.Option(help="Folder for benchmark.json and the pictures.")] = Path("benchmark-out"),
+    steps: Annotated[list[int] | None, typer.Option(help="A length of the sequences. Repeatable.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A method's name; by default all. Repeatable.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Sequences per update.")] = 32,
+    hidden: Annotated[int, typer.Option(min=1, help="Units of the LSTM.")] = 128,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Of each process; by default one per core.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed updates of each method at most.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the timed updates of one length.")] = 60.0,
+) -> None:
+    """Time and memory of one update against the length of the sequence, for every method."""
+    from longreach.benchmark.command import run_benchmark
+
+    run_benchmark(
+        out,
+        steps=steps or [],
+        methods=method or [],
+        batch=batch,
+        hidden=hidden,
+        device=device,
+        threads=threads,
+        rounds=rounds,
+        seconds=seconds,
+    )
+
+
 def main() -> None:
     """Run the command line: status 0, or 2 with one message where the user can mend it."""
     debug = "--debug" in sys.argv[1:]
