@@ -179,6 +179,23 @@ def check(
 
 
 @app.command()
+def inspect(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Page to write; by default the run's inspection.html.")] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Train a readout after the fact though the run has one of its own.")
+    ] = False,
+    samples: Annotated[int, typer.Option(help="Test sequences looked at, at most.")] = 2_000,
+) -> None:
+    """Show what the model remembers, what its inputs look like from memory, and where its decisions form."""
+    from longreach.report.inspection import inspect_run
+
+    found = inspect_run(run, out, probe=probe, samples=samples)
+    typer.echo("\n".join(found.said))
+    typer.echo(f"open {found.page}")
+
+
+@app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe as YAML that `train` takes.")] = None,
 ) -> None:

@@ -18,7 +18,7 @@ from longreach.recipes import RECIPES, find_recipe, recipe_name
 def test_help_names_every_command(command) -> None:
     done = command("--help")
     assert done.returncode == 0
-    for command in ("demo", "train", "evaluate", "predict", "export", "recipes"):
+    for command in ("demo", "train", "evaluate", "predict", "inspect", "export", "recipes"):
         assert command in done.stdout
 
 

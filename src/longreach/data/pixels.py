@@ -47,15 +47,25 @@ def pixel_sequences(
     """
     pixels = resized(images.images, size)
     count, height, width, channels = pixels.shape
-    order = scan_order(height, width, scan)
-    if permutation_seed is not None:
-        if permutation_seed < 0:
-            raise DataError(f"permutation seed: expected 0 or above, found {permutation_seed}")
-        order = order[np.random.Generator(np.random.PCG64(permutation_seed)).permutation(len(order))]
+    order = reading_order(height, width, scan, permutation_seed)
     values = pixels.reshape(count, height * width, channels)
     if not np.array_equal(order, np.arange(len(order))):
         values = values[:, order]  # A copy; pixels in their own order need none.
     return SequenceDataset(values, images.labels, images.class_names, standardisation)
+
+
+def reading_order(height: int, width: int, scan: Scan, permutation_seed: int | None) -> np.ndarray:
+    """The pixels of an image in the order in which they are read, permuted or not; as `scan_order` otherwise.
+
+    Raises:
+        DataError: an unknown scan or a negative seed.
+    """
+    order = scan_order(height, width, scan)
+    if permutation_seed is None:
+        return order
+    if permutation_seed < 0:
+        raise DataError(f"permutation seed: expected 0 or above, found {permutation_seed}")
+    return order[np.random.Generator(np.random.PCG64(permutation_seed)).permutation(len(order))]
 
 
 def scan_order(height: int, width: int, scan: Scan) -> np.ndarray:

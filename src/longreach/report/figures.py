@@ -7,6 +7,7 @@ by their colour.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,6 +91,88 @@ def learning_curves(curves: Sequence[Curve], *, width: float, height: float, sal
         axes.tick_params(length=0)
         _label_ends(axes, curves, height)
         return _svg(figure)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a drawing of any unit.
+
+    Args:
+        x: positions, ascending.
+        y: values; NaN leaves a gap.
+        series: its place among the page's colours, from 0 to 5; None for a faint line without a label.
+        label: written at its end.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    series: int | None = None
+    label: str = ""
+
+
+def lines(
+    drawn: Sequence[Line],
+    *,
+    title: str,
+    xlabel: str,
+    limits: tuple[float, float],
+    width: float,
+    height: float,
+    salt: str,
+    logarithmic: bool = False,
+    mark: float | None = None,
+) -> Markup:
+    """Lines of any unit, those with a label told apart by it as well as by their colour.
+
+    Args:
+        drawn: at least one, the last ones on top.
+        title: what the values are.
+        xlabel: what the positions are.
+        limits: of the values.
+        width: inches.
+        height: inches.
+        salt: differs between the drawings of a page, so that their inner names do not clash.
+        logarithmic: positions on a logarithmic axis.
+        mark: a position to mark with a dotted line.
+    """
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots()
+        if logarithmic:
+            axes.set_xscale("log")
+        for line in drawn:
+            faint = line.series is None
+            colour = _FAINT if line.series is None else _SERIES[line.series]
+            axes.plot(line.x, line.y, color=colour, linewidth=0.9 if faint else 2.0, alpha=0.8 if faint else 1.0)
+        if mark is not None:
+            axes.axvline(mark, color=_INK, linewidth=1, linestyle=":")
+        axes.set_xlabel(xlabel)
+        axes.set_title(title, fontsize=10, loc="left", color=_INK)
+        axes.set_ylim(*limits)
+        axes.set_xlim(min(line.x[0] for line in drawn), max(line.x[-1] for line in drawn))
+        axes.grid(axis="y")
+        axes.tick_params(length=0)
+        labelled = sorted((line for line in drawn if line.label), key=_end)
+        apart = (limits[1] - limits[0]) * 0.2 / height
+        for line, place in zip(labelled, spread([_end(line) for line in labelled], apart, *limits), strict=True):
+            assert line.series is not None, "a faint line has no label"
+            axes.annotate(
+                line.label,
+                xy=(1.0, place),
+                xycoords=("axes fraction", "data"),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                color=_SERIES[line.series],
+                fontweight="bold",
+                annotation_clip=False,
+            )
+        return _svg(figure)
+
+
+def _end(line: Line) -> float:
+    """The last value that is a number; zero without one."""
+    return next((value for value in reversed(line.y) if math.isfinite(value)), 0.0)
 
 
 def _label_ends(axes: Axes, curves: Sequence[Curve], height: float) -> None:
