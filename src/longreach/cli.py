@@ -191,7 +191,7 @@ def inspect(
     from longreach.report.inspection import inspect_run
 
     found = inspect_run(run, out, probe=probe, samples=samples)
-    typer.echo("\n".join(found.said))
+    typer.echo("\n".join(found.said).replace("\u00a0", " "))
     typer.echo(f"open {found.page}")
 
 

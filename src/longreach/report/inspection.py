@@ -68,7 +68,7 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
     if samples < 1:
         raise ConfigError(f"--samples: expected at least 1, found {samples}")
     folder = RunFolder(run)
-    record, config = folder.load_record(), folder.load_config()
+    config, record = folder.load_config(), folder.load_record()
     objective, data = load_objective(folder)
     classifier = objective.classifier
     if not isinstance(classifier, SequenceClassifier):
