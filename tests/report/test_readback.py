@@ -65,6 +65,7 @@ def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypa
     assert found.lags.tolist() == list(range(1, longest + 1))
     states = [final_states(classifier, test.batch([row]))[0] for row in range(40)]
     overall_missed = overall_varied = 0.0
+    sums: dict[int, tuple[float, float]] = {}
     for lag in found.lags.tolist():
         mean = np.mean([row[-lag] for row in rows_of(train) if len(row) >= lag], axis=0)
         for classes, value in (((0, 1, 2), found.overall[lag - 1]), ((0,), found.by_class[0, lag - 1])):
@@ -77,6 +78,11 @@ def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypa
             assert value == pytest.approx(1 - missed / varied, abs=1e-5)
             if len(classes) == 3:
                 overall_missed, overall_varied = overall_missed + missed, overall_varied + varied
+                sums[lag] = missed, varied
+    for lag in sums:
+        near = [sums[other] for other in sums if 0.9 * lag <= other <= 1.1 * lag]
+        pooled = 1 - sum(missed for missed, _ in near) / sum(varied for _, varied in near)
+        assert found.pooled[lag - 1] == pytest.approx(pooled, abs=1e-5)
     assert found.explained == pytest.approx(1 - overall_missed / overall_varied, abs=1e-5)
     assert np.isnan(found.by_class[2]).all()
     assert found.unit == "R²"
@@ -113,11 +119,11 @@ def test_a_readout_that_knows_everything_up_to_a_lag_has_that_horizon_and_capaci
         exact = truth[rows.unsqueeze(-1), 14 - lags]
         return torch.where((lags <= 5).unsqueeze(-1), exact, mean[14 - lags])
 
-    monkeyed = measure(classifier, answer, train, test, 14, floor=0.1)
-    np.testing.assert_allclose(monkeyed.overall[:5], 1.0, atol=1e-6)
-    np.testing.assert_allclose(monkeyed.overall[5:], 0.0, atol=1e-6)
-    assert monkeyed.horizon == 5
-    assert monkeyed.capacity == pytest.approx(5.0, abs=1e-5)
+    found = measure(classifier, answer, train, test, 14, floor=0.1)
+    np.testing.assert_allclose(found.overall[:5], 1.0, atol=1e-6)
+    np.testing.assert_allclose(found.overall[5:], 0.0, atol=1e-6)
+    assert found.horizon == 5
+    assert found.capacity == pytest.approx(5.0, abs=1e-5)
 
 
 def test_where_nothing_varies_nothing_is_remembered() -> None:

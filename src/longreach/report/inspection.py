@@ -139,8 +139,8 @@ def _said(memory: ReadBack, decision: Forming, scores: dict[str, Any], floor: fl
         first = "Next to nothing can be read back from the state, from no distance."
     if memory.unit == "R²":
         second = (
-            f"Over all {memory.lags[-1]:,} lags that is {percent(max(memory.explained, 0.0))} of what varies, as much "
-            f"as {memory.capacity:,.1f} steps remembered exactly."
+            f"Of all that varies over {memory.lags[-1]:,} lags the readout explains "
+            f"{percent(max(memory.explained, 0.0))}; the lags at which it beats the mean are worth {memory.capacity:,.1f} steps remembered exactly."
         )
     else:
         second = (
@@ -177,7 +177,7 @@ def _drawn(x: np.ndarray, values: np.ndarray, overall: np.ndarray, names: list[s
 def _memory_drawing(memory: ReadBack, names: list[str], width: float, salt: str) -> Markup:
     highest = 1.0 if memory.unit == "R²" else max(0.5, float(np.nanmax(np.append(memory.by_class, 0.0))) * 1.05)
     # Below zero it does not matter how far: that is a readout that is no good at all.
-    by_class, overall = (np.maximum(values, -0.1 * highest) for values in (memory.by_class, memory.overall))
+    by_class, overall = (np.maximum(values, -0.1 * highest) for values in (memory.by_class, memory.pooled))
     return lines(
         _drawn(memory.lags, by_class, overall, names),
         title=f"{memory.unit} of the token at each lag",
@@ -245,6 +245,7 @@ def _figures(memory: ReadBack, decision: Forming, scores: dict[str, Any], names:
             "unit": memory.unit,
             "lags": memory.lags.tolist(),
             "overall": plain(memory.overall),
+            "pooled": plain(memory.pooled),
             "by_class": plain(memory.by_class),
             "horizon": memory.horizon,
             "capacity": memory.capacity,

@@ -41,15 +41,17 @@ class ReadBack:
             of a token's identity that the state gives beyond how often each token stands there.
         lags: (Q,) ascending; 1 is the last step read.
         overall: (Q,) over all sequences; NaN where nothing varies.
+        pooled: (Q,) the same over all lags within a tenth of each one, either way: what single steps hide.
         by_class: (K, Q), compared with the same mean of all classes.
-        horizon: the longest lag up to which something can be read back; 0 where nothing can.
-        capacity: the sum over all lags, in steps of an exactly remembered value, or in bits.
+        horizon: the longest lag at which `pooled` is the floor or more; 0 where it is nowhere.
+        capacity: the sum over all lags of what is above zero, in steps of an exactly remembered value, or in bits.
         explained: over all lags together; the share of what varies, or bits a token.
     """
 
     unit: str
     lags: np.ndarray
     overall: np.ndarray
+    pooled: np.ndarray
     by_class: np.ndarray
     horizon: int
     capacity: float
@@ -149,12 +151,16 @@ def measure(
 
     sums = [part.sum(0) for part in (missed, varied, counted)]
     overall = score(*sums)
+    near = [(lags >= 0.9 * lag) & (lags <= 1.1 * lag) for lag in lags]
+    pooled = np.asarray([float(score(*(part[mask].sum() for part in sums))) for mask in near])
+    held = lags[np.isfinite(pooled) & (np.nan_to_num(pooled) >= floor)]
     return ReadBack(
         unit,
         lags,
         overall,
+        pooled,
         score(missed, varied, counted),
-        _horizon(lags, sums, score, floor),
+        int(held.max()) if len(held) else 0,
         _capacity(lags, overall),
         float(score(*(part.sum() for part in sums))),
     )
@@ -197,17 +203,6 @@ def _losses(answers: Tensor, read: Tensor) -> Tensor:
         return (answers - read).double().square().sum(-1)
     logs = answers.double().log_softmax(-1)
     return -logs.gather(-1, read.long().unsqueeze(-1)).squeeze(-1)
-
-
-def _horizon(lags: np.ndarray, sums: list[np.ndarray], score: Any, floor: float) -> int:
-    """The longest lag around which, over a tenth of its length either way, `floor` or more can be read back."""
-    found = 0
-    for lag in lags.tolist():
-        near = (lags >= 0.9 * lag) & (lags <= 1.1 * lag)
-        here = score(*(part[near].sum() for part in sums))
-        if math.isfinite(here) and here >= floor:
-            found = lag
-    return found
 
 
 def _capacity(lags: np.ndarray, overall: np.ndarray) -> float:
