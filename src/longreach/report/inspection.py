@@ -140,7 +140,8 @@ def _said(memory: ReadBack, decision: Forming, scores: dict[str, Any], floor: fl
     if memory.unit == "R²":
         second = (
             f"Of all that varies over {memory.lags[-1]:,} lags the readout explains "
-            f"{percent(max(memory.explained, 0.0))}; the lags at which it beats the mean are worth {memory.capacity:,.1f} steps remembered exactly."
+            f"{percent(max(memory.explained, 0.0))}; the lags at which it beats the mean are worth "
+            f"{memory.capacity:,.1f} steps remembered exactly."
         )
     else:
         second = (
