@@ -215,7 +215,8 @@ def test_a_model_that_cannot_be_read(refused, trained: Path, mnist_folder: Path,
         (["--device", "gpu"], None),
         (
             ["--set", "auxiliary.0.kind=recal"],
-            "--set: auxiliary.0.kind: should be 'reconstruct', 'predict', 'recall', found 'recal'",
+            "--set: auxiliary.0.kind: should be 'reconstruct', 'predict', 'recall', 'language_model', "
+            "'autoencoder', found 'recal'",
         ),
         (
             ["--set", "phases.0.updates=-4"],

@@ -1,7 +1,17 @@
 """What a run is, in one typed tree with units; plain data."""
 
 from longreach.config.data import DataConfig
-from longreach.config.losses import AuxiliaryConfig, PredictConfig, RecallConfig, ReconstructConfig, SegmentConfig
+from longreach.config.losses import (
+    AutoencoderConfig,
+    AuxiliaryConfig,
+    LanguageModelConfig,
+    LossConfig,
+    PredictConfig,
+    RecallConfig,
+    ReconstructConfig,
+    SegmentConfig,
+    WholeSequenceConfig,
+)
 from longreach.config.model import Initialisation, ModelConfig, OptimiserConfig
 from longreach.config.networks import (
     BaselineConfig,
@@ -15,6 +25,7 @@ from longreach.config.run import PhaseConfig, RunConfig, StoredConfig, load_conf
 from longreach.config.section import Count, Probability, Section, Truncation
 
 __all__ = [
+    "AutoencoderConfig",
     "AuxiliaryConfig",
     "BaselineConfig",
     "CNNRNNConfig",
@@ -22,6 +33,8 @@ __all__ = [
     "Count",
     "DataConfig",
     "Initialisation",
+    "LanguageModelConfig",
+    "LossConfig",
     "ModelConfig",
     "OptimiserConfig",
     "PhaseConfig",
@@ -37,6 +50,7 @@ __all__ = [
     "TransformerConfig",
     "Truncation",
     "VDCNNConfig",
+    "WholeSequenceConfig",
     "load_config",
     "parse_config",
 ]

@@ -118,4 +118,33 @@ class RecallConfig(Section):
     """Units of the readout's two hidden layers."""
 
 
-AuxiliaryConfig = Annotated[ReconstructConfig | PredictConfig | RecallConfig, Field(discriminator="kind")]
+class WholeSequenceConfig(Section):
+    """What the language model and the autoencoder of Dai and Le 2015 share."""
+
+    truncation: Annotated[int, Field(ge=1)] | None = 100
+    """Steps of each window that is read with gradient; null does not cut."""
+    weight: Annotated[float, Field(gt=0.0)] = 1.0
+    """Factor in the sum of losses."""
+    head_size: Count = 256
+    """Hidden units of the head at every step."""
+    drop_connect: Probability = 0.5
+    """Probability on the second layer of that head."""
+
+
+class LanguageModelConfig(WholeSequenceConfig):
+    """The loss of LM-LSTM: the next token, at every step of the whole sequence."""
+
+    kind: Literal["language_model"] = "language_model"
+    """Which loss this is."""
+
+
+class AutoencoderConfig(WholeSequenceConfig):
+    """The loss of SA-LSTM: the state at the end writes the whole sequence again."""
+
+    kind: Literal["autoencoder"] = "autoencoder"
+    """Which loss this is."""
+
+
+LossConfig = ReconstructConfig | PredictConfig | RecallConfig | LanguageModelConfig | AutoencoderConfig
+
+AuxiliaryConfig = Annotated[LossConfig, Field(discriminator="kind")]

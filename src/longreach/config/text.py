@@ -12,6 +12,8 @@ _KINDS = (
     "reconstruct",
     "predict",
     "recall",
+    "language_model",
+    "autoencoder",
     "constrained-int",
     "recurrent",
     "transformer",
@@ -46,7 +48,9 @@ def _problem(detail: Any) -> str:
         return f"{key}.{tag}: should be {detail['ctx']['expected_tags']}, found {detail['ctx']['tag']!r}"
     if kind == "value_error":
         return message
-    if key.split(".")[-1] == "truncation":
+    if key.split(".")[-1] == "truncation" and detail.get("ctx", {}).get("ge") == 1:
+        message = "should be a number of steps, at least 1, or null for full BPTT"
+    elif key.split(".")[-1] == "truncation":
         message = "should be a number of steps, 0 for no gradient or null for full BPTT"
     message = message[0].lower() + message[1:]
     return f"{key}: {message.replace('input should', 'should')}, found {detail['input']!r}"

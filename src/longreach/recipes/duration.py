@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from longreach.config import DataConfig, ModelConfig, RecallConfig, RunConfig, SegmentConfig
+from longreach.config import (
+    AutoencoderConfig,
+    DataConfig,
+    ModelConfig,
+    RecallConfig,
+    RunConfig,
+    SegmentConfig,
+    WholeSequenceConfig,
+)
 
 RATE = 40e9
 """Operations a second of one core. Measured: 40 with full backpropagation at H = 64, 44 with r-LSTM at H = 128; both
@@ -71,6 +79,12 @@ def _operations(config: RunConfig, model: ModelConfig, steps: float, supervised:
             token += 4 * gates * size**2 * (loss.decoder_layers - 1) + 2 * size * loss.head_size
             # Three times for the gradient, once more for the inputs that are sampled.
             decoding += (3 if loss.sampling_updates is None else 4) * loss.segments * min(loss.length, steps) * token
+        elif isinstance(loss, WholeSequenceConfig):
+            # Everything is read with gradient and named; the autoencoder reads its way to the end besides.
+            windows += steps
+            if isinstance(loss, AutoencoderConfig):
+                windows += _reach(loss.truncation, steps)
+            decoding += 3 * steps * 2 * model.hidden_size * loss.head_size
     return config.batch_size * (step * (steps + 3 * windows) + decoding)
 
 

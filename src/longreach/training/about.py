@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from longreach.config import RunConfig
+from longreach.config import LanguageModelConfig, RunConfig, WholeSequenceConfig
 from longreach.data.sequences import Sequences
 from longreach.training.build import Datasets
 
@@ -79,6 +79,9 @@ def _loss(loss: Any) -> str:
     within = "all steps" if loss.truncation is None else f"{loss.truncation:,} steps"
     if loss.kind == "recall":
         return f"recall, {loss.anchors} anchors x {loss.queries} lags, gradient through {within}"
+    if isinstance(loss, WholeSequenceConfig):
+        what = "language model" if isinstance(loss, LanguageModelConfig) else "autoencoder"
+        return f"{what}, the whole sequence, gradient through {within}"
     return f"{loss.kind}, {loss.segments} x {loss.length} tokens, gradient through {within}"
 
 

@@ -15,8 +15,20 @@ from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
+from longreach.baselines.autoencoder import SequenceAutoencoder
 from longreach.baselines.classifier import BaselineClassifier, Classifier
-from longreach.config import DataConfig, ModelConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.baselines.language_model import LanguageModel
+from longreach.config import (
+    DataConfig,
+    LanguageModelConfig,
+    LossConfig,
+    ModelConfig,
+    PredictConfig,
+    RecallConfig,
+    ReconstructConfig,
+    RunConfig,
+    WholeSequenceConfig,
+)
 from longreach.data.noise import NoisePadded
 from longreach.data.parts import check_test_labels, make_parts, with_characters
 from longreach.data.sequences import Sequences, fit_standardisation
@@ -179,7 +191,7 @@ def _vocabulary(train: Sequences) -> int | None:
 
 
 def _build_loss(
-    loss: ReconstructConfig | PredictConfig | RecallConfig,
+    loss: LossConfig,
     config: RunConfig,
     train: Sequences,
     classifier: Classifier,
@@ -207,6 +219,18 @@ def _build_loss(
             growth=loss.growth,
             horizon_start=min(loss.horizon_start, train.steps),
             lag_distribution=loss.lag_distribution,
+        )
+    if isinstance(loss, WholeSequenceConfig):
+        kind = LanguageModel if isinstance(loss, LanguageModelConfig) else SequenceAutoencoder
+        return kind(
+            output_size=classifier.encoder.output_size,
+            channels=_channels(train),
+            vocabulary=_vocabulary(train),
+            truncation=loss.truncation,
+            weight=loss.weight,
+            head_size=loss.head_size,
+            drop_connect=loss.drop_connect,
+            initialisation=model.initialisation,
         )
     decoder = SegmentDecoder(
         channels=_channels(train),

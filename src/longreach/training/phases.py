@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from longreach.config import PhaseConfig, RecallConfig, RunConfig
+from longreach.config import PhaseConfig, RunConfig, SegmentConfig
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
             )
         )
     auxiliary = tuple(
-        loss
-        if isinstance(loss, RecallConfig) or loss.sampling_updates is None
-        else loss.model_copy(update={"sampling_updates": max(1, round(loss.sampling_updates * scale))})
+        loss.model_copy(update={"sampling_updates": max(1, round(loss.sampling_updates * scale))})
+        if isinstance(loss, SegmentConfig) and loss.sampling_updates is not None
+        else loss
         for loss in config.auxiliary
     )
     return config.model_copy(update={"phases": tuple(phases), "auxiliary": auxiliary, "budget_scale": scale})
