@@ -156,6 +156,18 @@ def test_broken_off_twice_and_resumed_equals_undisturbed(tmp_path: Path, monkeyp
     assert list((disturbed / "checkpoints" / "stored").iterdir()) == []
 
 
+def test_a_run_goes_on_from_the_checkpoint_before_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = small(**{"phases.1.updates": 12})
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    break_off(config, disturbed, monkeypatch, 17)
+    checkpoint = disturbed / "checkpoints" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-500])
+    assert fit(config, disturbed, resume=True, progress=False, device="cpu")["resumed_at_updates"] == [7]
+    fit(config, undisturbed, progress=False, device="cpu")
+    for key, value in last(undisturbed)["state_dict"].items():
+        assert torch.equal(last(disturbed)["state_dict"][key], value), key
+
+
 def test_a_run_without_its_stored_states_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     break_off(small(), tmp_path / "run", monkeypatch, 8)
     file = tmp_path / "run" / "checkpoints" / "stored" / "stored-7.safetensors"
