@@ -167,18 +167,16 @@ def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(comma
         "the sequence or leave it out\n"
         "own.csv: row 3: expected numbers, found nan at step 0, channel 0 (1 of 2 values are missing); fill what is "
         "missing or leave the sequence out\n"
-        "training part: expected at least 2 classes, found only 'x' (1 sequences); check that the label column or the "
-        "folders are the right ones\n"
         "read as own.csv: CSV with a line of column names, a row is one sequence, its steps in 'a' and 'b', labels in "
         "'label'; `longreach check` lists all there is to mend\n"
     )
     assert not (tmp_path / "run").exists()
     checked = command("check", "own.csv", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (2, "")
-    assert checked.stdout.splitlines()[-1] == "4 to mend before training, 0 to look at"
+    assert checked.stdout.splitlines()[-1] == "3 to mend before training, 0 to look at"
     by_config = command("check", "own.yaml", "--json", cwd=tmp_path)
     assert by_config.returncode == 2
-    assert len(json.loads(by_config.stdout)["grave"]) == 4
+    assert len(json.loads(by_config.stdout)["grave"]) == 3
 
 
 def test_check_takes_columns_and_reads_images(command, tmp_path: Path, mnist_folder: Path) -> None:

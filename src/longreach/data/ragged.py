@@ -20,7 +20,7 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
 _REAL_TYPES = (np.uint8, np.int16, np.float32, np.float64)
-_PART_BYTES = 1 << 24
+_PART_BYTES = 1 << 22
 _MOST_PIECES = 4_096
 
 
@@ -222,7 +222,7 @@ class RaggedDataset:
         return replace(self, standardisation=standardisation)
 
     def parts(self) -> Iterator[np.ndarray]:
-        """All stored values, one sequence after the other: (n, C), or (n,) tokens, at most 16 MB at a time."""
+        """All stored values, one sequence after the other: (n, C), or (n,) tokens, at most 8 MB at a time."""
         size = max(1, _PART_BYTES // self.values[0].nbytes)
         held: list[np.ndarray] = []
         for part in self._pieces(size):

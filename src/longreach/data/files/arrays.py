@@ -101,7 +101,7 @@ def _load(path: Path) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "allow_pickle" in reason:
+    if "allow_pickle" in reason or "Python objects" in reason:
         reason = "it holds Python objects, which could run code; save arrays of numbers"
     return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({reason})")
 

@@ -18,7 +18,7 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.data.files.checks import Checks
 from longreach.data.files.findings import LISTED, Finding, Findings
-from longreach.data.files.labels import class_names, look_at_labels
+from longreach.data.files.labels import PartLabels, class_names, look_at_labels
 from longreach.data.files.sample import Form, Source
 from longreach.data.files.store import Store, cache_folder, put_in_place
 from longreach.data.ragged import RaggedDataset
@@ -77,8 +77,8 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
                 checks.look_at_all(np.asarray(made[part].steps))
                 if source.form == "numbers" and checks.vocabulary is None and made[part].steps:
                     checks.vocabulary = made[part].highest + 1
-        look_at_labels({part: (found.labels, found.unlabelled) for part, found in made.items()}, findings)
-        names = class_names(label for found in made.values() for label in found.labels)
+        look_at_labels({part: found.labels for part, found in made.items()}, findings)
+        names = class_names(label for found in made.values() for label in found.labels.kept)
         parts = {
             part: _dataset(found, names, checks.vocabulary, source.form) for part, found in made.items() if found.steps
         }
@@ -96,8 +96,7 @@ class _Part:
 
     values: np.ndarray
     steps: list[int] = field(default_factory=list)
-    labels: list[str | None] = field(default_factory=list)
-    unlabelled: list[str] = field(default_factory=list)
+    labels: PartLabels = field(default_factory=PartLabels)
     highest: int = 0
 
 
@@ -109,16 +108,19 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
         for sample in source.parts[part]():
             if isinstance(sample, Finding):
                 checks.findings.add(sample)
+                found.labels.lost = found.labels.lost or sample.grave
                 continue
+            if sample.label is not None:
+                found.labels.seen.add(sample.label)
             values = checks.look(sample, part)
             if values is None:
                 continue
             if whole is None:
                 store.append(values)
             found.steps.append(len(values))
-            found.labels.append(sample.label)
-            if sample.label is None and len(found.unlabelled) < LISTED:
-                found.unlabelled.append(sample.place)
+            found.labels.kept.append(sample.label)
+            if sample.label is None and len(found.labels.unlabelled) < LISTED:
+                found.labels.unlabelled.append(sample.place)
             if source.form == "numbers":
                 found.highest = max(found.highest, int(values.max()))
         if found.steps and whole is None:
@@ -132,7 +134,7 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
 
 def _dataset(found: _Part, names: tuple[str, ...], vocabulary: int | None, form: Form) -> RaggedDataset:
     numbers = {name: number for number, name in enumerate(names)}
-    labels = np.array([UNLABELLED if label is None else numbers[label] for label in found.labels], dtype=np.int64)
+    labels = np.array([UNLABELLED if label is None else numbers[label] for label in found.labels.kept], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)])
     return RaggedDataset.from_offsets(
         found.values, offsets, labels if names else None, names, stored_vocabulary(form, vocabulary)
@@ -167,7 +169,7 @@ def _to_cache(
         if not (aside / part / "values.npy").is_file():
             np.save(aside / part / "values.npy", found.values)
         np.save(aside / part / "offsets.npy", np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)]))
-        labels = [UNLABELLED if label is None else numbers[label] for label in found.labels]
+        labels = [UNLABELLED if label is None else numbers[label] for label in found.labels.kept]
         np.save(aside / part / "labels.npy", np.array(labels, dtype=np.int64))
     tree = {
         "parts": [part for part, found in made.items() if found.steps],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from longreach.data.files.findings import LISTED, Finding, Findings
+from longreach.data.files.findings import Finding, Findings
 
 
 def class_names(labels: Iterable[str | None]) -> tuple[str, ...]:
@@ -37,48 +37,64 @@ def class_name(cell: Any, names: list[str] | None) -> str | None:
     return label_text(cell)
 
 
-def look_at_labels(parts: dict[str, tuple[list[str | None], list[str]]], findings: Findings) -> None:
+@dataclass(eq=False)
+class PartLabels:
+    """The labels of one part.
+
+    Args:
+        kept: of the sequences that could be stored, None where there is none.
+        unlabelled: the first places without one.
+        seen: all classes, also of sequences that must be mended.
+        lost: some sequences could not be read at all, so that not every class may have been seen.
+    """
+
+    kept: list[str | None] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    lost: bool = False
+
+
+def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
     """Check the labels of all parts.
 
     Args:
-        parts: of each part the labels of its sequences, None where there is none, and the first places without one.
+        parts: by name.
         findings: where to note what is found.
     """
-    trained, _ = parts.get("train", ([], []))
-    counts = Counter(label for label in trained if label is not None)
-    if "train" in parts and not trained:
+    trained = parts.get("train", PartLabels())
+    if "train" in parts and not trained.kept:
         findings.add(
             Finding("no sequences", "training part: expected at least 1 sequence that can be read, found none")
         )
-    for part, (labels, places) in parts.items():
-        _look_for_missing(part, labels, places, findings)
-        if part == "train":
+    for part, labels in parts.items():
+        _look_for_missing(part, labels, findings)
+        if part == "train" or not trained.seen or trained.lost:
             continue
-        for label in class_names(labels):
-            if counts and label not in counts:
+        for label in class_names(labels.kept):
+            if label not in trained.seen:
                 findings.add(
                     Finding(
                         "unknown class",
                         f"{part} part: expected classes that the training part has, found class {label!r} "
-                        f"{_times(labels.count(label))}; add training sequences of it or leave it out",
+                        f"{_times(labels.kept.count(label))}; add training sequences of it or leave it out",
                     )
                 )
-    if len(counts) == 1:
-        (name, times), *_ = counts.items()
+    if len(trained.seen) == 1 and not trained.lost:
+        (name,) = trained.seen
         findings.add(
             Finding(
                 "single class",
-                f"training part: expected at least 2 classes, found only {name!r} ({times} sequences); "
-                "check that the label column or the folders are the right ones",
+                f"training part: expected at least 2 classes, found only {name!r}; check that the label column or the "
+                "folders are the right ones",
             )
         )
 
 
-def _look_for_missing(part: str, labels: list[str | None], places: list[str], findings: Findings) -> None:
-    missing = sum(label is None for label in labels)
+def _look_for_missing(part: str, labels: PartLabels, findings: Findings) -> None:
+    missing = sum(label is None for label in labels.kept)
     if missing == 0:
         return
-    if missing == len(labels):
+    if missing == len(labels.kept):
         findings.add(
             Finding(
                 "no labels",
@@ -91,9 +107,9 @@ def _look_for_missing(part: str, labels: list[str | None], places: list[str], fi
     # Training can do with some: sequences without a label train the memory alone. A test cannot.
     grave = part != "train"
     mend = "add their labels or leave them out" if grave else "they train the memory alone; add their labels if known"
-    for place in places:
+    for place in labels.unlabelled:
         findings.add(Finding("missing label", f"{place}: expected a label, found none; {mend}", grave))
-    for _ in range(missing - min(len(places), LISTED)):
+    for _ in range(missing - len(labels.unlabelled)):
         findings.add(Finding("missing label", "", grave))
 
 
