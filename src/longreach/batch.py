@@ -5,7 +5,7 @@ Shapes: B batch, T steps, C channels, K targets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -117,6 +117,11 @@ class SequenceBatch:
         if self.labels is None:
             return torch.zeros(self.size, dtype=torch.bool, device=self.values.device)
         return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels != UNLABELLED
+
+    def of_rows(self, rows: slice) -> SequenceBatch:
+        """Some rows of the batch."""
+        own = {field.name: value[rows] for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        return replace(self, **own)
 
     def trimmed(self) -> SequenceBatch:
         """The same batch without columns in front that belong to no sequence."""

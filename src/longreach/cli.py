@@ -61,6 +61,8 @@ def train(
         str | None, typer.Option(help="stop, or skip updates whose loss or gradient is NaN or infinite.")
     ] = None,
     device: _Device = "auto",
+    devices: Annotated[int, typer.Option(help="Processes on each machine, one for each device.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines, started by torchrun or srun.")] = 1,
     quiet: _Quiet = False,
 ) -> None:
     """Train a recipe or a configuration, and write its run folder."""
@@ -76,7 +78,12 @@ def train(
     config, folder = resolve_run(recipe, changes, out, resume)
     from longreach.training.fit import fit
 
-    record = fit(config, folder, resume=resume, progress=not quiet, device=device)
+    record = fit(config, folder, resume=resume, progress=not quiet, device=device, devices=devices, nodes=nodes)
+    if devices * nodes > 1:
+        from longreach.training.parallel import process_rank
+
+        if process_rank() > 0:
+            return
     typer.echo(
         f"{record['name']}: test accuracy {record['test_accuracy']:.4f} after {record['updates']} updates; {folder}"
     )

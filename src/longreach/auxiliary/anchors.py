@@ -9,8 +9,8 @@ Shapes: B batch, T steps of the longest sequence, N anchors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,21 @@ class Anchors:
     """
 
     stops: tuple[Stop, ...]
+
+    def of_rows(self, rows: slice) -> Self:
+        """The same anchors for some rows of the batch.
+
+        Args:
+            rows: of the B.
+        """
+        own = {
+            field.name: value[:, rows]
+            for field in fields(self)
+            # All that is asked of each row has the rows as dimension 1.
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        stops = tuple(stop[rows] if isinstance(stop, Tensor) else stop for stop in self.stops)
+        return replace(self, stops=stops, **own)
 
 
 A = TypeVar("A", bound=Anchors)

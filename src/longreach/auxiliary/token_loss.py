@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from longreach.ranks import per_process
+
 
 def token_losses(predictions: Tensor, targets: Tensor) -> Tensor:
     """Loss of every token.
@@ -31,4 +33,4 @@ def mean_over(losses: Tensor, counted: Tensor) -> Tensor:
     """Mean of `losses` where `counted` is true: the sum over all predicted tokens by their number (section 3.4). Zero,
     with a gradient of zero, where nothing is counted.
     """
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
+    return (losses * counted).sum() / per_process(counted.sum())

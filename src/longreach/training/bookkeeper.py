@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -112,8 +113,9 @@ class Bookkeeper(pl.Callback):
         terms = ["supervised", *term_names(list(pl_module.objective.auxiliary))]
         columns = ["update", "epoch", "phase", "learning_rate", "loss", *terms]
         columns += [f"{part}_{figure}" for part in self.monitored for figure in ("accuracy", "loss")]
-        self._metrics = MetricsFile(self.folder.metrics, columns)
-        self._metrics.begin(trainer.global_step)
+        if trainer.is_global_zero:
+            self._metrics = MetricsFile(self.folder.metrics, columns)
+            self._metrics.begin(trainer.global_step)
         if trainer.global_step:
             self.resumed_updates.append(trainer.global_step)
         self.progress.begin(trainer.global_step)
@@ -168,7 +170,7 @@ class Bookkeeper(pl.Callback):
                 self.stored.save(done)
             elif self.stored is not None:
                 self.stored.finish()
-            write_checkpoint(self.folder.last, lambda aside: trainer.save_checkpoint(aside), self.folder.previous)
+            _save_checkpoint(trainer, self.folder.last, self.folder.previous)
             if self.stored is not None:
                 self.stored.tidy()
         self._saved = time.monotonic()
@@ -206,9 +208,11 @@ class Bookkeeper(pl.Callback):
         if row.get("validation_accuracy", -1.0) > self.best_accuracy:
             self.best_accuracy, self.best_update = row["validation_accuracy"], done
             with self._saving(done):
-                write_checkpoint(self.folder.best, lambda aside: trainer.save_checkpoint(aside))
+                _save_checkpoint(trainer, self.folder.best)
 
     def _write(self, trainer: pl.Trainer, done: int, values: dict[str, float]) -> None:
+        if not trainer.is_global_zero:
+            return
         assert self._metrics is not None
         epoch = round(done / self.updates_per_epoch, 4)
         phase = self.plan.at(done - 1).config.name
@@ -216,3 +220,11 @@ class Bookkeeper(pl.Callback):
             self._metrics.append({"update": done, "epoch": epoch, "phase": phase, **values})
         if trainer.logger is not None:
             trainer.logger.log_metrics(values, step=done)
+
+
+def _save_checkpoint(trainer: pl.Trainer, path: Path, previous: Path | None = None) -> None:
+    """Of several processes all take part, and the first one writes."""
+    if trainer.is_global_zero:
+        write_checkpoint(path, lambda aside: trainer.save_checkpoint(aside), previous)
+    else:
+        trainer.save_checkpoint(path)

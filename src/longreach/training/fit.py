@@ -31,6 +31,7 @@ from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
+from longreach.training.parallel import check_parallel, process_rank, trainer_arguments
 from longreach.training.phases import Plan, shrink
 from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, environment
@@ -47,6 +48,8 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> dict[str, Any]:
     """Train, evaluate, save.
 
@@ -56,6 +59,9 @@ def fit(
         resume: go on from the folder's last checkpoint, or from the start where there is none yet.
         progress: show it on standard error.
         device: "auto", "cpu" or "cuda".
+        devices: processes on each machine, one for each device; they are started by running this program again, unless
+            torchrun or SLURM has started them.
+        nodes: machines.
 
     Returns:
         The record, as in record.json. A finished run that is resumed returns its record as it is.
@@ -72,6 +78,9 @@ def fit(
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
     _check_device(device)
+    check_parallel(config, devices, nodes)
+    rank = process_rank() if devices * nodes > 1 else 0
+    progress = progress and rank == 0
     folder = RunFolder(out)
     if resume:
         _check_same_run(config, folder)
@@ -79,8 +88,9 @@ def fit(
             return folder.load_record()
         # How bad numbers are met may change on the way: that is how a run that stopped at one goes on.
         config = folder.load_config().model_copy(update={"on_nan": config.on_nan})
-        folder.sweep()
-    else:
+        if rank == 0:
+            folder.sweep()
+    elif rank == 0:
         folder.check_free()
     # Before the folder is made: data that cannot be read leave nothing behind.
     began = time.perf_counter()
@@ -90,11 +100,17 @@ def fit(
     _tell(data, progress)
     objective = build_objective(config, data.train)
     loader = SequenceLoader(
-        data.train, config.batch_size, seed=config.seed, shuffle=True, lengths=uneven_lengths(data.train)
+        data.train,
+        config.batch_size,
+        seed=config.seed,
+        shuffle=True,
+        # Every process needs a row of every batch.
+        drop_last=0 < len(data.train) % config.batch_size < devices * nodes,
+        lengths=uneven_lengths(data.train),
     )
     per_epoch = len(loader)
     memory_at_start = resident_mb()
-    if not resume:
+    if not resume and rank == 0:
         folder.begin(config)
     evaluate_every = config.evaluate_every or per_epoch
     if config.budget is not None and config.budget_scale is None:
@@ -120,8 +136,7 @@ def fit(
         config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption
     )
     trainer = pl.Trainer(
-        accelerator=device,
-        devices=1,
+        **trainer_arguments(device, devices, nodes, all(p.supervised and p.auxiliary for p in config.phases)),
         max_epochs=1,
         max_steps=plan.updates,
         gradient_clip_val=config.optimiser.clip,
@@ -153,6 +168,9 @@ def fit(
         raise RunError(
             f"{out}: stopped after {trainer.global_step} of {plan.updates} updates; go on with it by --resume"
         )
+    if rank > 0:
+        trainer.strategy.barrier("results")
+        return folder.load_record()
     trained = {
         "updates": plan.updates,
         "parameters": _parameters(objective),
@@ -185,6 +203,8 @@ def fit(
     }
     with _kept_for_later(folder):
         folder.save_record(record)
+    if devices * nodes > 1:
+        trainer.strategy.barrier("results")
     return record
 
 

@@ -12,6 +12,7 @@ from longreach.batch import SequenceBatch
 from longreach.config import RunConfig
 from longreach.data.noise import fresh_noise
 from longreach.errors import RunError
+from longreach.ranks import own_rows, with_common_values, world_size
 from longreach.training.bad_numbers import bad_gradients, bad_rows, bad_terms, described
 from longreach.training.build import build_optimiser
 from longreach.training.objective import Objective
@@ -40,8 +41,15 @@ class ObjectiveModule(pl.LightningModule):
         phase = self.plan.at(self.global_step).config
         if noise := self.run_config.data.noise:
             batch = fresh_noise(batch, noise, self.run_config.seed, self.global_step)
-        losses = self.objective(
-            batch, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary, stored=self.stored
+        losses = with_common_values(
+            self.objective(
+                batch,
+                self.global_step,
+                supervised=phase.supervised,
+                auxiliary=phase.auxiliary,
+                stored=self.stored,
+                rows=own_rows(batch.size),
+            )
         )
         self._batch, self._losses = batch, losses
         return losses
@@ -66,9 +74,16 @@ class ObjectiveModule(pl.LightningModule):
         phase = self.plan.at(self.global_step).config
         terms = bad_terms(self._losses)
         what = f"the losses {described(terms)}" if terms else f"the gradients of {described(gradients)}"
-        rows = bad_rows(
-            lambda one: self.objective(one, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary),
-            self._batch,
+        # Alone: the others would wait for what they are not asked.
+        rows = (
+            []
+            if world_size() > 1
+            else bad_rows(
+                lambda one: self.objective(
+                    one, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary
+                ),
+                self._batch,
+            )
         )
         whence = "no sequence by itself makes them so"
         if rows:

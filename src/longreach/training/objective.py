@@ -19,6 +19,7 @@ from longreach.batch import SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.randomness import derived_generator
+from longreach.ranks import per_process
 from longreach.unrolling import Precision, Stop, StoredStates, Truncation, unroll, unroll_stored
 
 C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier)
@@ -72,6 +73,7 @@ class Objective(nn.Module, Generic[C]):
         supervised: bool = True,
         auxiliary: bool = True,
         stored: StoredStates | None = None,
+        rows: slice | None = None,
     ) -> dict[str, Tensor]:
         """Losses of one update.
 
@@ -83,6 +85,8 @@ class Objective(nn.Module, Generic[C]):
             auxiliary: include the auxiliary losses.
             stored: states from which windows begin where a sequence is not due to be read anew; None: all are read
                 anew. The batch must know its rows in it, and no truncation may be None.
+            rows: of the batch that are computed here, where several processes share it; None: all. What is drawn is
+                drawn for all of them alike: in batches of equal length the processes' anchors are the same.
 
         Returns:
             Scalars: "loss", the weighted sum to minimise, and each term unweighted under its own name.
@@ -95,14 +99,19 @@ class Objective(nn.Module, Generic[C]):
         """
         if supervised and batch.labels is None:
             raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
+        if rows is not None and not batch.is_equal_length:
+            batch, rows = batch.of_rows(rows), None
         batch = batch.trimmed()
         if isinstance(self.classifier, BaselineClassifier):
+            batch = batch if rows is None else batch.of_rows(rows)
             return self._supervised_alone(self.classifier, batch, update)
         losses: list[Any] = list(self.auxiliary) if auxiliary else []
         anchors = [
             loss.sample(batch.lengths, derived_generator(self.seed, f"anchors {i}", update), update)
             for i, loss in enumerate(losses)
         ]
+        if rows is not None:
+            batch, anchors = batch.of_rows(rows), [drawn.of_rows(rows) for drawn in anchors]
         stops: list[Stop] = [stop for drawn in anchors for stop in drawn.stops]
         truncations: list[Truncation] = [
             loss.truncation for loss, drawn in zip(losses, anchors, strict=True) for _ in drawn.stops
@@ -160,7 +169,7 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:
     losses = token_losses(predictions, torch.where(known, batch.labels, 0))
     if batch.weights is not None:
         losses = losses * batch.weights
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
+    return (losses * counted).sum() / per_process(counted.sum())
 
 
 def term_names(losses: Sequence[nn.Module]) -> list[str]:
