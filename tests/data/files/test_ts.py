@@ -67,8 +67,8 @@ def test_a_sequence_without_steps_is_empty_and_not_missing(tmp_path: Path) -> No
 
 pieces = st.sampled_from(
     ["@data", "@classLabel true a b", "@dimensions 2", "@univariate true", "@seriesLength 2", "@", "#", ":", ",", "?",
-     "a", "b", "1", "-2.5", "1e999", "nan", "inf", "(1,2)", "\n", "\n", "\n", "\r", " ", "\t", "\x00", "é", "0x1", "1_0",
-     "٣"]
+     "a", "b", "1", "-2.5", "1e999", "nan", "inf", "(1,2)", "\n", "\n", "\n", "\r", " ", "\t", "\x00", "é", "0x1",
+     "1_0", "٣"]
 )  # fmt: skip
 
 
