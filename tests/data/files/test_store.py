@@ -63,9 +63,7 @@ def test_the_disk_is_used_again_until_the_files_change(
     assert len(list(own_cache.iterdir())) == 2
 
 
-def test_a_reading_that_fails_leaves_nothing(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reading_that_fails_leaves_nothing(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MEMORY_BYTES", 200)
     write_json_lines(tmp_path / "x.jsonl", make_walks(1))
     source = open_files(str(tmp_path / "x.jsonl"), None, ReadOptions())
