@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from longreach.data.idx import read_idx
+from longreach.data.vocabulary import Vocabulary
 from longreach.model.classifier import SequenceClassifier
 
 
@@ -186,3 +187,29 @@ def test_arrays_that_do_not_fit_are_named(command, trained, tmp_path: Path) -> N
 def test_arguments_that_do_not_go_together(command, trained, tmp_path: Path, arguments, message: str) -> None:
     done = command("predict", trained, *arguments, "--stream", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes"])
+def test_a_model_of_text_reads_the_text_itself(kind: str, command, trained, tmp_path: Path, monkeypatch) -> None:
+    text = "Straße\n\nzwei  Zeilen\n"
+    vocabulary = Vocabulary.of_characters(["abeilnrtwz \n"]) if kind == "characters" else Vocabulary("bytes")
+    model = SequenceClassifier(
+        classes=2, vocabulary=len(vocabulary), embedding_size=3, hidden_size=4, class_names=["x", "y"],
+        input_vocabulary=vocabulary.plain(),
+    ).eval()  # fmt: skip
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
+    model.save_pretrained(run / "model")
+    path = tmp_path / "text.txt"
+    path.write_bytes(text.encode())
+    tokens = torch.from_numpy(vocabulary.encode(text).astype(np.int64))[None]
+    right = []
+    for read in [*range(4, tokens.shape[1], 4), tokens.shape[1]]:
+        answer = model(tokens[:, :read]).softmax(-1)[0].tolist()
+        right.append((read, pytest.approx(dict(zip("xy", answer, strict=True)), abs=1e-5)))
+    done = command("predict", run, path, "--stream", "--chunk", "4")
+    assert done.returncode == 0, done.stderr
+    assert [(line["steps"], line["probabilities"]) for line in read_lines(done.stdout)] == right
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline=""))
+    assert command("predict", run, "-", "--stream", "--chunk", "4").stdout == done.stdout

@@ -7,7 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from longreach.data.steps import chunks_of_lines, text_lines
+from longreach.data.steps import chunks_of_lines, chunks_of_text, text_lines
+from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
 
@@ -40,3 +41,20 @@ def test_a_fraction_is_no_token() -> None:
     assert str(error.value) == (
         "text: line 2: expected whole numbers parted by commas or blanks, found '2.5'; leave headings and times out"
     )
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes"])
+def test_a_text_is_one_sequence_however_its_parts_arrive(kind: str) -> None:
+    text = "naïve\n\ntext, twice\r\n"
+    vocabulary = Vocabulary.of_characters([text]) if kind == "characters" else Vocabulary("bytes")
+
+    class Trickle(io.StringIO if kind == "characters" else io.BytesIO):
+        def read(self, size: int = -1):
+            return super().read(min(size, 3))
+
+    source = Trickle(text, newline="") if kind == "characters" else Trickle(text.encode())
+    chunks = list(chunks_of_text(source, vocabulary, 5))
+    assert [sequence for sequence, _ in chunks] == [0] * len(chunks)
+    assert all(len(chunk) == 5 for _, chunk in chunks[:-1])
+    assert 1 <= len(chunks[-1][1]) <= 5
+    assert np.concatenate([chunk for _, chunk in chunks]).tolist() == vocabulary.encode(text).tolist()

@@ -9,10 +9,11 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
+from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
 _POLL = 0.05
@@ -82,6 +83,39 @@ def chunks_of_lines(
             steps = steps[size:]
     if steps:
         yield sequence, _array(steps, channels)
+
+
+def chunks_of_text(
+    file: TextIO | BinaryIO, vocabulary: Vocabulary, size: int, patience: float | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """A text as one sequence of characters or bytes, in chunks.
+
+    Args:
+        file: opened as text for a vocabulary of characters, as bytes for one of bytes; read to its end.
+        vocabulary: that the model was trained with.
+        size: characters or bytes of a chunk; the last one may be shorter, none is empty.
+        patience: as for `text_lines`.
+
+    Yields:
+        As `chunks_of_lines`.
+    """
+    held: Any = file.read(0)
+    since = time.monotonic()
+    while True:
+        # No more than is wanted: a pipe gives what there is, and waits for nothing beyond it.
+        part = file.read(size - len(held))
+        held += part
+        if len(held) == size:
+            yield 0, vocabulary.encode(held)
+            held = held[:0]
+        if part:
+            since = time.monotonic()
+        elif patience is None or time.monotonic() - since >= patience:
+            break
+        else:
+            time.sleep(_POLL)
+    if held:
+        yield 0, vocabulary.encode(held)
 
 
 def chunks_of_array(path: Path, channels: int | None, size: int) -> Iterator[tuple[int, np.ndarray]]:

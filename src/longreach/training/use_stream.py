@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
 from longreach.baselines.classifier import BaselineClassifier
-from longreach.data.steps import chunks_of_array, chunks_of_lines, text_lines
+from longreach.data.steps import chunks_of_array, chunks_of_lines, chunks_of_text, text_lines
+from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError, DataError
+from longreach.model.classifier import SequenceClassifier
 from longreach.training.run_folder import RunFolder
 from longreach.training.use import load_classifier
 
@@ -24,7 +27,7 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
     Args:
         run: the run folder.
         data: "-" for standard input, a text with one step a line (see `chunks_of_lines`), or an .npy file; real values
-            in the unit of the data.
+            in the unit of the data. Of a model of characters or bytes: the text itself, one sequence.
         chunk: steps between two answers.
         follow: for a text that is still growing, how many seconds to wait for more; None ends where it ends.
 
@@ -45,7 +48,7 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
             "one; leave out --stream, or give a run of a recurrent one"
         )
     stream, current = classifier.stream(), 0
-    for sequence, steps in _chunks(data, classifier.channels, chunk, follow):
+    for sequence, steps in _chunks(data, classifier, chunk, follow):
         if sequence != current:
             stream.reset()
             current = sequence
@@ -61,21 +64,39 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
         }
 
 
-def _chunks(data: Path, channels: int | None, size: int, follow: float | None) -> Iterator[tuple[int, np.ndarray]]:
-    if data == STANDARD_INPUT:
-        yield from chunks_of_lines(text_lines(sys.stdin), channels, size, "standard input")
-        return
-    if not data.is_file():
+def _chunks(
+    data: Path, classifier: SequenceClassifier, size: int, follow: float | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    channels, plain = classifier.channels, classifier.input_vocabulary
+    vocabulary = None if plain is None else Vocabulary.from_plain(plain)
+    if data != STANDARD_INPUT and not data.is_file():
         raise DataError(
             f"{data}: no such file; give a text with one step a line, an .npy file, or - for standard input"
         )
     if data.suffix == ".npy":
         yield from chunks_of_array(data, channels, size)
         return
+    where = "standard input" if data == STANDARD_INPUT else str(data)
     try:
-        with data.open(encoding="utf-8") as file:
-            yield from chunks_of_lines(text_lines(file, follow), channels, size, str(data))
+        if vocabulary is not None and vocabulary.kind == "bytes":
+            with _opened_bytes(data) as raw:
+                yield from chunks_of_text(raw, vocabulary, size, follow)
+            return
+        with _opened(data) as file:
+            if vocabulary is not None and vocabulary.kind == "characters":
+                yield from chunks_of_text(file, vocabulary, size, follow)
+            else:
+                yield from chunks_of_lines(text_lines(file, follow), channels, size, where)
     except UnicodeDecodeError:
-        raise DataError(
-            f"{data}: expected a text with one step a line, or a file named .npy, found other bytes"
-        ) from None
+        wanted = "a text in UTF-8" if vocabulary is not None else "a text with one step a line, or a file named .npy"
+        raise DataError(f"{where}: expected {wanted}, found other bytes") from None
+
+
+def _opened(data: Path) -> AbstractContextManager[TextIO]:
+    if data == STANDARD_INPUT:
+        return nullcontext(sys.stdin)
+    return data.open(encoding="utf-8", newline="")
+
+
+def _opened_bytes(data: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if data == STANDARD_INPUT else data.open("rb")
