@@ -14,7 +14,8 @@ from datasets import ClassLabel, Dataset, Features
 from PIL import Image
 from scipy.io import savemat
 
-from longreach.data.dogs import DOGS_SIZES, crop_box, dog_boxes, dogs_from_files, stanford_dogs
+from longreach.data.dogs import crop_box, dog_boxes, dogs_from_files, stanford_dogs
+from longreach.data.dogs_sizes import DOGS_SIZES
 from longreach.data.pixels import resized
 from longreach.errors import DataError
 

@@ -93,6 +93,21 @@ def test_batch_single_and_streamed_agree_up_to_long_sequences(kind: str, steps: 
         torch.testing.assert_close(streamed, right, rtol=0, atol=TOLERANCE[dtype])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gru", "tokens", "rnn"])
+def test_the_other_kinds_agree_at_a_hundred_thousand_steps_too(kind: str) -> None:
+    classifier = make(torch.float32, hidden_size=12, **KINDS[kind])
+    values = torch.randint(9, (2, 100_000)) if kind == "tokens" else torch.randn(2, 100_000, 2)
+    with torch.no_grad():
+        batch = classifier(values).softmax(-1)
+        single = classifier(values[:1]).softmax(-1)
+    stream = classifier.stream(2)
+    for chunk in cut(values, [1, 0, 4_001, 700]):
+        streamed = stream.push(chunk)
+    torch.testing.assert_close(single, batch[:1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(streamed, batch, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(("channels", "steps"), [(1, 1), (3, 300), (1, 5_000), (3, 100_000)])
 def test_a_folded_lstms_states_are_the_same_bit_for_bit(steps: int, channels: int) -> None:
     # One layer, few channels folded in, float32, oneDNN on a CPU: the conditions under which nothing is rounded apart.

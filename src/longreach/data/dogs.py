@@ -20,10 +20,6 @@ from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.photographs import Box, colour, colour_of_size, shrunk
 from longreach.errors import DataError
 
-DOGS_SIZES = (40, 48, 56, 64, 80, 96, 112, 128)
-"""Pixels per side. The paper names the first and the last and marks at about 3,000, 9,200 and 12,000 steps, which are
-56, 96 and 112 squared. Choice: the others lie evenly between."""
-
 _LARGEST_FILE = 1 << 24
 _BOX = re.compile(r"<bndbox>(.*?)</bndbox>", re.DOTALL)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longreach.data.dogs import DOGS_SIZES
+from longreach.data.dogs_sizes import DOGS_SIZES
 from longreach.recipes import method
 from longreach.recipes.naming import Recipe, named
 from longreach.recipes.paper import PaperTable, Row

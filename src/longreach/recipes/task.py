@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from longreach.config import DataConfig, ModelConfig, OptimiserConfig, PhaseConfig
-from longreach.data.dogs import DOGS_SIZES
+from longreach.data.dogs_sizes import DOGS_SIZES
 
 
 @dataclass(frozen=True)
