@@ -267,3 +267,21 @@ def test_models_that_cannot_be(model: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config({"model": model}, "test")
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", ["one Parquet file", "image folder"])
+def test_images_without_a_test_part_hold_one_out(sources: dict[str, DataConfig], kind: str) -> None:
+    folder = sources["parquet" if kind == "one Parquet file" else "folder"].path
+    assert folder is not None
+    path = Path(folder) / ("train-00000-of-00001.parquet" if kind == "one Parquet file" else "train")
+    data = build_datasets(DataConfig(source="hub", path=str(path), validation=10, test=20))
+    whole = build_datasets(DataConfig(source="idx", path=sources["idx"].path, validation=0)).train
+    assert data.validation is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [30, 10, 20]
+
+    def pixels(part) -> set[bytes]:
+        return {values.tobytes() for values in part.values}
+
+    parts = [pixels(part) for part in (data.train, data.validation, data.test)]
+    assert set.union(*parts) == pixels(whole)
+    assert sum(map(len, parts)) == len(pixels(whole)) == 60

@@ -107,3 +107,31 @@ def test_one_class_alone_has_no_auroc() -> None:
 def test_probabilities_that_single_precision_takes_for_one_are_still_ordered() -> None:
     logits = torch.tensor([[0.0, 30.0], [0.0, 29.0], [0.0, 28.0], [0.0, 27.0]])
     assert full_scores(logits, torch.tensor([1, 1, 0, 0]))["auroc"] == 1.0
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_sequence_too_long_for_memory_is_read_in_pieces(tokens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    lengths = [5, 61, 1, 100]
+    lists = [
+        generator.integers(0, 5, n) if tokens else generator.normal(size=(n, 2)).astype(np.float32) for n in lengths
+    ]
+    data = RaggedDataset.from_list(lists)
+    data = data.standardised(fit_standardisation(data))
+    torch.manual_seed(0)
+    inputs = {"vocabulary": 5} if tokens else {"channels": 2}
+    classifier = SequenceClassifier(classes=3, hidden_size=7, embedding_size=4, head_size=8, **inputs).eval()
+    whole = predict_logits(classifier, data)
+    longest = 0
+    real_batch = RaggedDataset.batch
+
+    def spied(self, indices):
+        nonlocal longest
+        batch = real_batch(self, indices)
+        longest = max(longest, batch.steps)
+        return batch
+
+    monkeypatch.setattr(RaggedDataset, "batch", spied)
+    monkeypatch.setattr("longreach.training.evaluate.EVALUATION_STEPS", 20)
+    assert torch.allclose(predict_logits(classifier, data), whole, atol=1e-6, rtol=0)
+    assert longest == 20

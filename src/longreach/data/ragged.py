@@ -171,6 +171,27 @@ class RaggedDataset:
         begin = int(self.begins[index])
         return self.values[begin : begin + int(self.lengths[index])]
 
+    def pieces(self, index: int, steps: int) -> Iterator[torch.Tensor]:
+        """One sequence as a batch of one, piece by piece, as `batch` would give it.
+
+        Args:
+            index: 0 to N - 1.
+            steps: of a piece, at most.
+
+        Yields:
+            (1, steps, C) float32 standardised, or (1, steps) int64 for tokens.
+
+        Raises:
+            DataError: a token outside the vocabulary.
+        """
+        sequence = int(self.lengths[index])
+        for begin in range(0, sequence, steps):
+            place = self.begins[index : index + 1] + begin
+            length = np.minimum(self.lengths[index : index + 1] - begin, steps)
+            yield (
+                replace(self, begins=place, lengths=length, labels=None, class_names=(), weights=None).batch([0]).values
+            )
+
     def batch(self, indices: np.ndarray | Sequence[int]) -> SequenceBatch:
         """The sequences at these places, right-aligned and standardised, zero in front of the shorter ones.
 

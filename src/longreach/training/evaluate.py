@@ -20,8 +20,10 @@ from torchmetrics.functional.classification import (
 
 from longreach.baselines.classifier import Classifier
 from longreach.batch import UNLABELLED
+from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
+from longreach.model.classifier import SequenceClassifier
 
 EVALUATION_BATCH = 500
 """Sequences read at once."""
@@ -49,12 +51,29 @@ def predict_logits(classifier: Classifier, dataset: Sequences, batch_size: int =
     device = next(classifier.parameters()).device
     rows, logits = [], []
     for indices in _similar_lengths(dataset.lengths, batch_size):
+        rows.append(torch.from_numpy(indices))
+        longest = int(dataset.lengths[indices[-1]])
+        if (
+            longest > EVALUATION_STEPS
+            and isinstance(dataset, RaggedDataset)
+            and isinstance(classifier, SequenceClassifier)
+        ):
+            logits.append(_logits_in_pieces(classifier, dataset, int(indices[0])).cpu())
+            continue
         batch = dataset.batch(indices)
         lengths = None if batch.is_equal_length else batch.lengths
-        rows.append(torch.from_numpy(indices))
         logits.append(classifier(batch.values.to(device), lengths).cpu())
     classifier.train(training)
     return torch.cat(logits)[torch.cat(rows).argsort()]
+
+
+def _logits_in_pieces(classifier: SequenceClassifier, dataset: RaggedDataset, index: int) -> torch.Tensor:
+    """(1, classes) of one sequence that is too long to be held in memory at once."""
+    device, state = next(classifier.parameters()).device, None
+    for piece in dataset.pieces(index, EVALUATION_STEPS):
+        state = classifier.read(piece.to(device), state)
+    assert state is not None, "no sequence is empty"
+    return classifier.head(state[0][-1])
 
 
 def _similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
