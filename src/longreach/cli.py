@@ -274,7 +274,7 @@ def benchmark(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Of each process; by default one per core.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed updates of each method at most.")] = 5,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the timed updates of one length.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the timed updates of one length.")] = 30.0,
 ) -> None:
     """Time and memory of one update against the length of the sequence, for every method."""
     from longreach.benchmark.command import run_benchmark

@@ -45,7 +45,7 @@ def run_benchmark(
         threads=threads if threads is not None else cores(),
         rounds=rounds,
         seconds=seconds,
-        longest=30.0,
+        longest=40.0,
     )
     results = measure(plan, out / "benchmark.json", lambda line: print(line, file=sys.stderr))
     from longreach.benchmark.picture import draw, table

@@ -1,0 +1,170 @@
+"""Make the tables of docs/scaling.md from benchmarks/results/, or with --check tell whether they are up to date.
+
+python scripts/scaling_page.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from longreach.benchmark.methods import CHANNELS, CLASSES, FREQUENCIES, HEAD, METHODS
+from longreach.benchmark.operations import operations
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "scaling.md"
+FIGURES = ROOT / "benchmarks" / "results"
+
+_WIRE = 1.25e9
+"""Bytes a second of a network of 10 Gbit/s."""
+
+
+def load(figures: Path, name: str) -> dict[str, Any]:
+    """One file of figures."""
+    found: dict[str, Any] = json.loads((figures / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def rows(header: str, lines: list[list[str]]) -> str:
+    """A table."""
+    return "\n".join(
+        [f"| {header} |", "|---" * (header.count("|") + 1) + "|", *(f"| {' | '.join(x)} |" for x in lines)]
+    )
+
+
+def machine_table(figures: Path) -> str:
+    """What the machine is, and its rates."""
+    results = load(figures, "scaling")
+    settings, points = results["settings"], [p for p in results["points"] if "seconds" in p]
+    # Only the prefix alone is held against bfloat16's rate.
+    rates = {
+        name: sorted(p["matrix_rate"] for p in points if (p["method"] == "prefix-bfloat16") == half)
+        for name, half in (("float32", False), ("bfloat16", True))
+    }
+    told = ", ".join(f"{some[len(some) // 2] / 1e9:,.0f} GFLOP/s in {name}" for name, some in rates.items() if some)
+    return (
+        f"{results['environment']['processor']}, {settings['threads']} threads; matrix products: {told}. Batch "
+        f"{settings['batch']}, hidden {settings['hidden']}, one channel."
+    )
+
+
+def scaling_table(figures: Path) -> str:
+    """A line for each method, a column for each length."""
+    points = load(figures, "scaling")["points"]
+    steps = sorted({point["steps"] for point in points})
+    lines = []
+    for method in METHODS:
+        found = {point["steps"]: point for point in points if point["method"] == method.name}
+        if found:
+            lines.append([method.title, *(_cell(found.get(length)) for length in steps)])
+    header = " | ".join(["method", *(f"T = {length:,}" for length in steps)])
+    return "Seconds per update, share of the floor, MB over the start (MB in all):\n\n" + rows(header, lines)
+
+
+def _cell(point: dict[str, Any] | None) -> str:
+    if point is None:
+        return "–"
+    if "infeasible" in point:
+        return str(point["infeasible"])
+    return (
+        f"{point['seconds']:.2f} s, {point['share_of_matrix_rate']:.0%}, {point['peak_memory_over_start_mb']:,.0f} "
+        f"({point['peak_memory_mb']:,.0f})"
+    )
+
+
+def levers_table(figures: Path) -> str:
+    """What each lever brings."""
+    lines = []
+    for name, one in load(figures, "levers")["levers"].items():
+        memory = f"{one['peak_without']:,.0f} → {one['peak']:,.0f}" if "peak" in one else "–"
+        lines.append([name, f"{1e3 * one['without']:.1f}", f"{1e3 * one['with']:.1f}", f"{one['ratio']:.2f}", memory])
+    return rows("lever | without, ms | with, ms | times faster | peak memory, MB", lines)
+
+
+def precision_table(figures: Path) -> str:
+    """How far states drift."""
+    found = load(figures, "precision")["rows"]
+    steps = sorted({row["steps"] for row in found})
+    lines = []
+    for bias, way in dict.fromkeys((row["forget_bias"], row["way"]) for row in found):
+        own = {row["steps"]: row for row in found if (row["forget_bias"], row["way"]) == (bias, way)}
+        lines.append([f"{bias:g}", way, *(f"{own[at]['h']:.0e}, {own[at]['c']:.0e}" for at in steps)])
+    return rows(" | ".join(["forget bias", "way", *(f"h, c after {at:,}" for at in steps)]), lines)
+
+
+def training_table(figures: Path) -> str:
+    """Through `fit` and bare."""
+    found = load(figures, "training")
+    over = found["fit_seconds"] / found["bare_seconds"] - 1
+    return (
+        f"An update takes {1e3 * found['fit_seconds']:.1f} ms through `fit`, {1e3 * found['bare_seconds']:.1f} ms in "
+        f"the bare loop ({over:+.1%}); {found['outside_share']:.1%} of the time through `fit` is spent outside the update "
+        f"(hidden {found['hidden']}, batch {found['batch']})."
+    )
+
+
+def network_table(figures: Path) -> str:
+    """What many machines would do, foretold from one."""
+    results = load(figures, "scaling")
+    found = {p["steps"]: p for p in results["points"] if p["method"] == "recall" and "seconds" in p}
+    steps = max(found)
+    point = found[steps]
+    hidden = point["hidden"]
+    parameters = 4 * hidden * (hidden + 1) + 2 * hidden + 4 * hidden * hidden
+    parameters += HEAD * (hidden + 1) + CLASSES * (HEAD + 1)
+    parameters += HEAD * (2 * hidden + FREQUENCIES + 1) + HEAD * (HEAD + 1) + CHANNELS * (HEAD + 1)
+    lines = []
+    for machines in (1, 2, 4, 8, 32):
+        wire = 8 * (machines - 1) / machines * parameters
+        lines.append(
+            [
+                f"{machines}",
+                f"{machines * point['batch']:,}",
+                f"{point['seconds']:.2f}",
+                f"{wire / 1e6:.1f}",
+                f"{1e3 * wire / _WIRE:.1f}",
+            ]
+        )
+    share = operations(next(m for m in METHODS if m.name == "prefix"), steps, point["batch"], hidden)
+    return (
+        f"Foretold for recall at T = {steps:,} with {point['batch']} sequences on each machine "
+        f"({parameters:,} parameters; the prefix is {share / point['operations']:.0%} of the operations):\n\n"
+        + rows("machines | batch | s of computing | MB on the wire | ms at 10 Gbit/s", lines)
+    )
+
+
+TABLES = {
+    "machine": machine_table,
+    "scaling": scaling_table,
+    "levers": levers_table,
+    "precision": precision_table,
+    "training": training_table,
+    "network": network_table,
+}
+
+
+def filled(text: str, figures: Path) -> str:
+    """The page with its tables made anew."""
+    for name, make in TABLES.items():
+        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        assert pattern.search(text), f"no place for the table {name}"
+        table = make(figures)
+        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+    return text
+
+
+def main() -> int:
+    """Write the tables, or compare them."""
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before, FIGURES)
+    if "--check" in sys.argv[1:]:
+        return int(before != after)
+    PAGE.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
