@@ -101,7 +101,7 @@ def training_table(figures: Path) -> str:
     over = found["fit_seconds"] / found["bare_seconds"] - 1
     return (
         f"An update takes {1e3 * found['fit_seconds']:.1f} ms through `fit`, {1e3 * found['bare_seconds']:.1f} ms in "
-        f"the bare loop ({over:+.1%}); {found['outside_share']:.1%} of the time through `fit` is spent outside the update "
+        f"the bare loop ({over:+.1%}); {found['outside_share']:.1%} of the time through `fit` is outside the update "
         f"(hidden {found['hidden']}, batch {found['batch']})."
     )
 
