@@ -6,10 +6,11 @@ from longreach.data.dogs_sizes import DOGS_SIZES
 from longreach.recipes import method
 from longreach.recipes.naming import Recipe, named
 from longreach.recipes.paper import PaperTable, Row
+from longreach.recipes.table3 import transformer
 from longreach.recipes.task import SMALL_SIZES, Task, digits, dogs
 
 
-def curves(task: Task) -> tuple[tuple[str, Recipe], ...]:
+def curves(task: Task, small: bool) -> tuple[tuple[str, Recipe], ...]:
     """Every method of the figure at one length, with how it is called there."""
     k, name = task.truncation, task.name
     return (
@@ -34,14 +35,15 @@ def curves(task: Task) -> tuple[tuple[str, Recipe], ...]:
                 lambda: method.r(task, k, segments=20, length=30, truncation=30),
             ),
         ),
+        ("Transformer", transformer(task, small)),
     )
 
 
 def _rows(size: int) -> tuple[Row, ...]:
-    small = [recipe for _, recipe in curves(digits(size))] if size in SMALL_SIZES else None
+    small = [recipe for _, recipe in curves(digits(size), small=True)] if size in SMALL_SIZES else None
     return tuple(
         Row("StanfordDogs", model, f"{size * size} steps", recipe, None if small is None else small[place])
-        for place, (model, recipe) in enumerate(curves(dogs(size)))
+        for place, (model, recipe) in enumerate(curves(dogs(size), small=False))
     )
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from longreach.config import ModelConfig, OptimiserConfig, PredictConfig, ReconstructConfig, RunConfig, SegmentConfig
+from longreach.config import (
+    BaselineConfig,
+    ModelConfig,
+    OptimiserConfig,
+    PredictConfig,
+    ReconstructConfig,
+    RunConfig,
+    SegmentConfig,
+)
 from longreach.recipes.task import Task
 
 
@@ -66,6 +74,23 @@ def urnn(task: Task, hidden_size: int = 512) -> RunConfig:
     """
     model = task.model.model_copy(update={"cell": "urnn", "hidden_size": hidden_size, "embedding_size": None})
     return lstm(task).model_copy(update={"model": model})
+
+
+def network(task: Task, model: BaselineConfig, warmup: int, **phase: Any) -> RunConfig:
+    """A network without recurrent state, on the classifier's loss alone.
+
+    Choice: Adam without clipping, after a linear warm-up, as the sources' optimisers and learning rates differ and the
+    paper tells none; its schedule is that of the task unless `phase` changes it.
+
+    Args:
+        task: what on.
+        model: the network.
+        warmup: updates.
+        phase: settings of the one phase.
+    """
+    alone = task.schedule.joint(pretrained=False).model_copy(update={"learning_rate": 0.001, "warmup": warmup, **phase})
+    optimiser = OptimiserConfig(name="adam", clip=None)
+    return lstm(task).model_copy(update={"model": model, "phases": (alone,), "optimiser": optimiser})
 
 
 def _segments(task: Task, truncation: int | None, changed: dict[str, Any]) -> dict[str, Any]:

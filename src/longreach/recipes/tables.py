@@ -8,10 +8,11 @@ from longreach.recipes.figures456 import FIGURE4, FIGURE5, FIGURE6
 from longreach.recipes.naming import Recipe
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.table2 import TABLE2
+from longreach.recipes.table3 import TABLE3
 from longreach.recipes.table6 import TABLE6
 from longreach.recipes.tables45 import TABLE4, TABLE5
 
-TABLES: tuple[PaperTable, ...] = (TABLE2, TABLE4, TABLE5, TABLE6, FIGURE3, FIGURE4, FIGURE5, FIGURE6)
+TABLES: tuple[PaperTable, ...] = (TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, FIGURE3, FIGURE4, FIGURE5, FIGURE6)
 """In the order of the paper."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longreach.config import BaselineConfig, CharCNNConfig, CNNRNNConfig, VDCNNConfig
 from longreach.recipes import method
 from longreach.recipes.naming import Recipe, named
 from longreach.recipes.paper import PaperTable, Row
@@ -49,6 +50,23 @@ def lstm_full(task: Task) -> Recipe:
     return named(f"{task.name}-lstm-full", "LSTM, full backpropagation through time", lambda: method.lstm(task))
 
 
+CHAR_CNN = CharCNNConfig(blank=0)
+"""Zhang et al. 2015: characters outside the alphabet are fed as zeros."""
+
+SMALL_CHAR_CNN = CharCNNConfig(blank=0, length=300, features=64, dense_size=128)
+SMALL_CNN_RNN = CNNRNNConfig(features=64, hidden_size=64)
+SMALL_VDCNN = VDCNNConfig(length=128, depth=9, dense_size=256)
+"""Nine convolutions in the place of 29, whose training would take hours of one core."""
+
+
+def convolutional(task: Task, suffix: str, about: str, model: BaselineConfig, **phase: object) -> Recipe:
+    """A convolutional network on a task.
+
+    Choice: the paper prints its sources' own figures. Here their number of epochs, and Adam for all.
+    """
+    return named(f"{task.name}-{suffix}", about, lambda: method.network(task, model, 0, **phase))
+
+
 TABLE4 = PaperTable(
     "table4",
     "Text by characters, truncated",
@@ -66,6 +84,29 @@ TABLE5 = PaperTable(
     "test error %",
     (
         Row("DBpedia", "LSTM", "full BPTT", lstm_full(DBPEDIA), lstm_full(WORDNET14)),
+        Row(
+            "DBpedia",
+            "char-CNN",
+            "",
+            convolutional(DBPEDIA, "char-cnn", "char-CNN of Zhang et al. 2015", CHAR_CNN, epochs=30.0, halve_every=3.0),
+            convolutional(WORDNET14, "char-cnn", "char-CNN of Zhang et al. 2015, narrower", SMALL_CHAR_CNN),
+        ),
+        Row(
+            "DBpedia",
+            "CNN+RNN",
+            "",
+            convolutional(DBPEDIA, "cnn-rnn", "Xiao and Cho 2016", CNNRNNConfig(), epochs=20.0, halve_every=5.0),
+            convolutional(WORDNET14, "cnn-rnn", "Xiao and Cho 2016, narrower", SMALL_CNN_RNN),
+        ),
+        Row(
+            "DBpedia",
+            "29-layer CNN",
+            "",
+            convolutional(DBPEDIA, "vdcnn29", "Conneau et al. 2016", VDCNNConfig(), epochs=15.0, halve_every=3.0),
+            convolutional(
+                WORDNET14, "vdcnn9", "Conneau et al. 2016, 9 layers", SMALL_VDCNN, updates=2_000, halve_every=600.0
+            ),
+        ),
         Row(
             "DBpedia",
             "r-LSTM 20x15",
