@@ -205,14 +205,18 @@ def inspect(
 @app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe as YAML that `train` takes.")] = None,
+    scale: Annotated[str, typer.Option(help="Which to list: own, paper, small or all.")] = "all",
+    results: Annotated[Path, typer.Option(help="Folder of the records that tell what we found.")] = Path("results"),
 ) -> None:
-    """List the recipes, or print one whole."""
-    from longreach.commands import print_recipes
-    from longreach.recipes import find_recipe
-
+    """List the recipes with what is printed and what we found, or print one whole."""
     if name is None:
-        print_recipes()
+        from longreach.commands import chosen_list
+        from longreach.recipe_list import print_recipes
+
+        print_recipes(results, chosen_list(scale))
     else:
+        from longreach.recipes import find_recipe
+
         typer.echo(find_recipe(name).to_yaml(), nl=False)
 
 
@@ -290,6 +294,24 @@ def benchmark(
         rounds=rounds,
         seconds=seconds,
     )
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; say which pages are not up to date.")] = False,
+) -> None:
+    """Write the paper's tables and figures with ours beside them: paper.html, paper.md, and our own tables."""
+    from longreach.report.paper_page import outdated_pages, write_report
+    from longreach.reproduce.records import Results
+
+    if check:
+        for name in (stale := outdated_pages(Results(results), out)):
+            typer.echo(f"{out / name}: not what the records make it; longreach report writes it anew")
+        raise typer.Exit(int(bool(stale)))
+    for path in write_report(Results(results), out):
+        typer.echo(str(path))
 
 
 def main() -> None:

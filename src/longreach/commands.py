@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import yaml
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from longreach.config import RunConfig, load_config
 from longreach.errors import ConfigError
-from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes import find_recipe
 from longreach.recipes.paper import Scale
 
 if TYPE_CHECKING:
@@ -91,6 +90,18 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
     return config, out if out is not None else Path("runs") / f"{config.name}-seed{config.seed}"
 
 
+def chosen_list(text: str) -> Scale | Literal["own", "all"]:
+    """Which recipes to list, by name.
+
+    Raises:
+        ConfigError: another name.
+    """
+    known = ("own", *get_args(Scale), "all")
+    if text not in known:
+        raise ConfigError(f"--scale: expected one of {', '.join(known)}, found {text!r}")
+    return cast('Literal["own", "paper", "small", "all"]', text)
+
+
 def chosen_scale(text: str) -> Scale:
     """A scale by its name.
 
@@ -100,28 +111,6 @@ def chosen_scale(text: str) -> Scale:
     if text not in get_args(Scale):
         raise ConfigError(f"--scale: expected {' or '.join(get_args(Scale))}, found {text!r}")
     return cast("Scale", text)
-
-
-def print_recipes() -> None:
-    """A table of all recipes."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "truncation", "auxiliary"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it is")
-    for recipe in RECIPES:
-        config = recipe()
-        losses = " + ".join(_describe(loss) for loss in config.auxiliary) or "-"
-        first_line = (recipe.__doc__ or "").splitlines()[0]
-        truncation = "full" if config.truncation is None else str(config.truncation)
-        table.add_row(recipe_name(recipe), truncation, losses, first_line)
-    # A file or a pipe has no width of its own; 80 would fold every line.
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-def _describe(loss: Any) -> str:
-    if loss.kind == "recall":
-        return f"recall {loss.anchors}x{loss.queries}"
-    return f"{loss.kind} {loss.segments}x{loss.length}"
 
 
 def print_scores(scores: dict[str, Any]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+
+from longreach.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,3 +53,40 @@ def test_wrong_arguments(command, arguments: list[str], message: str) -> None:
     done = command("reproduce", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(f"longreach: {message}")
+
+
+def test_the_list_of_recipes(command, tmp_path: Path) -> None:
+    done = command("recipes", "--scale", "small", "--results", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *lines = done.stdout.splitlines()
+    assert header.split() == ["recipe", "where", "data", "printed", "ours", "time", "what", "it", "is"]
+    (line,) = [line for line in lines if line.startswith("small-mnist14-r ")]
+    assert line.split()[:4] == ["small-mnist14-r", "table2", "MNIST-14", "96.4"]
+    assert line.rstrip().endswith("r-LSTM, one segment of 150, truncated to 75 steps")
+    everything = command("recipes", "--results", tmp_path).stdout.splitlines()
+    assert len(everything) == 1 + len(RECIPES)
+    assert command("recipes", "--scale", "big").stderr == (
+        "longreach: --scale: expected one of own, paper, small, all, found 'big'\n"
+    )
+
+
+def test_the_list_shows_what_was_found(command, tmp_path: Path) -> None:
+    place = tmp_path / "table2-small" / "small-mnist14-r"
+    place.mkdir(parents=True)
+    for seed, accuracy in enumerate((0.9, 0.92)):
+        record = {"seed": seed, "test_accuracy": accuracy, "seconds": 300.0, "config": {}}
+        (place / f"seed{seed}.json").write_text(json.dumps(record))
+    done = command("recipes", "--scale", "small", "--results", tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r ")]
+    assert line.split()[3:8] == ["96.4", "91.0", "(2)", "5", "min"]
+
+
+def test_the_report(command, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    done = command("report", "--results", ROOT / "results", "--out", out, "--check")
+    assert done.returncode == 1
+    assert f"{out}/paper.md: not what the records make it; longreach report writes it anew" in done.stdout.splitlines()
+    done = command("report", "--results", ROOT / "results", "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{out}/paper.html" in done.stdout.splitlines()
+    assert command("report", "--results", ROOT / "results", "--out", out, "--check").returncode == 0

@@ -14,7 +14,8 @@ from longreach.recipes import PAPER_RECIPES, SMALL_RECIPES, find_recipe, recipe_
 from longreach.recipes.duration import expected_seconds
 from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs
 from longreach.reproduce.records import Results
-from longreach.reproduce.run import make_plan, spoken
+from longreach.reproduce.run import make_plan
+from longreach.times import spoken
 
 Tiny = Callable[..., RunConfig]
 

@@ -37,7 +37,8 @@ def expected_seconds(config: RunConfig) -> float | None:
     if config.budget is not None:
         return config.budget
     size = training_size(config.data)
-    if size is None or not isinstance(config.model, ModelConfig):
+    # The unitary RNN spends its time on single steps, not on arithmetic.
+    if size is None or not isinstance(config.model, ModelConfig) or config.model.cell == "urnn":
         return None
     sequences, steps = size
     per_epoch = -(-sequences // config.batch_size)

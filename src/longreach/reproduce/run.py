@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from longreach.config import RunConfig
 from longreach.recipes.duration import expected_seconds
@@ -14,6 +13,7 @@ from longreach.reproduce.cluster import run_on_cluster
 from longreach.reproduce.jobs import Job, missing_jobs, outdated_jobs, without_data
 from longreach.reproduce.local import run_locally
 from longreach.reproduce.records import Results, trained
+from longreach.times import spoken
 
 Say = Callable[[str], None]
 
@@ -138,17 +138,3 @@ def reproduce(
     else:
         run_on_cluster(plan.missing, settings, cluster, keeper)
     return keeper.failed
-
-
-def spoken(seconds: float) -> str:
-    """A time for reading: 48 s, 3 min, 1.5 h, 12 days."""
-    for size, unit in ((86_400.0, "days"), (3_600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size or (unit != "days" and seconds >= size):
-            amount = seconds / size
-            return f"{amount:.0f} {unit}" if amount >= 10 or unit == "min" else f"{amount:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def default_work() -> Path:
-    """Where runs lie while they go on."""
-    return Path("runs") / "reproduce"

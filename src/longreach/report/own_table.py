@@ -1,33 +1,16 @@
-"""Make docs/results/TABLE.md from the records under results/TABLE/, or with --check tell whether it is up to date.
-
-python scripts/results_page.py [TABLE...] [--check]
-"""
+"""A table of our own as a Markdown page: every run beside the one that it varies, best first."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 from longreach.report.interval import mean_and_interval
+from longreach.report.standing import device_of
+from longreach.reproduce.records import Record, Results, trained
 
-ROOT = Path(__file__).resolve().parent.parent
-TABLES = ("mnist14-ablation",)
 _PLACES = (0.25, 0.5, 0.75, 1.0)
 _NOT_SETTINGS = {"name", "seed", "budget_scale"}
-
-Record = dict[str, Any]
-
-
-def load(folder: Path) -> dict[str, list[Record]]:
-    """Every record under a table's folder, by the run's name."""
-    runs: dict[str, list[Record]] = {}
-    for path in sorted(folder.glob("*/seed*.json")):
-        runs.setdefault(path.parent.name, []).append(json.loads(path.read_text()))
-    return runs
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:
@@ -121,14 +104,22 @@ def shown(values: list[float]) -> str:
     return f"**{mean:.3f}** ({singles})" if math.isnan(half) else f"**{mean:.3f}** ± {half:.3f} ({singles})"
 
 
-def page(table: str, folder: Path) -> str:
-    """The whole page; its words stand beside the records."""
-    runs = load(folder)
+def own_table_page(table: str, results: Results) -> str | None:
+    """The whole page; its words stand beside the records. None where there are none.
+
+    Args:
+        table: the folder's name.
+        results: where the records lie, with a README.md that tells what the table is.
+    """
+    runs = {name: records for name in results.names(table) if (records := trained(results.of(table, name)))}
+    words = results.path / table / "README.md"
+    if not runs or not words.is_file():
+        return None
     first = next(iter(runs.values()))[0]
-    machines = sorted({record["environment"].get("cpu", "CPU") for some in runs.values() for record in some})
+    machines = sorted({device_of(record) for some in runs.values() for record in some})
     return "\n".join(
         [
-            (folder / "README.md").read_text().rstrip(),
+            words.read_text(encoding="utf-8").rstrip(),
             "",
             "Test accuracy is that of the weights that were best on the validation part, on all "
             f"{first['data']['test_size']:,} test sequences; mean ± half of the 95 % "
@@ -136,29 +127,8 @@ def page(table: str, folder: Path) -> str:
             "",
             *rows(runs),
             "",
-            f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `scripts/results_page.py` from the "
-            f"records in `results/{table}/`; missing runs are run by `longreach reproduce {table}`.",
+            f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `longreach report` from the records "
+            f"in `results/{table}/`; missing runs are run by `longreach reproduce {table}`.",
             "",
         ]
     )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("tables", nargs="*", default=list(TABLES), metavar="TABLE")
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where a page is not up to date")
-    arguments = parser.parse_args()
-    stale = 0
-    for table in arguments.tables:
-        target = ROOT / "docs" / "results" / f"{table}.md"
-        text = page(table, ROOT / "results" / table)
-        if arguments.check:
-            stale += not target.is_file() or target.read_text() != text
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    return int(stale > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,28 @@
+"""A table of our own: a page made of its records, every run beside the one that it varies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from longreach.report.own_table import base_of, own_table_page
+from longreach.reproduce.records import Results
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_committed_ablation() -> None:
+    page = own_table_page("mnist14-ablation", Results(ROOT / "results"))
+    assert page is not None
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert rows[0].startswith("| run | seeds | test accuracy |")
+    assert any(line.startswith("| lstm-full | 3 | **0.943** ± 0.009 (0.942, 0.948, 0.941) |") for line in rows)
+    assert "`longreach reproduce mnist14-ablation`" in page
+
+
+def test_no_records_no_page(tmp_path: Path) -> None:
+    assert own_table_page("mnist14-ablation", Results(tmp_path)) is None
+
+
+def test_what_a_run_varies() -> None:
+    names = ["recall", "recall-weight-10", "recall+p", "r-1x98", "r-1x98-forward"]
+    assert [base_of(name, names) for name in names] == [None, "recall", "recall", None, "r-1x98"]
