@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from longreach.config import (
+    AutoencoderConfig,
     BaselineConfig,
+    LanguageModelConfig,
     ModelConfig,
     OptimiserConfig,
     PredictConfig,
     ReconstructConfig,
     RunConfig,
     SegmentConfig,
+    WholeSequenceConfig,
 )
 from longreach.recipes.task import Task
 
@@ -33,7 +36,7 @@ def lstm(task: Task, truncation: int | None = None) -> RunConfig:
     )
 
 
-def with_loss(task: Task, loss: SegmentConfig, truncation: int | None) -> RunConfig:
+def with_loss(task: Task, loss: SegmentConfig | WholeSequenceConfig, truncation: int | None) -> RunConfig:
     """An LSTM with an auxiliary loss: pretraining, then the phase that the task says."""
     phases = (task.schedule.pretrain(), task.schedule.joint(pretrained=True, auxiliary=task.joint_losses))
     return lstm(task, truncation).model_copy(update={"auxiliary": (loss,), "phases": phases})
@@ -53,6 +56,16 @@ def r(task: Task, reach: int | None, /, **changed: Any) -> RunConfig:
 def p(task: Task, reach: int | None, /, **changed: Any) -> RunConfig:
     """p-LSTM: the tokens after the anchor are predicted. Arguments as for `r`."""
     return with_loss(task, PredictConfig(**_segments(task, reach, changed)), reach)
+
+
+def lm(task: Task, reach: int | None) -> RunConfig:
+    """LM-LSTM of Dai and Le 2015: pretrained to foretell the next token at every step of the whole sequence."""
+    return with_loss(task, LanguageModelConfig(**_whole_sequence(task, reach)), reach)
+
+
+def sa(task: Task, reach: int | None) -> RunConfig:
+    """SA-LSTM of Dai and Le 2015: pretrained to write the whole sequence again from the state at its end."""
+    return with_loss(task, AutoencoderConfig(**_whole_sequence(task, reach)), reach)
 
 
 def irnn(task: Task) -> RunConfig:
@@ -91,6 +104,10 @@ def network(task: Task, model: BaselineConfig, warmup: int, **phase: Any) -> Run
     alone = task.schedule.joint(pretrained=False).model_copy(update={"learning_rate": 0.001, "warmup": warmup, **phase})
     optimiser = OptimiserConfig(name="adam", clip=None)
     return lstm(task).model_copy(update={"model": model, "phases": (alone,), "optimiser": optimiser})
+
+
+def _whole_sequence(task: Task, reach: int | None) -> dict[str, Any]:
+    return {"truncation": reach, "head_size": task.decoder_head, "drop_connect": task.decoder_drop_connect}
 
 
 def _segments(task: Task, truncation: int | None, changed: dict[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,26 @@ def lstm_full(task: Task) -> Recipe:
     return named(f"{task.name}-lstm-full", "LSTM, full backpropagation through time", lambda: method.lstm(task))
 
 
+def whole_sequence(task: Task, kind: str, truncated: bool) -> Recipe:
+    """LM-LSTM or SA-LSTM.
+
+    Choice: without restriction they are as large as in Table 4; their sources' own, of up to 1,024 units, are cited.
+    """
+    make, goal = {"lm": (method.lm, "language model"), "sa": (method.sa, "sequence autoencoder")}[kind]
+    reach = task.truncation if truncated else None
+    how = f"truncated to {reach} steps" if truncated else "full backpropagation"
+    return named(
+        f"{task.name}-{kind}-{'truncated' if truncated else 'full'}",
+        f"{kind.upper()}-LSTM, pretrained as {goal} over the whole input, {how}",
+        lambda: make(task, reach),
+    )
+
+
+def _whole_sequence_row(kind: str, setting: str) -> Row:
+    recipes = (whole_sequence(task, kind, truncated=bool(setting)) for task in (DBPEDIA, WORDNET14))
+    return Row("DBpedia", f"{kind.upper()}-LSTM", setting, *recipes)
+
+
 CHAR_CNN = CharCNNConfig(blank=0)
 """Zhang et al. 2015: characters outside the alphabet are fed as zeros."""
 
@@ -72,6 +92,8 @@ TABLE4 = PaperTable(
     "Text by characters, truncated",
     "test error %",
     (
+        _whole_sequence_row("lm", "truncate 100"),
+        _whole_sequence_row("sa", "truncate 100"),
         Row("DBpedia", "r-LSTM 20x15", "truncate 100", r_many(DBPEDIA, 20, 15), r_many(WORDNET14, 20, 5)),
         Row("DBpedia", "p-LSTM", "truncate 100", p_truncated(DBPEDIA), p_truncated(WORDNET14)),
     ),
@@ -107,6 +129,8 @@ TABLE5 = PaperTable(
                 WORDNET14, "vdcnn9", "Conneau et al. 2016, 9 layers", SMALL_VDCNN, updates=2_000, halve_every=600.0
             ),
         ),
+        _whole_sequence_row("lm", ""),
+        _whole_sequence_row("sa", ""),
         Row(
             "DBpedia",
             "r-LSTM 20x15",
