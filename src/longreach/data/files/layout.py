@@ -130,7 +130,7 @@ def _of_single_cells(
     if label is None and len(texts) == 1:
         label, texts = texts[0], []
     # A column of numbers with a wrong cell in it is a column of text: it stays, so that the cell can be named.
-    wide = tuple(name for name in free if name in numbers or name in texts)
+    wide = tuple(name for name in free if kinds[name] == "number" or (kinds[name] == "text" and name != label))
     if not wide:
         raise DataError(
             f"{where}: expected columns that hold sequences, found {', '.join(_first(list(kinds)))}; "

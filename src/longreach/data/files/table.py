@@ -7,7 +7,6 @@ Shapes: T steps, C channels.
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.files.csv_head import CsvHead, csv_head, is_number
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import read_recording
 from longreach.data.files.labels import class_name, label_text
@@ -24,6 +24,7 @@ from longreach.data.files.layout import Layout, find_layout
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
+from longreach.data.files.wide_csv import MANY_COLUMNS, first_cells, wide_csv_parts
 from longreach.data.loading import load_parts
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
@@ -55,6 +56,11 @@ def table_source(source: str, options: ReadOptions) -> Source:
     Raises:
         DataError: it cannot be loaded, or its columns hold no sequences.
     """
+    path = Path(source).expanduser()
+    if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
+        head = csv_head(path)
+        if len(head.names) >= MANY_COLUMNS:
+            return _wide_csv(source, path, head, options)
     loaded, how = _load(source, options)
     where = Path(source).name or source
     features = next(iter(loaded.values())).features
@@ -80,6 +86,22 @@ def table_source(source: str, options: ReadOptions) -> Source:
     return Source(f"{source}: {how}, {layout.told}", form, parts, stamp)
 
 
+def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source:
+    from datasets import Features, Value
+
+    cells = first_cells(path, head.header, head.delimiter)
+    kinds = ["float64" if not cell.strip() or is_number(cell) else "string" for cell in cells]
+    kinds += ["float64"] * (len(head.names) - len(kinds))
+    features = Features({name: Value(kind) for name, kind in zip(head.names, kinds, strict=False)})
+    layout = find_layout(features, options, path.name)
+    if layout.cells != "wide" or options.tokens not in (None, "numbers"):
+        raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
+    stat = path.stat()
+    stamp = f"{path.absolute()};{stat.st_size};{stat.st_mtime_ns};{options}"
+    parts = wide_csv_parts(path, head, layout)
+    return Source(f"{source}: CSV {head.told}, {layout.told}", options.tokens or "real", parts, stamp)
+
+
 def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
     path = Path(source).expanduser()
     if path.is_file():
@@ -87,49 +109,12 @@ def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
         settings: dict[str, Any] = {}
         how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
         if builder == "csv":
-            settings, said = _csv_settings(path)
-            how = f"{how} {said}"
+            head = csv_head(path)
+            settings, how = head.settings, f"{how} {head.told}"
         return load_parts(source, builder, data_files={"train": str(path)}, **settings), how
     if path.is_dir():
         return load_parts(source, str(path.resolve()), options.subset), "a folder of tables"
     return load_parts(source, source, options.subset), "a data set of the hub"
-
-
-def _csv_settings(path: Path) -> tuple[dict[str, Any], str]:
-    """Delimiter and names of columns, told from the first line."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected CSV in UTF-8, found byte 0x{error.object[error.start]:02x}") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    if not first.strip():
-        raise DataError(f"{path}: expected a line of column names, found an empty line; write one")
-    delimiter = max("\t;,", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
-    cells = next(csv.reader(io.StringIO(first), delimiter=delimiter))
-    settings = {"sep": delimiter, "encoding": "utf-8-sig"}
-    named = [cell.strip() for cell in cells]
-    if len(set(named)) == len(named) and sum(_is_number(cell) for cell in named) < max(1, len(named) - 1):
-        return settings, "with a line of column names"
-    # More than one number among the names of columns: these are values.
-    if all(_is_count(cell, place) for place, cell in enumerate(named[1:])) and not _is_number(named[0]):
-        return settings, "with a line of column names"
-    names = [str(number) for number in range(len(cells))]
-    return settings | {"column_names": names, "header": None}, f"without column names, called 0 to {len(cells) - 1}"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_count(cell: str, place: int) -> bool:
-    """Whether columns are called by counting: label,0,1,2 or label,1,2,3."""
-    return cell in (str(place), str(place + 1))
 
 
 def _by_column(
@@ -204,7 +189,7 @@ def _matrix(table: Any, columns: tuple[str, ...]) -> np.ndarray:
             made[:, place] = column.to_numpy()
         except (ValueError, TypeError):
             for row, cell in enumerate(column.to_pylist()):
-                made[row, place] = float(cell) if cell is not None and _is_number(str(cell)) else np.nan
+                made[row, place] = float(cell) if cell is not None and is_number(str(cell)) else np.nan
     return made
 
 

@@ -1,0 +1,109 @@
+"""CSV of thousands of columns, a row a sequence: read row by row.
+
+`datasets` and what lies below it keep books on every column; with 100,000 of them that takes minutes.
+
+Shapes: T steps.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from longreach.data.files.csv_head import CsvHead
+from longreach.data.files.findings import Finding
+from longreach.data.files.labels import label_text
+from longreach.data.files.layout import Layout
+from longreach.data.files.sample import PART_NAMES, Sample, Samples
+from longreach.errors import DataError
+
+MANY_COLUMNS = 2_000
+"""Columns from which on a table is read here."""
+
+
+def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Samples]:
+    """The samples of each part.
+
+    Args:
+        path: of the file.
+        head: its first line.
+        layout: its columns.
+
+    Raises:
+        DataError: a part with another name.
+    """
+    names, label, part = head.names, layout.label, layout.part
+    places = {name: at for at, name in enumerate(names)}
+    values = [places[name] for name in layout.values]
+    rows = partial(_rows, path, head.header, head.delimiter)
+    if part is None:
+        return {"train": partial(_samples, path.name, rows, len(names), values, places.get(label or ""), None, "train")}
+    at = places[part]
+    said = {cells[at].strip() for _, cells in rows() if len(cells) > at}
+    unknown = sorted(name for name in said if name.lower() not in PART_NAMES)
+    if unknown:
+        raise DataError(
+            f"{path.name}: column {part!r}: expected train, validation or test in each row, found "
+            f"{', '.join(unknown[:5])}; correct it, or name another with data.split_column"
+        )
+    wanted = {PART_NAMES[name.lower()] for name in said}
+    return {
+        name: partial(_samples, path.name, rows, len(names), values, places.get(label or ""), at, name)
+        for name in sorted(wanted)
+    }
+
+
+def first_cells(path: Path, header: bool, delimiter: str) -> list[str]:
+    """The cells of the first row of values; none where there is no row."""
+    return next((cells for _, cells in _rows(path, header, delimiter)), [])
+
+
+def _rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter)
+        if header:
+            next(reader, None)
+        yield from enumerate(cells for cells in reader if cells)
+
+
+def _samples(
+    where: str,
+    rows: Callable[[], Iterator[tuple[int, list[str]]]],
+    columns: int,
+    values: list[int],
+    label: int | None,
+    part: int | None,
+    wanted: str,
+) -> Iterator[Sample | Finding]:
+    for row, cells in rows():
+        place = f"{where}: row {row}"
+        found = len(cells)
+        cells += [""] * (columns - found)
+        if part is not None and PART_NAMES.get(cells[part].strip().lower()) != wanted:
+            continue
+        if found > columns:
+            yield Finding("columns", f"{place}: expected at most {columns} cells, found {found}; correct the row")
+            continue
+        name = None if label is None else label_text(cells[label])
+        yield _sample([cells[at] for at in values], name, place)
+
+
+def _sample(cells: list[str], label: str | None, place: str) -> Sample | Finding:
+    # Empty cells at the end are how a table of one row a sequence holds sequences of several lengths.
+    while cells and not cells[-1].strip():
+        cells.pop()
+    values = np.empty(len(cells))
+    for step, cell in enumerate(cells):
+        try:
+            values[step] = float(cell) if cell.strip() else np.nan
+        except ValueError:
+            return Finding(
+                "not a number", f"{place}: expected a number, found {cell[:40]!r} at step {step}; correct it"
+            )
+    return Sample(values, label, place)
