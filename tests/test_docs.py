@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("streaming.md", "inspection.md", "models.md")
+PAGES = ("files.md", "streaming.md", "inspection.md", "models.md")
 TEXTS = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in PAGES}
 
 
@@ -39,6 +40,13 @@ def test_commands_parse(line: str) -> None:
     assert program == "longreach"
     context = typer.main.get_command(app).commands[name].make_context(name, arguments)
     assert not context.args
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_configurations_are_valid(page: str, text: str) -> None:
+    from longreach.config import parse_config
+
+    assert parse_config(yaml.safe_load(text), page).data.source == "auto"
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("json"))
