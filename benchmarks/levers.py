@@ -64,6 +64,7 @@ def main() -> None:
         **folding(),
         **halves(),
         **written(),
+        **single_steps(),
         **allocation(arguments.threads),
     }
     for name, figures in results.items():
@@ -226,6 +227,28 @@ def written() -> dict[str, Any]:
     own()
     torch.testing.assert_close(recurrent.grad, right, rtol=1e-4, atol=1e-4)
     return {"windows written by hand": compare(fused, own)}
+
+
+def single_steps() -> dict[str, Any]:
+    """A hundred single steps without gradient: the fused call, and PyTorch's function for one step."""
+    lstm = nn.LSTM(1, HIDDEN, batch_first=True)
+    weights = [weight.detach() for weight in lstm.parameters()]
+    found = {}
+    for batch in (1, 32, 128):
+        values, zero = torch.randn(batch, 1, 1), torch.zeros(1, batch, HIDDEN)
+
+        @torch.no_grad()
+        def fused(values: Tensor = values, zero: Tensor = zero) -> None:
+            for _ in range(100):
+                torch.lstm(values, (zero, zero), weights, True, 1, 0.0, False, False, True)
+
+        @torch.no_grad()
+        def cell(values: Tensor = values[:, 0], zero: Tensor = zero[0]) -> None:
+            for _ in range(100):
+                torch.lstm_cell(values, (zero, zero), *weights)
+
+        found[f"single steps, batch {batch}"] = compare(fused, cell)
+    return found
 
 
 def allocation(threads: int) -> dict[str, Any]:

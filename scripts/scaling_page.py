@@ -106,6 +106,25 @@ def training_table(figures: Path) -> str:
     )
 
 
+def inference_table(figures: Path) -> str:
+    """What answers cost."""
+    found = load(figures, "inference")
+    lines = [
+        [
+            f"a batch of {one['batch']:,} at T = {one['steps']:,}",
+            f"{1e3 * one['seconds']:.1f} ms",
+            f"{one['tokens']:,.0f} tokens/s, {one['share']:.0%} of the matrix rate",
+        ]
+        for one in found["predict"]
+    ]
+    lines += [
+        [f"a step of {one['batch']} sequences", f"{1e3 * one['seconds']:.2f} ms", f"{1 / one['seconds']:,.0f} steps/s"]
+        for one in found["push"]
+    ]
+    lines += [[f"`{name}`", f"{1e3 * seconds:,.0f} ms", "–"] for name, seconds in found["import_seconds"].items()]
+    return rows("what | time | rate", lines)
+
+
 def network_table(figures: Path) -> str:
     """What many machines would do, foretold from one."""
     results = load(figures, "scaling")
@@ -142,6 +161,7 @@ TABLES = {
     "levers": levers_table,
     "precision": precision_table,
     "training": training_table,
+    "inference": inference_table,
     "network": network_table,
 }
 
