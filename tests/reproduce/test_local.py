@@ -148,7 +148,7 @@ def test_too_little_memory(tiny_run: Tiny, results: Results, tmp_path: Path) -> 
     assert make_plan(jobs, results).done == 1
 
 
-def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], patience: float = 240.0) -> None:
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < patience, "nothing came"
