@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from longreach.batch import SequenceBatch
     from longreach.config import RunConfig
     from longreach.errors import LongreachError
+    from longreach.estimator import LongSequenceClassifier, LongSequenceRegressor
     from longreach.model.classifier import EncoderClassifier, SequenceClassifier
     from longreach.model.encoder import RecurrentEncoder
     from longreach.model.head import FeedForward
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "EncoderClassifier": "longreach.model.classifier",
     "FeedForward": "longreach.model.head",
+    "LongSequenceClassifier": "longreach.estimator",
+    "LongSequenceRegressor": "longreach.estimator",
     "LongreachError": "longreach.errors",
     "Objective": "longreach.training.objective",
     "Predict": "longreach.auxiliary.predict",
@@ -48,6 +51,8 @@ __version__ = "0.1.0"
 __all__ = [
     "EncoderClassifier",
     "FeedForward",
+    "LongSequenceClassifier",
+    "LongSequenceRegressor",
     "LongreachError",
     "Objective",
     "Predict",

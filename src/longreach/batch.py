@@ -5,6 +5,7 @@ Shapes: B batch, T steps, C channels, K targets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -133,6 +134,33 @@ class SequenceBatch:
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
         weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
         return replace(self, values=self.values.to(device, non_blocking=True), labels=labels, weights=weights)
+
+
+def joined(batches: Sequence[SequenceBatch]) -> SequenceBatch:
+    """Batches of one kind under one another, right-aligned to the longest of them.
+
+    Where some have labels or weights, those that have none are unlabelled and weigh 1. Places in a data set are left
+    out, as they may be in different ones.
+    """
+    steps = max(batch.steps for batch in batches)
+    first = next((batch.labels for batch in batches if batch.labels is not None), None)
+    weighted = any(batch.weights is not None for batch in batches)
+    values, labels, weights = [], [], []
+    for batch in batches:
+        padding = (0, 0) * (batch.values.ndim - 2) + (steps - batch.steps, 0)
+        values.append(torch.nn.functional.pad(batch.values, padding))
+        if first is not None:
+            nothing = torch.nan if first.is_floating_point() else UNLABELLED
+            unlabelled = first.new_full((batch.size, *first.shape[1:]), nothing)
+            labels.append(unlabelled if batch.labels is None else batch.labels)
+        if weighted:
+            weights.append(torch.ones(batch.size) if batch.weights is None else batch.weights)
+    return SequenceBatch(
+        torch.cat(values),
+        torch.cat([batch.lengths for batch in batches]),
+        torch.cat(labels) if labels else None,
+        torch.cat(weights) if weights else None,
+    )
 
 
 def _check_labels(labels: Tensor, rows: int) -> None:

@@ -35,6 +35,7 @@ from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.standardisation import Standardisation
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
+from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import derived_seed
 from longreach.training.objective import Objective
 from longreach.training.optimiser import TensorFlowRMSprop
@@ -141,23 +142,37 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
     )
 
 
+def build_regression(config: RunConfig, train: Sequences, targets: Standardisation) -> Objective[SequenceRegressor]:
+    """The same with a regressor in the classifier's place.
+
+    Args:
+        config: of the run; its model is a recurrent one.
+        train: the training part, standardised, with targets as labels.
+        targets: what they were standardised by.
+    """
+    model = config.model
+    assert isinstance(model, ModelConfig), "the estimator knows no other"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(config.seed, "weights"))
+        regressor = SequenceRegressor(
+            targets=targets.channels,
+            target_mean=list(targets.mean),
+            target_std=list(targets.std),
+            **_recurrent(model),
+            **_inputs(train),
+        )
+        losses = [_build_loss(loss, config, train, regressor) for loss in config.auxiliary]
+    return Objective(regressor, losses, config.truncation, config.seed, config.recompute_every, config.prefix_precision)
+
+
 def classifier_class(config: RunConfig) -> type[SequenceClassifier] | type[BaselineClassifier]:
     """What a run's classifier is, to be loaded from where it was saved."""
     return SequenceClassifier if isinstance(config.model, ModelConfig) else BaselineClassifier
 
 
 def _build_classifier(config: RunConfig, train: Sequences) -> Classifier:
-    model, standardisation = config.model, train.standardisation
-    of_the_data: dict[str, Any] = {
-        "classes": train.classes,
-        "channels": _channels(train),
-        "vocabulary": _vocabulary(train),
-        "class_names": list(train.class_names),
-        "input_mean": None if standardisation is None else list(standardisation.mean),
-        "input_std": None if standardisation is None else list(standardisation.std),
-        "input_steps": train.fixed_steps,
-        "input_vocabulary": None if train.vocabulary is None else train.vocabulary.plain(),
-    }
+    model = config.model
+    of_the_data = {"classes": train.classes, "class_names": list(train.class_names), **_inputs(train)}
     if not isinstance(model, ModelConfig):
         options = model.model_dump(mode="json", exclude={"network"})
         return BaselineClassifier(network=model.network, options=options, **of_the_data)
@@ -167,19 +182,25 @@ def _build_classifier(config: RunConfig, train: Sequences) -> Classifier:
             raise ConfigError(
                 f"model.embedding: 'lookup' needs 8-bit values, found {kind}; set model.embedding to linear"
             )
-    return SequenceClassifier(
-        cell=model.cell,
-        hidden_size=model.hidden_size,
-        layers=model.layers,
-        embedding_size=model.embedding_size,
-        forget_bias=model.forget_bias,
-        head_size=model.head_size,
-        drop_connect=model.drop_connect,
-        initialisation=model.initialisation,
-        embedding=model.embedding,
-        memory_size=model.memory_size,
-        **of_the_data,
-    )
+    return SequenceClassifier(**_recurrent(model), **of_the_data)
+
+
+def _inputs(train: Sequences) -> dict[str, Any]:
+    """What a model carries along of the data that it reads."""
+    standardisation = train.standardisation
+    return {
+        "channels": _channels(train),
+        "vocabulary": _vocabulary(train),
+        "input_mean": None if standardisation is None else list(standardisation.mean),
+        "input_std": None if standardisation is None else list(standardisation.std),
+        "input_steps": train.fixed_steps,
+        "input_vocabulary": None if train.vocabulary is None else train.vocabulary.plain(),
+    }
+
+
+def _recurrent(model: ModelConfig) -> dict[str, Any]:
+    """The network's own arguments: those of the configuration have the same names."""
+    return model.model_dump(exclude={"network"})
 
 
 def _channels(train: Sequences) -> int | None:
@@ -194,11 +215,11 @@ def _build_loss(
     loss: LossConfig,
     config: RunConfig,
     train: Sequences,
-    classifier: Classifier,
+    classifier: Classifier | SequenceRegressor,
 ) -> nn.Module:
     model = config.model
     assert isinstance(model, ModelConfig), "the configuration sees to it"
-    assert isinstance(classifier, SequenceClassifier), "built from it"
+    assert isinstance(classifier, SequenceClassifier | SequenceRegressor), "built from it"
     if isinstance(loss, RecallConfig):
         state = classifier.encoder.initial_state(1)
         return Recall(

@@ -50,7 +50,7 @@ def predict_logits(classifier: Classifier, dataset: Sequences, batch_size: int =
     classifier.eval()
     device = next(classifier.parameters()).device
     rows, logits = [], []
-    for indices in _similar_lengths(dataset.lengths, batch_size):
+    for indices in similar_lengths(dataset.lengths, batch_size):
         rows.append(torch.from_numpy(indices))
         longest = int(dataset.lengths[indices[-1]])
         if (
@@ -76,7 +76,7 @@ def _logits_in_pieces(classifier: SequenceClassifier, dataset: RaggedDataset, in
     return classifier.head(state[0][-1])
 
 
-def _similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """Every place once, in arrays of at most `batch_size` sequences and, where one alone is not more, of
     `EVALUATION_STEPS` steps.
     """

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from longreach.config import RunConfig
 from longreach.data.loader import SequenceLoader
 from longreach.data.sequences import uneven_lengths
-from longreach.errors import ConfigError, Interrupted, RunError
+from longreach.errors import Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.process import denormals_as_zero
 from longreach.training.about import about_run
@@ -26,6 +23,7 @@ from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
 from longreach.training.build import Datasets, build_datasets, build_objective, build_stored
 from longreach.training.checkpoints import newest_whole, read_checkpoint
+from longreach.training.engine import check_device, make_trainer, quiet_lightning
 from longreach.training.evaluate import evaluate_fully
 from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import evaluation_curve
@@ -72,12 +70,7 @@ def fit(
         ConfigError: a device that is not there.
         Interrupted: Ctrl-C; the last checkpoint is there to resume from.
     """
-    # What Lightning has to say of devices and limits is ours to say, in our own words.
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    # Lightning asks PyTorch's tree utilities in a way that PyTorch has since renamed.
-    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-    warnings.filterwarnings("ignore", message=r"The '\w+' does not have many workers")
-    _check_device(device)
+    check_device(device, "--device")
     check_parallel(config, devices, nodes)
     rank = process_rank() if devices * nodes > 1 else 0
     progress = progress and rank == 0
@@ -135,24 +128,18 @@ def fit(
     keeper = Bookkeeper(
         config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption
     )
-    trainer = pl.Trainer(
-        **trainer_arguments(device, devices, nodes, all(p.supervised and p.auxiliary for p in config.phases)),
-        max_epochs=1,
-        max_steps=plan.updates,
-        gradient_clip_val=config.optimiser.clip,
+    trainer = make_trainer(
+        trainer_arguments(device, devices, nodes, all(p.supervised and p.auxiliary for p in config.phases)),
+        updates=plan.updates,
+        clip=config.optimiser.clip,
         callbacks=[keeper],
         logger=TensorBoardLogger(out, name="tensorboard", version="") if config.tensorboard else False,
-        default_root_dir=out,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        log_every_n_steps=1,
+        root=out,
     )
     module = ObjectiveModule(objective, config, plan, stored)
     checkpoint = newest_whole([folder.last, folder.previous], _say) if resume else None
     try:
-        with interruption.listening():
+        with interruption.listening(), quiet_lightning():
             trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own, with nothing said.
@@ -226,12 +213,6 @@ def _tell(data: Datasets, progress: bool) -> None:
         print(line, file=sys.stderr)
     for line in data.warnings:
         print(f"warning: {line}", file=sys.stderr)
-
-
-def _check_device(device: str) -> None:
-    there = ["auto", "cpu"] + (["cuda"] if torch.cuda.is_available() else [])
-    if device not in there:
-        raise ConfigError(f"--device: expected one of {', '.join(there)} on this machine, found {device!r}")
 
 
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:

@@ -19,6 +19,8 @@ from longreach.training.objective import Objective
 from longreach.training.phases import Plan
 from longreach.unrolling import StoredStates
 
+_MEND = "Lower the phase's learning_rate, set optimiser.clip, or leave such updates out with --on-nan skip"
+
 
 class ObjectiveModule(pl.LightningModule):
     """Trains an objective according to a plan.
@@ -28,11 +30,25 @@ class ObjectiveModule(pl.LightningModule):
         config: names the optimiser.
         plan: what is trained at each update, and how fast.
         stored: states from which windows begin; None reads every sequence anew.
+        begun: updates that the objective has seen before this plan, so that its draws go on and do not come again.
+        optimiser: to go on with; None begins with a new one.
+        mend: what a user is told to do about a loss that is no number.
     """
 
-    def __init__(self, objective: Objective, config: RunConfig, plan: Plan, stored: StoredStates | None = None) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        config: RunConfig,
+        plan: Plan,
+        stored: StoredStates | None = None,
+        *,
+        begun: int = 0,
+        optimiser: torch.optim.Optimizer | None = None,
+        mend: str = _MEND,
+    ) -> None:
         super().__init__()
         self.objective, self.run_config, self.plan, self.stored = objective, config, plan, stored
+        self.begun, self.optimiser, self.mend = begun, optimiser, mend
         self.skipped: list[int] = []
         """Updates that were left out because of bad numbers, counted from 1."""
 
@@ -44,7 +60,7 @@ class ObjectiveModule(pl.LightningModule):
         losses = with_common_values(
             self.objective(
                 batch,
-                self.global_step,
+                self.begun + self.global_step,
                 supervised=phase.supervised,
                 auxiliary=phase.auxiliary,
                 stored=self.stored,
@@ -80,7 +96,7 @@ class ObjectiveModule(pl.LightningModule):
             if world_size() > 1
             else bad_rows(
                 lambda one: self.objective(
-                    one, self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary
+                    one, self.begun + self.global_step, supervised=phase.supervised, auxiliary=phase.auxiliary
                 ),
                 self._batch,
             )
@@ -89,11 +105,10 @@ class ObjectiveModule(pl.LightningModule):
         if rows:
             known = self._batch.rows
             places = rows if known is None else known[rows].tolist()
-            whence = f"from training sequences {described(places)}"
+            whence = f"from {'training sequences' if known is not None else 'places in the batch'} {described(places)}"
         return (
             f"{what} became NaN or infinite at update {self.global_step + 1}, in phase {phase.name!r} ({whence}); the "
-            "weights have not been touched by it. Lower the phase's learning_rate, set optimiser.clip, or leave such "
-            "updates out with --on-nan skip"
+            f"weights have not been touched by it. {self.mend}"
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -106,7 +121,7 @@ class ObjectiveModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimiser for all phases."""
-        return build_optimiser(self.run_config, self.objective.parameters())
+        return self.optimiser or build_optimiser(self.run_config, self.objective.parameters())
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate of this update; it is a function of the update alone."""

@@ -18,11 +18,12 @@ from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
+from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
 from longreach.unrolling import Precision, Stop, StoredStates, Truncation, unroll, unroll_stored
 
-C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier)
+C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier, SequenceRegressor)
 
 
 class Objective(nn.Module, Generic[C]):
@@ -30,7 +31,7 @@ class Objective(nn.Module, Generic[C]):
 
     Args:
         classifier: reads the sequences and names their classes; `EncoderClassifier` for an encoder of one's own. One
-            without a state, a `BaselineClassifier`, is trained on labels alone.
+            without a state, a `BaselineClassifier`, is trained on labels alone; a `SequenceRegressor` on targets.
         auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
         truncation: K of the classifier's gradient, in steps.
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).

@@ -1,0 +1,243 @@
+"""What Python holds in memory as a set of sequences: arrays, lists, text, frames, Hugging Face data sets.
+
+Whatever its form, the same data become the same `RaggedDataset`. An array, a memory-mapped one among them, is looked
+at and not copied; lists and columns are put into one long array.
+
+Shapes: N sequences, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from longreach.data.ragged import RaggedDataset
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
+
+FORMS = (
+    "an array of (sequences, steps) or (sequences, steps, channels), a list of arrays of (steps,) or "
+    "(steps, channels), a list of str or of bytes, a frame or a Hugging Face Dataset with a list column"
+)
+
+
+def is_frame(data: Any) -> bool:
+    """True for what has named columns: a frame of pandas or polars, a Hugging Face Dataset."""
+    return hasattr(data, "columns") or hasattr(data, "column_names")
+
+
+def is_table(data: Any) -> bool:
+    """True where each sequence is a row of as many plain numbers, as scikit-learn's estimators take them.
+
+    Frames with a number in every cell and lists of equally long lists of numbers are tables too, and so is what is
+    nothing else, that whoever reads tables may say what is wrong with it.
+    """
+    if isinstance(data, str | bytes):
+        return False
+    if is_frame(data):
+        return not _list_columns(data)
+    if hasattr(data, "to_list") or hasattr(data, "iloc"):
+        return len(data) == 0 or not _is_sequence(data.iloc[0] if hasattr(data, "iloc") else data[0])
+    if hasattr(data, "dtype") and hasattr(data, "ndim"):
+        if str(data.dtype) in ("object", "str") or getattr(data.dtype, "kind", "") in "US":
+            return data.ndim > 1 or len(data) == 0 or not _is_sequence(data[0])
+        return data.ndim < 3
+    if isinstance(data, list | tuple) and len(data):
+        first = data[0]
+        if isinstance(first, list | tuple):
+            # Lists of numbers: a table only where all are equally long.
+            lengths = {len(row) for row in data if isinstance(row, list | tuple)}
+            return len(lengths) == 1 and (len(first) == 0 or not _is_sequence(first[0]))
+        return not _is_sequence(first)
+    return True
+
+
+def sequences_of(data: Any, vocabulary: Vocabulary | None = None, where: str = "X") -> RaggedDataset:
+    """Sequences without labels.
+
+    Args:
+        data: N sequences in any of the forms. Several list columns of a frame are the channels, in their order.
+        vocabulary: for text, as new text has to be read; None makes one: of the characters that occur for str, of the
+            256 bytes for bytes.
+        where: what the data are called in messages.
+
+    Raises:
+        DataError: another form, no sequence, sequences that are empty, of different kinds or numbers of channels; the
+            message names the first.
+    """
+    if isinstance(data, str | bytes):
+        raise DataError(f"{where}: expected a list of texts, found a single one; put it into a list")
+    if is_frame(data):
+        return _of_frame(data, vocabulary, where)
+    if hasattr(data, "to_arrow") or hasattr(data, "iloc"):
+        return _joined([_column(data)], vocabulary, where)
+    if hasattr(data, "__array__") and not isinstance(data, np.ndarray):
+        data = np.asarray(data)
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "OUS":
+        return _of_array(data, where)
+    if not isinstance(data, list | tuple | np.ndarray):
+        raise DataError(f"{where}: expected {FORMS}; found {type(data).__name__}")
+    return _joined([list(data)], vocabulary, where)
+
+
+def _of_array(array: np.ndarray, where: str) -> RaggedDataset:
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: expected numbers, found {array.dtype}; convert them to floating point")
+    if array.ndim not in (2, 3):
+        raise DataError(
+            f"{where}: expected (sequences, steps) or (sequences, steps, channels), found shape {array.shape}"
+        )
+    if 0 in array.shape:
+        raise DataError(f"{where}: expected at least one sequence of at least one step, found shape {array.shape}")
+    return RaggedDataset.from_array(real(array if array.ndim == 3 else array[..., None]))
+
+
+def _of_frame(frame: Any, vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
+    names = _list_columns(frame)
+    if not names:
+        raise DataError(f"{where}: expected a column of lists or of text, found columns {_names(frame)}")
+    others = [name for name in _names(frame) if name not in names]
+    if others:
+        raise DataError(
+            f"{where}: expected columns of lists or of text alone, found also {', '.join(map(str, others))}; "
+            f"select the sequences with {where}[{names!r}]"
+        )
+    return _joined([_column(frame, name) for name in names], vocabulary, where)
+
+
+def _joined(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
+    """Columns of N cells, each a channel, or one column with all of them or with text."""
+    rows = columns[0]
+    if not rows:
+        raise DataError(f"{where}: expected at least one sequence, found none")
+    kinds = {type(row) for row in rows if isinstance(row, str | bytes)}
+    if kinds:
+        return _of_texts(columns, vocabulary, where)
+    if len(columns) > 1:
+        arrays = [
+            np.concatenate(_side_by_side(cells, row, where), axis=1)
+            for row, cells in enumerate(zip(*columns, strict=True))
+        ]
+    else:
+        arrays = [_one(cell, row, where) for row, cell in enumerate(rows)]
+    channels = arrays[0].shape[1]
+    for row, array in enumerate(arrays):
+        if array.shape[1] != channels:
+            raise DataError(
+                f"{where}: expected {channels} channels in every sequence as in sequence 0, found {array.shape[1]} in "
+                f"sequence {row}; give all of them the same channels"
+            )
+    kind = np.result_type(*{array.dtype for array in arrays})
+    return RaggedDataset.from_list([array.astype(kind, copy=False) for array in arrays])
+
+
+def _of_texts(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
+    if len(columns) > 1:
+        raise DataError(f"{where}: expected one column of text, found {len(columns)}; join them or choose one")
+    texts, first = columns[0], type(columns[0][0])
+    for row, text in enumerate(texts):
+        if not isinstance(text, str | bytes) or isinstance(text, str) != isinstance(texts[0], str):
+            raise DataError(
+                f"{where}: expected {first.__name__} in every row as in row 0, found {type(text).__name__} in row "
+                f"{row}; give text as str alone or as bytes alone"
+            )
+        if len(text) == 0:
+            raise DataError(f"{where}: expected at least one character, found an empty text in row {row}; drop it")
+    if vocabulary is None:
+        is_text = isinstance(texts[0], str)
+        vocabulary = Vocabulary.of_characters(texts) if is_text else Vocabulary("bytes")
+    return RaggedDataset.from_list([vocabulary.encode(text) for text in texts], vocabulary=vocabulary)
+
+
+def _side_by_side(cells: Sequence[Any], row: int, where: str) -> list[np.ndarray]:
+    arrays = [_one(cell, row, where) for cell in cells]
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise DataError(
+            f"{where}: expected as many steps in every channel, found {', '.join(map(str, lengths))} in row {row}"
+        )
+    return arrays
+
+
+def _one(cell: Any, row: int, where: str) -> np.ndarray:
+    """One sequence as (T, C)."""
+    if cell is None:
+        raise DataError(f"{where}: expected a sequence in every row, found none in row {row}; drop the row")
+    try:
+        array = np.asarray(cell)
+        if array.dtype == object:
+            # None among numbers: a missing value.
+            array = np.array(array.tolist(), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{where}: expected numbers in arrays of (steps,) or (steps, channels), found something else in sequence "
+            f"{row}; convert it with numpy.asarray(..., dtype=float)"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: expected numbers, found {array.dtype} in sequence {row}; convert them")
+    if array.ndim not in (1, 2):
+        raise DataError(f"{where}: expected (steps,) or (steps, channels), found shape {array.shape} in sequence {row}")
+    if 0 in array.shape:
+        raise DataError(f"{where}: expected at least one step, found an empty sequence {row}; drop it")
+    return real(array if array.ndim == 2 else array[:, None])
+
+
+def real(values: np.ndarray) -> np.ndarray:
+    """The same numbers in a type that data sets of real values hold; not copied where it is one already."""
+    if values.dtype in (np.uint8, np.int16, np.float32, np.float64):
+        return (
+            values.view(values.dtype.newbyteorder("=")) if values.dtype.isnative else values.astype(values.dtype.type)
+        )
+    small = (values.dtype.kind in "iub" and values.dtype.itemsize <= 2) or values.dtype == np.float16
+    return values.astype(np.float32 if small else np.float64)
+
+
+def _is_sequence(cell: Any) -> bool:
+    # NumPy's texts have the dimensions of a number.
+    return isinstance(cell, str | bytes) or (
+        hasattr(cell, "__len__") and not isinstance(cell, dict) and getattr(cell, "ndim", 1) > 0
+    )
+
+
+def _names(frame: Any) -> list[Any]:
+    return list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
+
+
+def _list_columns(frame: Any) -> list[Any]:
+    """Names of the columns whose cells are sequences or text."""
+    if len(frame) == 0:
+        return []
+    if hasattr(frame, "iloc"):
+        return [name for place, name in enumerate(_names(frame)) if _is_sequence(frame.iloc[0, place])]
+    first = frame[0] if hasattr(frame, "column_names") else {name: frame[name][0] for name in _names(frame)}
+    return [name for name in _names(frame) if _is_sequence(first[name])]
+
+
+def _column(frame: Any, name: Any = None) -> list[Any]:
+    """The cells of a column, or of a series: str, bytes, lists or arrays."""
+    if hasattr(frame, "iloc"):
+        return (frame if name is None else frame[name]).tolist()
+    if hasattr(frame, "column_names"):
+        # As they lie there: its NumPy format would round to single precision.
+        return _cells(frame.with_format("arrow")[:][name])
+    return _cells((frame if name is None else frame[name]).to_arrow())
+
+
+def _cells(column: Any) -> list[Any]:
+    """The cells of an Arrow array, lists of numbers as arrays."""
+    import pyarrow as pa
+
+    cells: list[Any] = []
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        kind = chunk.type
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        if not is_list or not (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)):
+            cells += chunk.to_pylist()
+            continue
+        flat = chunk.flatten().to_numpy(zero_copy_only=False)
+        lengths = chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        parts = np.split(flat, np.cumsum(lengths)[:-1])
+        cells += [part if there else None for part, there in zip(parts, chunk.is_valid().to_pylist(), strict=True)]
+    return cells

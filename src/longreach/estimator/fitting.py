@@ -1,0 +1,341 @@
+"""What `fit` and `partial_fit` of both estimators do: read, hold out, build, train.
+
+Shapes: N sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+
+from longreach.batch import SequenceBatch
+from longreach.config import RunConfig
+from longreach.data.loader import SequenceLoader
+from longreach.data.prepared import PreparedSequences
+from longreach.data.ragged import RaggedDataset
+from longreach.data.sequences import uneven_lengths
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
+from longreach.estimator.answers import Answers, checked_weights
+from longreach.estimator.defaults import look_every
+from longreach.estimator.holding_out import hold_out
+from longreach.estimator.reading import Reader, read
+from longreach.estimator.settings import checked, run_config
+from longreach.randomness import derived_seed
+from longreach.training.blend import BlendedLoader, InTurn
+from longreach.training.build import build_objective, build_regression
+from longreach.training.engine import check_device
+from longreach.training.in_memory import Trained, train_in_memory
+from longreach.training.objective import Objective
+from longreach.training.outputs import head_outputs
+from longreach.training.watch import Score
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What an estimator has learned.
+
+    Args:
+        objective: the model, and the losses that trained it.
+        reader: how data are read.
+        answers: how labels or targets are read.
+        optimiser: to go on with in `partial_fit`.
+        updates: done so far.
+    """
+
+    objective: Objective
+    reader: Reader
+    answers: Answers
+    optimiser: torch.optim.Optimizer | None
+    updates: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sequences as they are, with encoded answers and weights.
+
+    Args:
+        raw: N sequences.
+        encoded: (N,) or (N, K).
+        weights: (N,) float64.
+    """
+
+    raw: RaggedDataset
+    encoded: np.ndarray
+    weights: np.ndarray
+
+    def subset(self, rows: np.ndarray) -> Labelled:
+        """Those at these places."""
+        return Labelled(self.raw.subset(rows), self.encoded[rows], self.weights[rows])
+
+    def prepared(self, reader: Reader, answers: Answers) -> PreparedSequences:
+        """As the model learns them; weights of mean one, so that they leave the size of the loss as it is."""
+        from dataclasses import replace
+
+        weights = None
+        if self.weights.min() < self.weights.max():
+            weights = (self.weights / self.weights.mean()).astype(np.float32)
+        labels = answers.labels(self.encoded)
+        return reader.prepared(replace(self.raw, labels=labels, class_names=answers.class_names, weights=weights))
+
+
+def fit(
+    estimator: Any,
+    data: Any,
+    answers: Answers,
+    encoded: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    unlabelled: Any = None,
+    groups: Any = None,
+    validation: Any = None,
+) -> tuple[Fitted, Trained, float]:
+    """Train from the start, or with `warm_start` from where the last training ended.
+
+    Args:
+        estimator: for its parameters and the width of its tables.
+        data: N sequences of any form.
+        answers: of the labels or targets.
+        encoded: (N,) or (N, K), as `answers` gave them.
+        weights: (N,) of samples and classes together, or None.
+        unlabelled: sequences that train the memory alone, or None.
+        groups: (N,) for the validation split, or None.
+        validation: (X, y) or (X, y, sample_weight) to choose the weights by; None holds some of the data out.
+
+    Returns:
+        What was learned, how, and the passes over the data.
+
+    Raises:
+        ConfigError: parameters that cannot be meant.
+        DataError, ValueError: data that cannot be used.
+    """
+    settings = _settings(estimator)
+    seed = _seed(settings["random_state"])
+    before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
+    vocabulary = before.reader.vocabulary if before else _shared_vocabulary(data, unlabelled)
+    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
+    labelled = _labelled(raw, encoded, weights)
+    others = None
+    if unlabelled is not None:
+        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
+    if before is not None:
+        before.reader.check(raw, "X")
+    _check_alike(raw, others, settings["missing"] == "mask")
+    held: Labelled | None = None
+    if validation is not None:
+        held = _given_validation(estimator, validation, answers, raw.vocabulary)
+        rows = np.arange(len(raw))
+    else:
+        rows, held_rows = hold_out(
+            len(raw),
+            fraction=settings["validation_fraction"],
+            wanted=settings["early_stopping"],
+            strata=answers.strata(encoded),
+            groups=groups,
+            weights=weights,
+            seed=derived_seed(seed, "validation") % 2**32,
+        )
+        held = None if held_rows is None else labelled.subset(held_rows)
+    train = labelled.subset(rows)
+    answers = before.answers if before else answers.fitted(train.encoded)
+    reader = (
+        before.reader
+        if before
+        else Reader.fit(
+            [train.raw, *([] if others is None else [others])],
+            standardise=settings["standardise"],
+            mark_gaps=settings["missing"] == "mask",
+        )
+    )
+    if held is not None:
+        reader.check(held.raw, "validation" if validation is not None else "X")
+    prepared = train.prepared(reader, answers)
+    batch_size = settings["batch_size"]
+    size = len(prepared) + (0 if others is None else len(others))
+    epoch = -(-size // batch_size)
+    config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None)
+    objective = before.objective if before else _objective(config, prepared, answers)
+    objective.truncation = config.truncation
+    others_prepared = None if others is None else reader.prepared(others)
+    batches = InTurn(
+        [
+            (_loader(prepared, others_prepared, phase.supervised, batch_size, seed, epoch), phase.updates or 0)
+            for phase in config.phases
+        ]
+    )
+    every = look_every(epoch)
+    with threads(settings["n_jobs"]):
+        trained = train_in_memory(
+            objective,
+            config,
+            batches,
+            epoch=epoch,
+            every=every,
+            steps=round(batch_size * float(prepared.lengths.mean())),
+            begun=before.updates if before else 0,
+            score=None if held is None else _score(objective, held, reader, answers),
+            patience=settings["patience"],
+            device=settings["device"],
+            verbose=bool(settings["verbose"]),
+        )
+    updates = (before.updates if before else 0) + trained.updates
+    return Fitted(objective, reader, answers, None, updates), trained, trained.updates / epoch
+
+
+def partial_fit(
+    estimator: Any,
+    data: Any,
+    answers: Answers,
+    encoded: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    unlabelled: Any = None,
+) -> tuple[Fitted, Trained]:
+    """One pass over some data at a constant learning rate; the first call settles how data are read.
+
+    Args:
+        estimator, data, answers, encoded, weights, unlabelled: as for `fit`.
+    """
+    settings = _settings(estimator)
+    before: Fitted | None = getattr(estimator, "_fitted", None)
+    vocabulary = before.reader.vocabulary if before else _shared_vocabulary(data, unlabelled)
+    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
+    labelled = _labelled(raw, encoded, weights)
+    others = None
+    if unlabelled is not None:
+        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
+    _check_alike(raw, others, settings["missing"] == "mask")
+    if before is None:
+        seed = _seed(settings["random_state"])
+        answers = answers.fitted(encoded)
+        reader = Reader.fit(
+            [raw, *([] if others is None else [others])],
+            standardise=settings["standardise"],
+            mark_gaps=settings["missing"] == "mask",
+        )
+    else:
+        seed, answers, reader = before.objective.seed, before.answers, before.reader
+        reader.check(raw, "X")
+    prepared = labelled.prepared(reader, answers)
+    batch_size = settings["batch_size"]
+    epoch = -(-(len(prepared) + (0 if others is None else len(others))) // batch_size)
+    config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None, one_pass=True)
+    objective = before.objective if before else _objective(config, prepared, answers)
+    begun = before.updates if before else 0
+    order = derived_seed(seed, "partial_fit", begun) % 2**31
+    others_prepared = None if others is None else reader.prepared(others)
+    batches = InTurn([(_loader(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
+    with threads(settings["n_jobs"]):
+        trained = train_in_memory(
+            objective,
+            config,
+            batches,
+            epoch=epoch,
+            every=epoch,
+            begun=begun,
+            optimiser=before.optimiser if before else None,
+            device=settings["device"],
+            verbose=bool(settings["verbose"]),
+        )
+    return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained
+
+
+def _objective(config: RunConfig, train: PreparedSequences, answers: Answers) -> Objective[Any]:
+    if answers.standardisation is None:
+        return build_objective(config, train)
+    return build_regression(config, train, answers.standardisation)
+
+
+def _settings(estimator: Any) -> dict[str, Any]:
+    settings = checked(estimator.get_params(deep=False))
+    check_device(settings["device"], "device")
+    return settings
+
+
+def _seed(random_state: Any) -> int:
+    from sklearn.utils import check_random_state
+
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _labelled(raw: RaggedDataset, encoded: np.ndarray, weights: np.ndarray | None) -> Labelled:
+    if len(encoded) != len(raw):
+        raise DataError(
+            f"X and y: expected as many labels as sequences, found {len(raw)} sequences and {len(encoded)} labels"
+        )
+    return Labelled(raw, encoded, np.ones(len(raw)) if weights is None else weights)
+
+
+def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, missing_allowed: bool) -> None:
+    kind = Reader(raw.channels, raw.vocabulary, None, missing_allowed)
+    kind.check(raw, "X")
+    if others is not None:
+        kind.check(others, "unlabeled")
+
+
+def _shared_vocabulary(data: Any, unlabelled: Any) -> Vocabulary | None:
+    """The characters of labelled and unlabelled text together; None where there is no text, or none unlabelled."""
+    if unlabelled is None or not all(
+        isinstance(part, list | tuple) and len(part) and isinstance(part[0], str) for part in (data, unlabelled)
+    ):
+        return None
+    return Vocabulary.of_characters(text for text in chain(data, unlabelled) if isinstance(text, str))
+
+
+def _given_validation(estimator: Any, validation: Any, answers: Answers, vocabulary: Vocabulary | None) -> Labelled:
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        raise DataError(
+            f"validation: expected (X, y) or (X, y, sample_weight), found {type(validation).__name__}; give both"
+        )
+    raw = read(estimator, validation[0], reset=False, vocabulary=vocabulary, where="validation")
+    weights = checked_weights(validation[2] if len(validation) == 3 else None, len(raw))
+    return _labelled(raw, answers.encode(validation[1]), weights)
+
+
+def _loader(
+    labelled: PreparedSequences,
+    others: PreparedSequences | None,
+    supervised: bool,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> Iterable[SequenceBatch]:
+    if others is None:
+        return _shuffled(labelled, batch_size, seed)
+    if not supervised:
+        return _shuffled(others, batch_size, derived_seed(seed, "pretraining") % 2**31)
+    half = max(1, batch_size // 2)
+    unlabelled = _shuffled(others, max(1, batch_size - half), derived_seed(seed, "unlabelled") % 2**31)
+    return BlendedLoader(_shuffled(labelled, half, seed), unlabelled, epoch)
+
+
+def _shuffled(sequences: PreparedSequences, batch_size: int, seed: int) -> SequenceLoader:
+    return SequenceLoader(sequences, batch_size, seed=seed, shuffle=True, lengths=uneven_lengths(sequences))
+
+
+def _score(objective: Objective, held: Labelled, reader: Reader, answers: Answers) -> Score:
+    sequences = reader.prepared(held.raw)
+    return lambda: answers.score(head_outputs(objective.classifier, sequences), held.encoded, held.weights)
+
+
+@contextmanager
+def threads(n_jobs: int | None) -> Iterator[None]:
+    """As many PyTorch threads as asked for: None leaves them, -1 is one for each processor, -2 one fewer."""
+    if n_jobs is None:
+        yield
+        return
+    import os
+
+    before = torch.get_num_threads()
+    count = n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

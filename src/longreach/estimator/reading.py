@@ -1,0 +1,110 @@
+"""How an estimator reads what it is given: settled in `fit`, the same ever after.
+
+Shapes: N sequences, T steps, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from longreach.data.arrays import is_table, real, sequences_of
+from longreach.data.gaps import check_finite, fit_present
+from longreach.data.prepared import PreparedSequences
+from longreach.data.ragged import RaggedDataset
+from longreach.data.standardisation import Standardisation
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What was settled.
+
+    Args:
+        channels: C of the data as given; 1 for tokens.
+        vocabulary: of tokens; None for real values.
+        standardisation: of the channels; None for tokens, or where values stay as they are.
+        mark_gaps: NaN is a missing value.
+    """
+
+    channels: int
+    vocabulary: Vocabulary | None
+    standardisation: Standardisation | None
+    mark_gaps: bool
+
+    @classmethod
+    def fit(cls, sets: Sequence[RaggedDataset], *, standardise: bool, mark_gaps: bool) -> Reader:
+        """Settle it by the training part.
+
+        Args:
+            sets: its sequences, those without labels included.
+            standardise: subtract the mean and divide by the deviation of each channel.
+            mark_gaps: NaN is a missing value.
+        """
+        first = sets[0]
+        standardisation = None
+        if standardise and not first.is_token:
+            if mark_gaps:
+                standardisation = fit_present(lambda: chain.from_iterable(part.parts() for part in sets))
+            else:
+                lengths = np.concatenate([part.lengths for part in sets])
+                standardisation = Standardisation.fit_parts(
+                    lambda: chain.from_iterable(part.parts() for part in sets), lengths
+                )
+        return cls(first.channels, first.vocabulary, standardisation, mark_gaps and not first.is_token)
+
+    def prepared(self, raw: RaggedDataset) -> PreparedSequences:
+        """Sequences as the model reads them."""
+        return PreparedSequences(raw, self.standardisation, self.mark_gaps)
+
+    def check(self, raw: RaggedDataset, where: str) -> None:
+        """Refuse data of another kind than the training data.
+
+        Raises:
+            DataError: text for numbers, numbers for text, another number of channels, NaN or infinite values.
+        """
+        found = _kind(raw.vocabulary, raw.channels)
+        expected = _kind(self.vocabulary, self.channels)
+        if found != expected:
+            raise DataError(f"{where}: expected {expected} as in training, found {found}")
+        check_finite(raw, missing_allowed=self.mark_gaps, where=where)
+
+
+def _kind(vocabulary: Vocabulary | None, channels: int) -> str:
+    if vocabulary is not None:
+        return f"text as {vocabulary.kind}"
+    return f"{channels} channel{'s' if channels > 1 else ''} of numbers a step"
+
+
+def read(
+    estimator: Any, data: Any, *, reset: bool, vocabulary: Vocabulary | None = None, where: str = "X"
+) -> RaggedDataset:
+    """Sequences of any form, as they are.
+
+    Args:
+        estimator: remembers the width and column names of tables, as scikit-learn wants it.
+        data: see `longreach.data.arrays.FORMS`.
+        reset: these are training data; else they must fit what the estimator remembers.
+        vocabulary: of text, settled before.
+        where: what the data are called in messages.
+
+    Raises:
+        DataError, ValueError: data that cannot be read, in our words or, for tables, in scikit-learn's.
+    """
+    if reset:
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(estimator, name):
+                delattr(estimator, name)
+    if is_table(data):
+        from sklearn.utils.validation import validate_data
+
+        if hasattr(data, "column_names"):
+            data = data.to_pandas()
+        table = validate_data(estimator, data, reset=reset, dtype="numeric", ensure_all_finite=False)
+        return RaggedDataset.from_array(real(table[..., None]))
+    return sequences_of(data, vocabulary, where)

@@ -1,0 +1,115 @@
+"""The same network as the classifier with numbers to foretell in place of classes.
+
+Shapes: B batch, T steps, C channels, K targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from torch import Tensor
+
+from longreach.model.cells import State
+from longreach.model.embedding import EmbeddingKind
+from longreach.model.head import FeedForward
+from longreach.model.initialisation import Initialisation
+from longreach.model.network import EncoderCell, make_encoder
+from longreach.model.saved import SavedModel
+from longreach.model.whole import read_whole
+
+
+@final
+class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regression"]):
+    """Reads a whole sequence and foretells numbers from the final state.
+
+    Args:
+        targets: K, numbers foretold for each sequence.
+        target_mean: per target, the mean that the head's outputs are about.
+        target_std: per target, the unit of the head's outputs.
+        channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, head_size, drop_connect,
+            initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary: as for
+            `SequenceClassifier`.
+
+    Raises:
+        ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        targets: int,
+        target_mean: Sequence[float] | None = None,
+        target_std: Sequence[float] | None = None,
+        channels: int | None = None,
+        vocabulary: int | None = None,
+        cell: EncoderCell = "lstm",
+        hidden_size: int = 128,
+        layers: int = 1,
+        embedding_size: int | None = None,
+        forget_bias: float = 1.0,
+        head_size: int = 256,
+        drop_connect: float = 0.5,
+        initialisation: Initialisation = "torch",
+        embedding: EmbeddingKind = "linear",
+        memory_size: int = 64,
+        input_mean: Sequence[float] | None = None,
+        input_std: Sequence[float] | None = None,
+        input_steps: int | None = None,
+        input_vocabulary: dict[str, Any] | None = None,
+    ) -> None:
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(arguments)
+        self.target_mean = (0.0,) * targets if target_mean is None else tuple(target_mean)
+        self.target_std = (1.0,) * targets if target_std is None else tuple(target_std)
+        self.input_mean = None if input_mean is None else tuple(input_mean)
+        self.input_std = None if input_std is None else tuple(input_std)
+        self.input_steps = input_steps
+        self.input_vocabulary = input_vocabulary
+        self.encoder = make_encoder(
+            channels=channels,
+            vocabulary=vocabulary,
+            cell=cell,
+            hidden_size=hidden_size,
+            layers=layers,
+            embedding_size=embedding_size,
+            forget_bias=forget_bias,
+            initialisation=initialisation,
+            embedding=embedding,
+            input_mean=self.input_mean,
+            input_std=self.input_std,
+            memory_size=memory_size,
+        )
+        self.head = FeedForward(self.encoder.output_size, targets, head_size, drop_connect, initialisation)
+
+    def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Targets in their own units.
+
+        Args:
+            values: (B, T, C) real values or (B, T) tokens, right-aligned.
+            lengths: (B,) steps of each row, its last ones; None where all are T.
+
+        Returns:
+            (B, K).
+
+        Raises:
+            DataError: values of another shape than the encoder was made for, or lengths that do not fit.
+        """
+        outputs = self.head(self.read(values, lengths=lengths)[0][-1])
+        return outputs * outputs.new_tensor(self.target_std) + outputs.new_tensor(self.target_mean)
+
+    def read(self, values: Tensor, state: State | None = None, lengths: Tensor | None = None) -> State:
+        """The state after all of `values`; see `read_whole`."""
+        return read_whole(self.encoder, values, lengths, state)
+
+    @property
+    def kind(self) -> str:
+        """The network in a few words, for the card."""
+        layers, units = self.arguments["layers"], self.arguments["hidden_size"]
+        return f"{self.arguments['cell']}, {layers} layer{'' if layers == 1 else 's'} of {units} units, regression"
+
+    @property
+    def example(self) -> str:
+        """A line of Python that uses `model` on `values`, for the card."""
+        what = "(1, steps, channels), standardised" if self.encoder.vocabulary is None else "(1, steps) tokens"
+        return f"targets = model(values)  # {what}"

@@ -1,0 +1,224 @@
+"""The same data through every input form: the same model, the same predictions."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+from longreach import LongSequenceClassifier
+from longreach.errors import DataError
+
+N, T, C = 12, 9, 2
+DRAWS = np.random.default_rng(0)
+VALUES = DRAWS.normal(size=(N, T, C))
+ONE = VALUES[..., 0]
+LENGTHS = [int(length) for length in DRAWS.integers(3, T + 1, size=N)]
+RAGGED = [row[-length:] for row, length in zip(VALUES, LENGTHS, strict=True)]
+Y = np.array(["wet", "dry", "icy"] * 4)
+WORDS = ["ab", "bca", "cab"] * 4
+
+
+def fitted(data: Any, **settings: Any) -> LongSequenceClassifier:
+    given = {"hidden_size": 6, "max_epochs": 3, "recall": True, "anchors": 2, "queries": 2, "random_state": 0}
+    return LongSequenceClassifier(**(given | settings)).fit(data, Y)
+
+
+def on_disk(values: np.ndarray, folder: Path) -> np.ndarray:
+    np.save(folder / "values.npy", values)
+    return np.load(folder / "values.npy", mmap_mode="r")
+
+
+UNIVARIATE = {
+    "(n, T, 1) array": ONE[..., None],
+    "list of arrays": list(ONE),
+    "list of (T, 1) arrays": list(ONE[..., None]),
+    "tuple of arrays": tuple(ONE),
+    "array of (n, T) in Fortran's order": np.asfortranarray(ONE),
+    "list of lists": ONE.tolist(),
+    "tensor": torch.from_numpy(ONE),
+    "list of tensors": list(torch.from_numpy(ONE)),
+    "object array of arrays": np.array([*list(ONE), None], dtype=object)[:-1],
+    "numeric pandas frame": pd.DataFrame(ONE),
+    "numeric polars frame": pl.DataFrame(ONE, schema=[str(step) for step in range(T)]),
+    "pandas frame with a list column": pd.DataFrame({"x": list(ONE)}),
+    "pandas series": pd.Series(list(ONE)),
+    "polars frame with a list column": pl.DataFrame({"x": ONE.tolist()}),
+    "polars series": pl.Series("x", ONE.tolist()),
+    "Dataset with a list column": datasets.Dataset.from_dict({"x": ONE.tolist()}),
+    "Dataset with a column for each step": datasets.Dataset.from_dict({str(t): ONE[:, t] for t in range(T)}),
+}
+
+
+@pytest.mark.parametrize("form", UNIVARIATE)
+def test_univariate(form: str) -> None:
+    expected = fitted(ONE)
+    found = fitted(UNIVARIATE[form])
+    np.testing.assert_array_equal(found.predict_proba(UNIVARIATE[form]), expected.predict_proba(ONE))
+    # What was fitted on one form reads every other; where columns have names, scikit-learn warns of the difference.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has feature names, but")
+        np.testing.assert_array_equal(expected.predict_proba(UNIVARIATE[form]), expected.predict_proba(ONE))
+
+
+def test_a_memory_mapped_array_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from longreach.estimator import fitting
+
+    seen: list[np.ndarray] = []
+    before = fitting.Reader.prepared
+    monkeypatch.setattr(fitting.Reader, "prepared", lambda self, raw: (seen.append(raw.values), before(self, raw))[1])
+    for values in (ONE, VALUES):
+        mapped = on_disk(values, tmp_path)
+        found = fitted(mapped)
+        np.testing.assert_array_equal(found.predict_proba(mapped), fitted(values).predict_proba(values))
+        assert np.shares_memory(seen[0], mapped), "the training part is a copy"
+        assert not seen[0].flags.writeable
+        seen.clear()
+
+
+MULTIVARIATE = {
+    "list of (T, C) arrays": list(VALUES),
+    "nested lists": VALUES.tolist(),
+    "pandas frame with a column for each channel": pd.DataFrame({c: list(VALUES[..., c]) for c in range(C)}),
+    "polars frame with a column for each channel": pl.DataFrame({str(c): VALUES[..., c].tolist() for c in range(C)}),
+    "Dataset of nested lists": datasets.Dataset.from_dict({"x": VALUES.tolist()}),
+}
+
+
+@pytest.mark.parametrize("form", MULTIVARIATE)
+def test_multivariate(form: str) -> None:
+    expected, found = fitted(VALUES), fitted(MULTIVARIATE[form])
+    np.testing.assert_array_equal(found.predict_proba(MULTIVARIATE[form]), expected.predict_proba(VALUES))
+
+
+def test_ragged() -> None:
+    forms: list[Any] = [
+        [row.tolist() for row in RAGGED],
+        pd.DataFrame({c: [row[:, c] for row in RAGGED] for c in range(C)}),
+        pl.DataFrame({str(c): [row[:, c].tolist() for row in RAGGED] for c in range(C)}),
+        datasets.Dataset.from_dict({"x": [row.tolist() for row in RAGGED]}),
+    ]
+    expected = fitted(RAGGED)
+    for form in forms:
+        np.testing.assert_array_equal(fitted(form).predict_proba(form), expected.predict_proba(RAGGED))
+
+
+def test_a_sequences_answer_does_not_depend_on_the_others() -> None:
+    model = fitted(RAGGED)
+    together = model.predict_proba(RAGGED)
+    alone = np.concatenate([model.predict_proba([row]) for row in RAGGED])
+    np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
+
+
+def test_characters_and_bytes() -> None:
+    forms: list[Any] = [
+        np.array(WORDS),
+        pd.DataFrame({"text": WORDS}),
+        pd.Series(WORDS),
+        pl.DataFrame({"text": WORDS}),
+        datasets.Dataset.from_dict({"text": WORDS}),
+    ]
+    expected = fitted(WORDS)
+    for form in forms:
+        np.testing.assert_array_equal(fitted(form).predict_proba(form), expected.predict_proba(WORDS))
+    raw = [word.encode() for word in WORDS]
+    in_bytes = fitted(raw)
+    assert in_bytes.model_.encoder.vocabulary == 256
+    for form in (pl.DataFrame({"raw": raw}), pd.DataFrame({"raw": raw}), datasets.Dataset.from_dict({"raw": raw})):
+        np.testing.assert_array_equal(in_bytes.predict_proba(form), in_bytes.predict_proba(raw))
+
+
+def test_an_unknown_character_is_read_as_unknown() -> None:
+    model = fitted(WORDS)
+    np.testing.assert_array_equal(model.predict_proba(["a?b"]), model.predict_proba(["aéb"]))
+    assert not np.array_equal(model.predict_proba(["a?b"]), model.predict_proba(["aab"]))
+
+
+@pytest.mark.parametrize(
+    ("train", "other", "message"),
+    [
+        (VALUES, VALUES[..., :1], "X: expected 2 channels of numbers a step as in training, found 1 channel of "),
+        (WORDS, RAGGED, "X: expected text as characters as in training, found 2 channels of numbers a step"),
+        (RAGGED, WORDS, "X: expected 2 channels of numbers a step as in training, found text as characters"),
+        (ONE, ONE[:, 1:], "X has 8 features, but LongSequenceClassifier is expecting 9 features as input."),
+    ],
+)
+def test_data_of_another_kind_than_those_trained_on(train: Any, other: Any, message: str) -> None:
+    model = fitted(train)
+    with pytest.raises(ValueError, match=message):
+        model.predict(other)
+
+
+BAD = {
+    "an empty sequence": (
+        [np.ones(3), np.ones(0)],
+        "X: expected at least one step, found an empty sequence 1; drop it",
+    ),
+    "an empty text": (
+        ["ab", ""],
+        "X: expected at least one character, found an empty text in row 1; drop it",
+    ),
+    "texts and bytes": (
+        ["ab", b"ab"],
+        "X: expected str in every row as in row 0, found bytes in row 1; give text as str alone or as bytes alone",
+    ),
+    "a single text": ("ab", "X: expected a list of texts, found a single one; put it into a list"),
+    "channels that differ": (
+        [np.ones((3, 2)), np.ones((3, 1))],
+        "X: expected 2 channels in every sequence as in sequence 0, found 1 in sequence 1; give all of them the same "
+        "channels",
+    ),
+    "channels of different lengths": (
+        pd.DataFrame({"a": [[1.0, 2.0]], "b": [[1.0]]}),
+        "X: expected as many steps in every channel, found 2, 1 in row 0",
+    ),
+    "text among numbers": (
+        [np.ones(2), ["a", "b"]],
+        "X: expected numbers, found <U1 in sequence 1; convert them",
+    ),
+    "things that are no numbers": (
+        [np.ones(2), [{}, {}]],
+        "X: expected numbers in arrays of (steps,) or (steps, channels), found something else in sequence 1; "
+        "convert it with numpy.asarray(..., dtype=float)",
+    ),
+    "nothing in a row": (
+        [[1.0, 2.0], None, [1.0]],
+        "X: expected a sequence in every row, found none in row 1; drop the row",
+    ),
+    "too many dimensions": (
+        np.ones((2, 3, 4, 5)),
+        "X: expected (sequences, steps) or (sequences, steps, channels), found shape (2, 3, 4, 5)",
+    ),
+    "another column": (
+        pd.DataFrame({"x": [[1.0, 2.0]], "label": [1]}),
+        "X: expected columns of lists or of text alone, found also label; select the sequences with X[['x']]",
+    ),
+    "no steps": (
+        np.ones((2, 0, 1)),
+        "X: expected at least one sequence of at least one step, found shape (2, 0, 1)",
+    ),
+    "two columns of text": (
+        pd.DataFrame({"a": ["x"], "b": ["y"]}),
+        "X: expected one column of text, found 2; join them or choose one",
+    ),
+    "gaps and infinities": (
+        [np.array([1.0, np.nan]), np.array([np.inf, np.nan, 1.0])],
+        "X: expected finite numbers, found 2 NaN (the first in sequence 0, step 1, channel 0) and 1 infinite (the "
+        "first in sequence 1, step 0, channel 0); fill them or drop the sequences, or set missing='mask'",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_data(what: str) -> None:
+    data, message = BAD[what]
+    with pytest.raises(DataError) as caught:
+        LongSequenceClassifier().fit(data, ["a", "b", "c"][: 2 if len(data) < 3 else 3])
+    assert str(caught.value) == message
