@@ -17,11 +17,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import torch
 from huggingface_hub import constants, hf_hub_download
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from longreach.errors import ConfigError, ModelError
-from longreach.files import replace_file, write_json
+from longreach.files import write_json
+from longreach.tensor_files import write_tensors
 
 FORMAT = 1
 """Of config.json and the names of the weights; raised when an older longreach could not read what is written."""
@@ -65,7 +65,7 @@ def write_model(folder: Path, model: nn.Module, arguments: Mapping[str, Any], ab
     config, weights = folder / constants.CONFIG_NAME, folder / constants.SAFETENSORS_SINGLE_FILE
     write_json(config, {**header, **arguments, "about": dict(about)})
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    replace_file(weights, lambda aside: save_file(state, aside, metadata={"format": "pt"}))
+    write_tensors(weights, state, {"format": "pt"})
     # The writer leaves the weights to their owner alone; they are as readable as the files around them.
     shutil.copymode(config, weights)
 

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from longreach.errors import RunError
-from longreach.files import replace_file
+from longreach.tensor_files import write_tensors
 from longreach.unrolling import StoredStates
 
 
@@ -55,7 +54,7 @@ class StoredFiles:
         kinds = json.dumps([str(kind).removeprefix("torch.") for kind in stored.types])
         name = f"stored-{update}.safetensors"
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / name, lambda aside: save_file(tensors, aside, {"types": kinds}))
+        write_tensors(self.folder / name, tensors, {"types": kinds})
         self._before = self.names
         self.names = [name] if is_whole else [*self.names, name]
         self._changes = 0 if is_whole else self._changes + len(places)
