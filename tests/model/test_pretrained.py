@@ -10,7 +10,7 @@ import os
 import pickle
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from longreach.errors import ConfigError, ModelError
 from longreach.model.classifier import SequenceClassifier
+from longreach.model.network import EncoderCell
 
-CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu", "urnn")
+CELLS = get_args(EncoderCell)
 INPUTS = {
     "real": {"channels": 2},
     "embedded": {"channels": 2, "embedding_size": 3, "input_mean": [1.0, 0.5], "input_std": [2.0, 3.0]},
@@ -113,8 +114,8 @@ def test_the_folder_holds_three_files_that_all_may_read(saved: Path) -> None:
         (
             {"hiden_size": 4, "layers": "DROP", "classes": "DROP", "cell": "lstn", "forget_bias": True},
             "config.json unknown keys: hiden_size; config.json missing keys: classes, layers; config.json cell: "
-            "expected 'lstm' or 'gru' or 'rnn_tanh' or 'rnn_relu' or 'urnn', found 'lstn'; config.json forget_bias: "
-            "expected a number, found True",
+            f"expected {' or '.join(map(repr, CELLS))}, found 'lstn'; config.json forget_bias: expected a number, "
+            "found True",
         ),
         (
             {"channels": 1.5, "input_mean": [1, "two"], "class_names": "no", "input_vocabulary": 3},
