@@ -13,7 +13,7 @@ import typer
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("files.md", "streaming.md", "inspection.md", "models.md")
+PAGES = ("estimator.md", "files.md", "streaming.md", "inspection.md", "models.md")
 TEXTS = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in PAGES}
 
 

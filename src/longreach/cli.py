@@ -90,6 +90,51 @@ def train(
 
 
 @app.command()
+def tune(
+    config: Annotated[Path, typer.Argument(help="A YAML file: run, a recipe or a run; search, what to try by key.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study and its runs; an earlier search in it goes on.")],
+    trials: Annotated[int, typer.Option(min=1, help="Finished trials wanted in all.")] = 20,
+    device: _Device = "auto",
+    quiet: _Quiet = False,
+) -> None:
+    """Search for good settings with Optuna, by validation accuracy; stopped at any moment, it goes on later."""
+    from longreach.config.tune import load_search
+    from longreach.recipes import find_recipe
+    from longreach.training.tune import tune as search_settings
+
+    run, search = load_search(config)
+    base = find_recipe(run) if isinstance(run, str) else run
+    best = search_settings(base, search, out, trials=trials, progress=not quiet, device=device)
+    typer.echo(json.dumps(best))
+
+
+@app.command()
+def pretrain(
+    data: Annotated[str, typer.Argument(help="Sequences, labelled or not: a file, a folder or a name on the hub.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; LongSequenceClassifier(pretrained=...) begins with it.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 5,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Set a parameter of the estimator, such as hidden_size=128.")
+    ] = None,
+    data_set: Annotated[
+        list[str] | None, typer.Option("--data-set", help="Set how data are read, such as channels_first=true.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and anchors.")] = 0,
+    device: _Device = "auto",
+    quiet: _Quiet = False,
+) -> None:
+    """Train the memory alone, on sequences without labels; few labels are then enough to fit an estimator."""
+    from longreach.commands import assignments
+    from longreach.estimator.pretraining import pretrain_files
+
+    settings = {**assignments(set_ or []), "random_state": seed, "device": device, "verbose": 0 if quiet else 1}
+    done = pretrain_files(data, out, settings, epochs=epochs, reading=assignments(data_set or []))
+    typer.echo(
+        f"recall loss {done['recall']:.4f} after {done['updates']} updates on {done['sequences']} sequences; {out}"
+    )
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     data: Annotated[

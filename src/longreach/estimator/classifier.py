@@ -56,6 +56,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         patience: looks at the held-out part without a better score before training stops. There is one look a pass, or
             every 20 updates where a pass is shorter.
         class_weight: None, "balanced", or a weight for each class as a dict.
+        pretrained: folder that `longreach pretrain` wrote, to begin with its memory and to read data as it did.
         missing: "error" refuses NaN; "mask" takes it for a missing value, which becomes the mean of its channel, and
             adds a channel for each that tells where values are missing.
         standardise: subtract the mean and divide by the deviation of each channel, found on the training part.
@@ -100,6 +101,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validation_fraction: float = DEFAULTS.validation_fraction,
         patience: int = DEFAULTS.patience,
         class_weight: dict[Any, float] | str | None = None,
+        pretrained: Any = None,
         missing: str = "error",
         standardise: bool = True,
         warm_start: bool = False,
@@ -128,6 +130,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.class_weight = class_weight
+        self.pretrained = pretrained
         self.missing = missing
         self.standardise = standardise
         self.warm_start = warm_start

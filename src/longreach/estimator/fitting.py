@@ -5,30 +5,27 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 
-from longreach.batch import SequenceBatch
 from longreach.config import RunConfig
-from longreach.data.loader import SequenceLoader
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
-from longreach.data.sequences import uneven_lengths
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 from longreach.estimator.answers import Answers, checked_weights
 from longreach.estimator.defaults import look_every
+from longreach.estimator.feeding import loader_of, threads
 from longreach.estimator.holding_out import hold_out
+from longreach.estimator.pretrained import Pretrained
 from longreach.estimator.reading import Reader, read
 from longreach.estimator.settings import checked, run_config
 from longreach.randomness import derived_seed
-from longreach.training.blend import BlendedLoader, InTurn
+from longreach.training.blend import InTurn
 from longreach.training.build import build_objective, build_regression
 from longreach.training.engine import check_device
 from longreach.training.in_memory import Trained, train_in_memory
@@ -76,8 +73,6 @@ class Labelled:
 
     def prepared(self, reader: Reader, answers: Answers) -> PreparedSequences:
         """As the model learns them; weights of mean one, so that they leave the size of the loss as it is."""
-        from dataclasses import replace
-
         weights = None
         if self.weights.min() < self.weights.max():
             weights = (self.weights / self.weights.mean()).astype(np.float32)
@@ -115,18 +110,17 @@ def fit(
         ConfigError: parameters that cannot be meant.
         DataError, ValueError: data that cannot be used.
     """
-    settings = _settings(estimator)
+    settings = settings_of(estimator)
     seed = _seed(settings["random_state"])
     before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
-    vocabulary = before.reader.vocabulary if before else _shared_vocabulary(data, unlabelled)
+    known, start = _known(settings, before)
+    vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
     labelled = _labelled(raw, encoded, weights)
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
-    if before is not None:
-        before.reader.check(raw, "X")
-    _check_alike(raw, others, settings["missing"] == "mask")
+    _check_alike(raw, others, known, settings["missing"] == "mask")
     held: Labelled | None = None
     if validation is not None:
         held = _given_validation(estimator, validation, answers, raw.vocabulary)
@@ -144,15 +138,7 @@ def fit(
         held = None if held_rows is None else labelled.subset(held_rows)
     train = labelled.subset(rows)
     answers = before.answers if before else answers.fitted(train.encoded)
-    reader = (
-        before.reader
-        if before
-        else Reader.fit(
-            [train.raw, *([] if others is None else [others])],
-            standardise=settings["standardise"],
-            mark_gaps=settings["missing"] == "mask",
-        )
-    )
+    reader = known or _fitted_reader(settings, train.raw, others)
     if held is not None:
         reader.check(held.raw, "validation" if validation is not None else "X")
     prepared = train.prepared(reader, answers)
@@ -160,12 +146,12 @@ def fit(
     size = len(prepared) + (0 if others is None else len(others))
     epoch = -(-size // batch_size)
     config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None)
-    objective = before.objective if before else _objective(config, prepared, answers)
+    objective = before.objective if before else _objective(config, prepared, answers, start)
     objective.truncation = config.truncation
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn(
         [
-            (_loader(prepared, others_prepared, phase.supervised, batch_size, seed, epoch), phase.updates or 0)
+            (loader_of(prepared, others_prepared, phase.supervised, batch_size, seed, epoch), phase.updates or 0)
             for phase in config.phases
         ]
     )
@@ -202,35 +188,28 @@ def partial_fit(
     Args:
         estimator, data, answers, encoded, weights, unlabelled: as for `fit`.
     """
-    settings = _settings(estimator)
+    settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
-    vocabulary = before.reader.vocabulary if before else _shared_vocabulary(data, unlabelled)
+    known, start = _known(settings, before)
+    vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
     labelled = _labelled(raw, encoded, weights)
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
-    _check_alike(raw, others, settings["missing"] == "mask")
-    if before is None:
-        seed = _seed(settings["random_state"])
-        answers = answers.fitted(encoded)
-        reader = Reader.fit(
-            [raw, *([] if others is None else [others])],
-            standardise=settings["standardise"],
-            mark_gaps=settings["missing"] == "mask",
-        )
-    else:
-        seed, answers, reader = before.objective.seed, before.answers, before.reader
-        reader.check(raw, "X")
+    _check_alike(raw, others, known, settings["missing"] == "mask")
+    seed = before.objective.seed if before else _seed(settings["random_state"])
+    answers = before.answers if before else answers.fitted(encoded)
+    reader = known or _fitted_reader(settings, raw, others)
     prepared = labelled.prepared(reader, answers)
     batch_size = settings["batch_size"]
     epoch = -(-(len(prepared) + (0 if others is None else len(others))) // batch_size)
     config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None, one_pass=True)
-    objective = before.objective if before else _objective(config, prepared, answers)
+    objective = before.objective if before else _objective(config, prepared, answers, start)
     begun = before.updates if before else 0
     order = derived_seed(seed, "partial_fit", begun) % 2**31
     others_prepared = None if others is None else reader.prepared(others)
-    batches = InTurn([(_loader(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
+    batches = InTurn([(loader_of(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
     with threads(settings["n_jobs"]):
         trained = train_in_memory(
             objective,
@@ -246,13 +225,41 @@ def partial_fit(
     return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained
 
 
-def _objective(config: RunConfig, train: PreparedSequences, answers: Answers) -> Objective[Any]:
+def _known(settings: dict[str, Any], before: Fitted | None) -> tuple[Reader | None, Pretrained | None]:
+    """How data are read, where that is settled, and the pretrained memory to begin with, where there is one."""
+    if before is not None:
+        return before.reader, None
+    if settings["pretrained"] is None:
+        return None, None
+    start = Pretrained.load(settings["pretrained"])
+    start.check(settings)
+    settings["horizon"] = start.horizon
+    return start.reader, start
+
+
+def _fitted_reader(settings: dict[str, Any], raw: RaggedDataset, others: RaggedDataset | None) -> Reader:
+    sets = [raw] if others is None else [raw, others]
+    return Reader.fit(sets, standardise=settings["standardise"], mark_gaps=settings["missing"] == "mask")
+
+
+def _objective(
+    config: RunConfig, train: PreparedSequences, answers: Answers, start: Pretrained | None
+) -> Objective[Any]:
     if answers.standardisation is None:
-        return build_objective(config, train)
-    return build_regression(config, train, answers.standardisation)
+        objective: Objective[Any] = build_objective(config, train)
+    else:
+        objective = build_regression(config, train, answers.standardisation)
+    if start is not None:
+        start.put_into(objective)
+    return objective
 
 
-def _settings(estimator: Any) -> dict[str, Any]:
+def settings_of(estimator: Any) -> dict[str, Any]:
+    """An estimator's parameters, checked.
+
+    Raises:
+        ConfigError: any that cannot be meant.
+    """
     settings = checked(estimator.get_params(deep=False))
     check_device(settings["device"], "device")
     return settings
@@ -272,8 +279,8 @@ def _labelled(raw: RaggedDataset, encoded: np.ndarray, weights: np.ndarray | Non
     return Labelled(raw, encoded, np.ones(len(raw)) if weights is None else weights)
 
 
-def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, missing_allowed: bool) -> None:
-    kind = Reader(raw.channels, raw.vocabulary, None, missing_allowed)
+def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, known: Reader | None, missing_allowed: bool) -> None:
+    kind = known or Reader(raw.channels, raw.vocabulary, None, missing_allowed)
     kind.check(raw, "X")
     if others is not None:
         kind.check(others, "unlabeled")
@@ -298,44 +305,6 @@ def _given_validation(estimator: Any, validation: Any, answers: Answers, vocabul
     return _labelled(raw, answers.encode(validation[1]), weights)
 
 
-def _loader(
-    labelled: PreparedSequences,
-    others: PreparedSequences | None,
-    supervised: bool,
-    batch_size: int,
-    seed: int,
-    epoch: int,
-) -> Iterable[SequenceBatch]:
-    if others is None:
-        return _shuffled(labelled, batch_size, seed)
-    if not supervised:
-        return _shuffled(others, batch_size, derived_seed(seed, "pretraining") % 2**31)
-    half = max(1, batch_size // 2)
-    unlabelled = _shuffled(others, max(1, batch_size - half), derived_seed(seed, "unlabelled") % 2**31)
-    return BlendedLoader(_shuffled(labelled, half, seed), unlabelled, epoch)
-
-
-def _shuffled(sequences: PreparedSequences, batch_size: int, seed: int) -> SequenceLoader:
-    return SequenceLoader(sequences, batch_size, seed=seed, shuffle=True, lengths=uneven_lengths(sequences))
-
-
 def _score(objective: Objective, held: Labelled, reader: Reader, answers: Answers) -> Score:
     sequences = reader.prepared(held.raw)
     return lambda: answers.score(head_outputs(objective.classifier, sequences), held.encoded, held.weights)
-
-
-@contextmanager
-def threads(n_jobs: int | None) -> Iterator[None]:
-    """As many PyTorch threads as asked for: None leaves them, -1 is one for each processor, -2 one fewer."""
-    if n_jobs is None:
-        yield
-        return
-    import os
-
-    before = torch.get_num_threads()
-    count = n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

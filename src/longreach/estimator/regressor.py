@@ -26,8 +26,8 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
     Args:
         cell, hidden_size, layers, truncation, recall, recall_weight, recall_truncation, horizon, anchors, queries,
             max_epochs, pretrain_epochs, batch_size, learning_rate, clip, drop_connect, early_stopping,
-            validation_fraction, patience, missing, standardise, warm_start, device, n_jobs, random_state, verbose: as
-            for `LongSequenceClassifier`.
+            validation_fraction, patience, pretrained, missing, standardise, warm_start, device, n_jobs, random_state,
+            verbose: as for `LongSequenceClassifier`.
 
     Attributes:
         model_: the trained `SequenceRegressor`, on the CPU.
@@ -62,6 +62,7 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         early_stopping: bool | str = "auto",
         validation_fraction: float = DEFAULTS.validation_fraction,
         patience: int = DEFAULTS.patience,
+        pretrained: Any = None,
         missing: str = "error",
         standardise: bool = True,
         warm_start: bool = False,
@@ -89,6 +90,7 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.pretrained = pretrained
         self.missing = missing
         self.standardise = standardise
         self.warm_start = warm_start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "early_stopping": (_one_of("auto", True, False), "'auto', True or False"),
     "validation_fraction": (_real(0.0, 1.0), "a number between 0 and 1"),
     "patience": (_whole(1), "a whole number from 1 on"),
+    "pretrained": (lambda value: value is None or isinstance(value, str | Path), "None or a folder"),
     "missing": (_one_of("error", "mask"), "'error' or 'mask'"),
     "standardise": (_one_of(True, False), "True or False"),
     "warm_start": (_one_of(True, False), "True or False"),
@@ -146,6 +148,20 @@ def run_config(
         select="last",
         tensorboard=False,
     )
+
+
+def pretraining_config(
+    settings: dict[str, Any], train: PreparedSequences, *, seed: int, epoch: int, epochs: int
+) -> RunConfig:
+    """A run that trains the memory alone.
+
+    Args:
+        settings, train, seed, epoch: as for `run_config`.
+        epochs: passes.
+    """
+    config = run_config({**settings, "recall": True, "pretrain_epochs": epochs}, train, seed=seed, epoch=epoch)
+    alone = config.phases[0].model_copy(update={"schedule": "cosine"})
+    return config.model_copy(update={"phases": (alone,)})
 
 
 def _phases(

@@ -13,7 +13,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from longreach.data.prepared import PreparedSequences
-from longreach.estimator.fitting import Fitted, threads
+from longreach.estimator.feeding import threads
+from longreach.estimator.fitting import Fitted
 from longreach.estimator.reading import read
 from longreach.training.in_memory import Trained
 from longreach.training.outputs import final_states, head_outputs

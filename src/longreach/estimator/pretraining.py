@@ -1,0 +1,103 @@
+"""Training the memory alone, on files without labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longreach.config import DataConfig, parse_config
+from longreach.data.dataset import SequenceDataset
+from longreach.data.gaps import check_finite
+from longreach.data.parts import encoded
+from longreach.data.ragged import RaggedDataset
+from longreach.data.vocabulary import Vocabulary
+from longreach.errors import ConfigError, RunError
+from longreach.estimator.classifier import LongSequenceClassifier
+from longreach.estimator.feeding import shuffled, threads
+from longreach.estimator.fitting import settings_of
+from longreach.estimator.pretrained import save
+from longreach.estimator.reading import Reader
+from longreach.estimator.settings import pretraining_config
+from longreach.training.blend import InTurn
+from longreach.training.build import build_objective
+from longreach.training.in_memory import train_in_memory
+from longreach.training.sources import read_parts
+
+
+def pretrain_files(
+    data: str, out: Path, settings: dict[str, Any], *, epochs: int, reading: dict[str, Any]
+) -> dict[str, Any]:
+    """Train the memory on the training part of some files, and write it for `LongSequenceClassifier(pretrained=out)`.
+
+    Args:
+        data: a file, a folder or a name on the hub; labels in it are not used.
+        out: the folder to write.
+        settings: parameters of the estimator that differ from its defaults.
+        epochs: passes over the data.
+        reading: keys of `DataConfig` that differ from its defaults.
+
+    Returns:
+        Facts: sequences, updates, and the recall loss at the end.
+
+    Raises:
+        ConfigError: parameters that there are not, or that cannot be meant.
+        DataError: data that cannot be used.
+        RunError: a folder that holds something else.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError(f"{out}: holds other files; give a new or an empty folder with --out")
+    known = LongSequenceClassifier().get_params()
+    if unknown := sorted(set(settings) - set(known)):
+        raise ConfigError(f"--set: no parameter {', '.join(unknown)}; there is {', '.join(known)}")
+    chosen = settings_of(LongSequenceClassifier(**settings))
+    config = parse_config({"data": {"source": "auto", "path": data, **reading}}, "--data-set").data
+    raw = _unlabelled(config)
+    check_finite(raw, missing_allowed=chosen["missing"] == "mask", where=data)
+    reader = Reader.fit([raw], standardise=chosen["standardise"], mark_gaps=chosen["missing"] == "mask")
+    # The head is not trained and not kept; a network cannot be without one.
+    prepared = reader.prepared(replace(raw, labels=None, class_names=("none",)))
+    epoch = -(-len(prepared) // chosen["batch_size"])
+    seed = chosen["random_state"]
+    run = pretraining_config(chosen, prepared, seed=seed, epoch=epoch, epochs=epochs)
+    objective = build_objective(run, prepared)
+    with threads(chosen["n_jobs"]):
+        trained = train_in_memory(
+            objective,
+            run,
+            InTurn([(shuffled(prepared, chosen["batch_size"], seed), epochs * epoch)]),
+            epoch=epoch,
+            every=epoch,
+            steps=round(chosen["batch_size"] * float(prepared.lengths.mean())),
+            device=chosen["device"],
+            verbose=bool(chosen["verbose"]),
+        )
+    done = {
+        "data": data,
+        "sequences": len(prepared),
+        "updates": trained.updates,
+        "recall": trained.history[-1]["recall"],
+        "fingerprint": prepared.fingerprint(),
+    }
+    horizon = prepared.steps if chosen["horizon"] is None else min(chosen["horizon"], prepared.steps)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        save(out, objective, reader, chosen, horizon, done)
+    except OSError as error:
+        raise RunError(f"{out}: cannot write there ({error.strerror}); give another folder with --out") from None
+    return done
+
+
+def _unlabelled(config: DataConfig) -> RaggedDataset:
+    """The training part, whatever it was read from."""
+    found = read_parts(config)
+    part = found.parts["train"]
+    if found.code_points:
+        return encoded(part, Vocabulary.of_code_points(part.parts(), config.character_least))
+    if isinstance(part, RaggedDataset):
+        return part
+    if not isinstance(part, SequenceDataset):
+        raise RunError(f"{config.path}: sequences of this source cannot be used for pretraining; give files of them")
+    return RaggedDataset.from_array(np.asarray(part.values), vocabulary=part.vocabulary)

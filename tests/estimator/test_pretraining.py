@@ -1,0 +1,112 @@
+"""A memory trained on files without labels, and what an estimator takes up of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from longreach import LongSequenceClassifier, LongSequenceRegressor
+from longreach.cli import app
+from longreach.errors import ConfigError, DataError, RunError
+
+VALUES = np.random.default_rng(0).normal(loc=3.0, size=(48, 20, 2)).astype(np.float32)
+Y = np.arange(12) % 2
+
+
+def pretrain(data: Path, out: Path, *more: str) -> str:
+    command = ["pretrain", str(data), "--out", str(out), "--epochs", "2", "--quiet", "--set", "hidden_size=6", *more]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("memory")
+    np.save(folder / "values.npy", VALUES)
+    said = pretrain(folder / "values.npy", folder / "out")
+    assert said.startswith("recall loss ")
+    assert f"after 4 updates on 48 sequences; {folder / 'out'}" in said
+    return folder / "out"
+
+
+def test_an_estimator_begins_with_the_memory_and_reads_as_it_did(memory: Path) -> None:
+    facts = json.loads((memory / "pretrained.json").read_text())
+    assert facts["standardisation"]["mean"] == pytest.approx(VALUES.mean((0, 1)), rel=1e-5)
+    assert facts["horizon"] == 20
+    settings: dict[str, Any] = {"hidden_size": 6, "random_state": 0, "pretrained": memory, "max_epochs": 1}
+    # So small a learning rate leaves the weights as they were.
+    settings |= {"learning_rate": 1e-12, "recall": True}
+    from safetensors.torch import load_file
+
+    saved = load_file(memory / "pretrained.safetensors")
+    for estimator in (LongSequenceClassifier(**settings), LongSequenceRegressor(**settings)):
+        estimator.fit(list(VALUES[:12] + 1.0), Y)
+        assert estimator.model_.input_mean == tuple(facts["standardisation"]["mean"])
+        found = estimator._fitted.objective.state_dict()
+        assert any(name.startswith("auxiliary.") for name in saved)
+        for name, value in saved.items():
+            torch.testing.assert_close(found[name], value, rtol=0, atol=1e-8)
+    assert not {name for name in saved if "head" in name}
+    started = LongSequenceClassifier(**settings).partial_fit(list(VALUES[:12]), Y, classes=[0, 1])
+    torch.testing.assert_close(
+        started.model_.encoder.weight_hh_l0, saved["classifier.encoder.weight_hh_l0"], rtol=0, atol=1e-8
+    )
+
+
+def test_what_does_not_fit_the_memory_is_refused(memory: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        LongSequenceClassifier(pretrained=memory, hidden_size=7, cell="gru").fit(list(VALUES[:12]), Y)
+    assert str(caught.value) == (
+        f"pretrained: {memory} was trained with cell='lstm', hidden_size=6, found cell='gru', hidden_size=7; "
+        "give the estimator the same"
+    )
+    with pytest.raises(DataError, match="X: expected 2 channels of numbers a step as in training, found 1 channel"):
+        LongSequenceClassifier(pretrained=memory, hidden_size=6).fit(list(VALUES[:12, :, 0]), Y)
+    with pytest.raises(RunError) as error:
+        LongSequenceClassifier(pretrained=tmp_path).fit(list(VALUES[:12]), Y)
+    assert str(error.value) == (
+        f"{tmp_path}: no pretrained memory there; `longreach pretrain DATA --out {tmp_path}` makes one"
+    )
+    for name in ("pretrained.json", "pretrained.safetensors"):
+        (tmp_path / name).write_bytes((memory / name).read_bytes())
+    (tmp_path / "pretrained.safetensors").write_bytes(b"broken")
+    with pytest.raises(RunError, match=r"the pretrained memory cannot be read .*; make it again"):
+        LongSequenceClassifier(pretrained=tmp_path, hidden_size=6).fit(list(VALUES[:12]), Y)
+
+
+def test_text_brings_its_vocabulary(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    for name, text in (("a", "abcd" * 5), ("b", "dcba" * 6), ("c", "abdc" * 4)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "text.txt").write_text(text)
+    pretrain(folder, tmp_path / "out")
+    model = LongSequenceClassifier(pretrained=tmp_path / "out", hidden_size=6, max_epochs=1)
+    model.fit(["ab", "ba"] * 4, [0, 1] * 4)
+    assert sorted(model._fitted.reader.vocabulary.symbols) == ["a", "b", "c", "d"]
+
+
+def test_the_command_refuses_what_it_cannot_use(memory: Path, tmp_path: Path) -> None:
+    data = memory.parent / "values.npy"
+
+    def failed(*arguments: str) -> str:
+        with pytest.raises((ConfigError, RunError, DataError)) as caught:
+            CliRunner().invoke(app, ["pretrain", *arguments], catch_exceptions=False)
+        return str(caught.value)
+
+    assert failed(str(data), "--out", str(memory)) == (
+        f"{memory}: holds other files; give a new or an empty folder with --out"
+    )
+    assert failed(str(data), "--out", str(tmp_path / "x"), "--set", "width=3").startswith(
+        "--set: no parameter width; there is anchors, batch_size, "
+    )
+    assert failed(str(data), "--out", str(tmp_path / "x"), "--set", "hidden_size=0") == (
+        "hidden_size: expected a whole number from 1 on, found 0"
+    )
+    assert not (tmp_path / "x").exists()
