@@ -29,8 +29,8 @@ class Defaults:
     token_embedding: int = 64
     """Numbers per token; real values are fed as they are: a linear embedding adds nothing that can be computed."""
     recall_weight: float = 5.0
-    """Between 3 and 10, which ended level on MNIST-14 after 10,000 updates (three seeds: 0.921 and 0.920); with 1 it was
-    0.863 (`docs/results/mnist14-ablation.md`)."""
+    """Between 3 and 10, which ended level on MNIST-14 after 10,000 updates (three seeds: 0.921 and 0.920); with 1 it
+    was 0.863 (`docs/results/mnist14-ablation.md`)."""
     anchors: int = 4
     """With one it was 0.843 on MNIST-14 where four came to 0.921, 10,000 updates, three seeds. Four windows of 30 cost
     less than the window of 300 before the end."""

@@ -64,12 +64,16 @@ def first_cells(path: Path, header: bool, delimiter: str) -> list[str]:
 
 
 def _rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
-        if header:
-            next(reader, None)
-        yield from enumerate(cells for cells in reader if cells)
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            reader = csv.reader(stream, delimiter=delimiter)
+            if header:
+                next(reader, None)
+            yield from enumerate(cells for cells in reader if cells)
+    finally:
+        # A setting of the whole process, which is not ours to keep.
+        csv.field_size_limit(before)
 
 
 def _samples(
