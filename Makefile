@@ -5,7 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-INSTALLED_DOCS := $(VENV)/.installed-docs
 
 # PyTorch's fused LSTM with several threads in processes side by side collapses: the threads of one process wait for
 # those of the other, and a test of a second takes minutes. So: as many processes as cores, one thread in each.
@@ -33,7 +32,7 @@ lint: $(INSTALLED) ## style, formatting, one-way imports, types
 types: $(INSTALLED) ## types alone
 	$(BIN)/mypy
 
-docs: $(INSTALLED_DOCS) ## build the documentation into site/
+docs: $(INSTALLED) ## build the documentation into site/
 	@# The variable silences an advertisement of its maintainers; warnings about our pages still fail the build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -53,8 +52,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "making $(VENV): about 2 GB, a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
-
-$(INSTALLED_DOCS): $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
