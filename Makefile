@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs bench clean distclean
+.PHONY: help demo test lint types docs bench soak fuzz clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -38,6 +38,9 @@ docs: $(INSTALLED) ## build the documentation into site/
 
 bench: $(INSTALLED) ## time and memory, side by side
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(INSTALLED) ## kill trainings at a hundred random moments and compare what they end with; half an hour
+	$(ONE_THREAD) $(BIN)/python scripts/soak.py --kills 100 --out results/soak.json $(ARGS)
 
 clean: ## remove what the other targets wrote, but .venv
 	rm -rf build dist site demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -39,6 +39,20 @@ def per_process(count: Tensor) -> Tensor:
     return total.clamp(min=1) / size
 
 
+def on_any(*said: bool, device: torch.device) -> list[bool]:
+    """What one process at least says yes to: that on which all must do the same at the same update.
+
+    Args:
+        said: by this process.
+        device: on which processes talk to each other.
+    """
+    if world_size() == 1:
+        return list(said)
+    together = torch.tensor(said, dtype=torch.int32, device=device)
+    dist.all_reduce(together, dist.ReduceOp.MAX)
+    return [bool(one) for one in together.tolist()]
+
+
 def with_common_values(losses: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same scalars with their mean over all processes as value; their gradients stay this process's own."""
     size = world_size()

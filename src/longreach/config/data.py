@@ -84,6 +84,8 @@ class DataConfig(Section):
     """Samples held out for the test in the same way, where the data come without a test part."""
     test_seed: int = 0
     """Seed of the test split, its own and never the run's."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that make training batches ahead, the same ones in the same order; 0: made when they are asked for."""
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> DataConfig:

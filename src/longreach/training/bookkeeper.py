@@ -18,6 +18,7 @@ import torch
 from longreach.config import RunConfig
 from longreach.data.sequences import Sequences
 from longreach.errors import Interrupted, RunError
+from longreach.ranks import on_any
 from longreach.training.checkpoints import write_checkpoint
 from longreach.training.evaluate import evaluate
 from longreach.training.interruption import Interruption
@@ -144,8 +145,10 @@ class Bookkeeper(pl.Callback):
             self._write_averages(trainer, done)
         if self.monitored and (done % self.evaluate_every == 0 or done == self.plan.updates):
             self._evaluate(trainer, pl_module, done)
-        is_asked = self.interruption.asked and done < self.plan.updates
-        if is_asked or self._is_due(done):
+        # A signal may reach one process alone, or several at different updates, and their clocks differ.
+        asked, is_time = on_any(self.interruption.asked, self._is_time(), device=pl_module.device)
+        is_asked = asked and done < self.plan.updates
+        if is_asked or is_time or done % self.config.checkpoint_every == 0 or done == self.plan.updates:
             self._save(trainer, done)
         if is_asked:
             raise Interrupted(
@@ -158,9 +161,7 @@ class Bookkeeper(pl.Callback):
         """Leave the terminal as it was, also when the run broke off."""
         self.progress.end()
 
-    def _is_due(self, done: int) -> bool:
-        if done % self.config.checkpoint_every == 0 or done == self.plan.updates:
-            return True
+    def _is_time(self) -> bool:
         minutes = self.config.checkpoint_minutes
         return minutes is not None and time.monotonic() - self._saved >= 60.0 * minutes
 

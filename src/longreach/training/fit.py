@@ -79,8 +79,11 @@ def fit(
         _check_same_run(config, folder)
         if folder.record.is_file():
             return folder.load_record()
-        # How bad numbers are met may change on the way: that is how a run that stopped at one goes on.
-        config = folder.load_config().model_copy(update={"on_nan": config.on_nan})
+        # How bad numbers are met may change on the way: that is how a run that stopped at one goes on. So may who makes
+        # the batches, which are the same ones.
+        there = folder.load_config()
+        workers = there.data.model_copy(update={"workers": config.data.workers})
+        config = there.model_copy(update={"on_nan": config.on_nan, "data": workers})
         if rank == 0:
             folder.sweep()
     elif rank == 0:
@@ -100,6 +103,7 @@ def fit(
         # Every process needs a row of every batch.
         drop_last=0 < len(data.train) % config.batch_size < devices * nodes,
         lengths=uneven_lengths(data.train),
+        num_workers=config.data.workers,
     )
     per_epoch = len(loader)
     memory_at_start = resident_mb()
@@ -218,7 +222,8 @@ def _tell(data: Datasets, progress: bool) -> None:
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
-    asked, found = (tree.model_dump(mode="json", exclude={"on_nan"}) for tree in (config, there))
+    may_change = {"on_nan": True, "data": {"workers"}}
+    asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))
     if there.budget_scale is not None and config.budget_scale is None:
         for tree in (asked, found):
             for key in ("phases", "budget_scale", "auxiliary"):
