@@ -35,8 +35,8 @@ from longreach.training.checkpoints import read_checkpoint
 from longreach.training.record import environment
 
 UPDATES_PRETRAINING, UPDATES = 40, 120
-MOST_SECONDS = 240.0
-"""Of one process; none of these trainings takes half of it on two cores."""
+MOST_SECONDS = 500.0
+"""Of one process; alone on two cores none of these trainings takes a minute."""
 MOST_KILLS = 3
 """Of one run, before it is left to finish."""
 
@@ -131,7 +131,10 @@ def main() -> int:
             tally.runs += 1
             turn += 1
             shutil.rmtree(disturbed)
-            print(f"{tally.kills} kills, {tally.runs} runs of {dict(tally.by_training)}: {dict(tally.moments)}", flush=True)
+            print(
+                f"{tally.kills} kills, {tally.runs} runs of {dict(tally.by_training)}: {dict(tally.moments)}",
+                flush=True,
+            )
     if arguments.out is not None:
         figures = {
             "kills": tally.kills,
@@ -211,6 +214,7 @@ def kill_on_the_way(training: Training, folder: Path, most: int, chance: random.
             while wait_for_write and process.poll() is None and time.monotonic() < until:
                 if half_written(folder) - left:
                     break
+                time.sleep(0.0003)
             else:
                 time.sleep(pause)
             if process.poll() is None:

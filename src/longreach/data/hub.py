@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.guards import check_folder
 from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.loading import load_parts, no_progress_bars, reason
-from longreach.data.photographs import colour_of_size
+from longreach.data.photographs import FORMATS, LARGEST, colour_of_size
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
         raise DataError(f"{source}: no such file or folder (a name on the hub has the form owner/name)")
     if path.is_file() and path.suffix != ".parquet":
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
+    if path.is_dir():
+        check_folder(path)
     try:
         if path.is_file():
             name = split or "test"
@@ -206,11 +209,19 @@ def _decode(cell: dict[str, Any] | None, where: str) -> tuple[np.ndarray, tuple[
 
     file = _file(cell, where)
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
+            size, mode = image.size, image.mode
+            if size[0] * size[1] > LARGEST:
+                raise DataError(
+                    f"{where}: expected an image of at most {LARGEST:,} pixels, found {size[0]:,} x {size[1]:,}; "
+                    "shrink or drop it"
+                )
             image.load()
             size, mode = image.size, image.mode
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: the image cannot be decoded ({type(error).__name__}); mend or drop it") from error
     if mode not in _CHANNELS:
         raise DataError(

@@ -15,6 +15,7 @@ from typing import IO
 
 import numpy as np
 
+from longreach.data.guards import most_unpacked, too_large
 from longreach.data.images import ImageSet, Split, check_labels, check_split
 from longreach.errors import DataError
 
@@ -42,7 +43,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as stream:
-            return _array(stream, path)
+            return _array(stream, path, most_unpacked(path) if packed else None)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip stream is broken ({error}); get the file again") from None
 
@@ -104,7 +105,7 @@ def images_from_idx(path: str | Path) -> ImageSet:
     return ImageSet(images[..., None])
 
 
-def _array(stream: IO[bytes] | gzip.GzipFile, path: Path) -> np.ndarray:
+def _array(stream: IO[bytes] | gzip.GzipFile, path: Path, most: int | None) -> np.ndarray:
     magic = stream.read(4)
     if len(magic) < 4:
         raise DataError(f"{path}: expected an IDX header of at least 4 bytes, found {len(magic)}; get the file again")
@@ -123,6 +124,8 @@ def _array(stream: IO[bytes] | gzip.GzipFile, path: Path) -> np.ndarray:
     shape = struct.unpack(f">{dimensions}I", declared)
     dtype = np.dtype(_TYPES[kind])
     expected = math.prod(shape) * dtype.itemsize
+    if most is not None and expected > most:
+        raise too_large(path, f"a header of shape {shape}, {expected:,} bytes")
     content = _read(stream, expected + 1)
     if len(content) < expected:
         raise DataError(
@@ -133,7 +136,13 @@ def _array(stream: IO[bytes] | gzip.GzipFile, path: Path) -> np.ndarray:
         raise DataError(
             f"{path}: expected {expected} bytes after the header for shape {shape}, found more; get the file again"
         )
-    return np.frombuffer(content, dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError:
+        raise DataError(
+            f"{path}: expected a shape that an array can have, found {dimensions} dimensions, {shape}; "
+            "this is no IDX file"
+        ) from None
 
 
 def _read(stream: IO[bytes] | gzip.GzipFile, most: int) -> bytes:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longreach.data.guards import check_folder
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
+    if Path(source).expanduser().is_dir():
+        check_folder(Path(source).expanduser())
     try:
         with no_progress_bars():
             return load_dataset(*arguments, **settings)

@@ -13,6 +13,9 @@ from longreach.errors import DataError
 LARGEST = 40_000_000
 """Pixels of an image that is decoded; a small file can declare an image that fills the memory."""
 
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+"""What is decoded. Pillow knows fifty more, of which one hands the file to Ghostscript, which runs it."""
+
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels, right and bottom not included."""
 
@@ -33,7 +36,7 @@ def colour(file: str | Path | IO[bytes], where: str) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST:
                 raise DataError(

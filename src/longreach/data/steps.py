@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
+from longreach.data.guards import BROKEN_ARRAY, mapped_array
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
@@ -143,8 +144,8 @@ def chunks_of_array(path: Path, channels: int | None, size: int) -> Iterator[tup
 def _mapped(path: Path, channels: int | None) -> np.ndarray:
     """(N, T, C) or (N, T)."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = mapped_array(path)
+    except BROKEN_ARRAY as error:
         raise DataError(
             f"{path}: expected an array of numbers as numpy.save writes it, found something else ({error})"
         ) from None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from longreach.data.guards import most_unpacked, too_large
 from longreach.data.images import Split, check_split
 from longreach.data.ragged import RaggedDataset
 from longreach.data.vocabulary import Vocabulary
@@ -140,11 +141,15 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 def _lines(path: Path) -> Iterator[str]:
     """Text in UTF-8, unpacked where it is gzipped, never a line longer than a document may be."""
-    number = 0
+    number, read = 0, 0
     try:
+        most = most_unpacked(path)
         with _open(path) as stream:
             while line := stream.readline(2 * _LARGEST_DOCUMENT + 64):
                 number += 1
+                read += len(line)
+                if read > most:
+                    raise too_large(path, f"{read:,} characters and more")
                 yield line
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: after line {number}: expected UTF-8, found other bytes ({error.reason})") from None

@@ -65,9 +65,10 @@ def make_trainer(
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """What Lightning has to say of devices, limits and workers is ours to say, in our own words."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Lightning asks PyTorch's tree utilities in a way that PyTorch has since renamed.
@@ -77,4 +78,5 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="GPU available but not used")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -151,6 +151,11 @@ def fit(
             f"{out}: interrupted in update {trainer.global_step + 1}, without saving; go on from the last checkpoint "
             f"with longreach train --resume --out {out}"
         ) from None
+    except Interrupted:
+        if rank > 0:
+            # The first process says it; Lightning kills all of them where one ends with another status than 0.
+            raise SystemExit(0) from None
+        raise
     except RunError as error:
         raise error if str(error).startswith(str(out)) else RunError(f"{out}: {error}") from None
     finally:

@@ -5,19 +5,21 @@ Shapes: N sequences, T steps, C channels, S steps of all sequences together.
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from longreach.data.files.labels import label_text
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
+from longreach.data.guards import BROKEN_ARRAY, check_folder, mapped_array, most_unpacked, too_large
 from longreach.errors import DataError
 
 _VALUES = ("x", "values", "data", "sequences", "images", "signals")
@@ -72,13 +74,14 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """Arrays by name, memory-mapped where the file allows it."""
     if path.is_dir():
+        check_folder(path, archives=False)
         return {file.stem: _load(file) for file in sorted(path.glob("*.npy"))}
     if path.suffix == ".npz":
-        archive = _load(path)
+        _check_members(path)
         try:
-            with archive:
+            with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except BROKEN_ARRAY as error:
             raise _unreadable(path, error) from None
     arrays = {"x": _load(path)}
     stem = path.stem
@@ -92,11 +95,47 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, zipfile.BadZipFile, OverflowError, MemoryError) as error:
+        return mapped_array(path)
+    except BROKEN_ARRAY as error:
         raise _unreadable(path, error) from None
+
+
+def _check_members(path: Path) -> None:
+    """Refuse a .npz that becomes far more than it is, and arrays that declare more than the archive holds of them.
+
+    NumPy reserves room for all that a header declares before it reads any of it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > most_unpacked(path):
+                raise too_large(path, f"{unpacked:,} bytes in it")
+            for member in members:
+                with archive.open(member) as stream:
+                    declared = _declared(stream)
+                if declared > member.file_size:
+                    raise DataError(
+                        f"{path}: {member.filename}: expected an array within its {member.file_size:,} bytes, found a "
+                        f"header that declares {declared:,}; get the file again"
+                    )
+    except DataError:
+        raise
+    except BROKEN_ARRAY as error:
+        raise _unreadable(path, error) from None
+
+
+def _declared(stream: IO[bytes]) -> int:
+    """Bytes of the array whose header a stream begins with; 0 where it is none."""
+    try:
+        version = npy.read_magic(stream)
+    except ValueError:
+        return 0
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return math.prod(shape) * dtype.itemsize
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -14,6 +14,7 @@ import numpy as np
 
 from longreach.data.files.findings import Finding
 from longreach.data.files.sample import PART_NAMES, Sample, Samples
+from longreach.data.guards import check_folder
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
 
@@ -31,8 +32,9 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
     label.
 
     Raises:
-        DataError: a folder that cannot be read, or holds no file.
+        DataError: a folder that cannot be read, holds no file, or leads out of itself.
     """
+    check_folder(folder, archives=False)
     try:
         below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         named = {path: PART_NAMES[path.name.lower()] for path in below if path.name.lower() in PART_NAMES}
