@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from longreach.config import RunConfig, load_config
+from longreach.config.text import read_yaml
 from longreach.errors import ConfigError
 from longreach.recipes import find_recipe
 from longreach.recipes.paper import Scale
@@ -35,8 +35,8 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--set {text}: expected KEY=VALUE, such as --set model.hidden_size=64")
         try:
-            changes[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            changes[key] = read_yaml(value)
+        except ValueError:
             raise ConfigError(
                 f"--set {text}: {value!r} is not valid YAML; put text with special signs in quotes"
             ) from None

@@ -120,6 +120,25 @@ def test_the_run_depends_on_its_seed_and_on_no_global_generator(tmp_path: Path) 
     assert not torch.equal(*(weights(tmp_path / n)["objective.classifier.head.first.weight"] for n in ("one", "other")))
 
 
+def test_data_workers_change_nothing_and_may_change_on_the_way(tmp_path: Path) -> None:
+    config = small(**{"phases.1.updates": 13})
+    with_workers = config.with_set({"data.workers": 2})
+    alone = fit(config, tmp_path / "alone", progress=False, device="cpu")
+    made = fit(with_workers, tmp_path / "workers", progress=False, device="cpu")
+    assert_same_tensors(weights(tmp_path / "alone"), weights(tmp_path / "workers"))
+    assert (tmp_path / "alone" / "metrics.csv").read_bytes() == (tmp_path / "workers" / "metrics.csv").read_bytes()
+    records = [untimed(record) for record in (alone, made)]
+    assert records[0].pop("config")["data"].pop("workers") == 0
+    assert records[1].pop("config")["data"].pop("workers") == 2
+    assert records[0] == records[1]
+    # The last checkpoint but one is in mid-epoch, where two batches more were made already.
+    (tmp_path / "workers" / "record.json").unlink()
+    (tmp_path / "workers" / "checkpoints" / "last.ckpt").unlink()
+    resumed = fit(config, tmp_path / "workers", resume=True, progress=False, device="cpu")
+    assert resumed["resumed_at_updates"] == [28]
+    assert_same_tensors(weights(tmp_path / "alone"), weights(tmp_path / "workers"))
+
+
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     config = small(**{"phases.1.updates": 3})
     record = fit(config, tmp_path / "run", progress=False, device="cpu")

@@ -16,7 +16,7 @@ from longreach.config.losses import AuxiliaryConfig
 from longreach.config.model import ModelConfig, OptimiserConfig
 from longreach.config.networks import NetworkConfig
 from longreach.config.section import Count, Section, Truncation
-from longreach.config.text import assign, problems
+from longreach.config.text import MOST_CHARACTERS, assign, problems, read_yaml
 from longreach.errors import ConfigError
 
 
@@ -203,7 +203,9 @@ def load_config(path: Path) -> RunConfig:
         ConfigError: no such file, no YAML, or problems in it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # A character more than the most is enough to refuse it.
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot read the configuration ({error.strerror}); give a YAML file or a recipe's name"
@@ -211,9 +213,9 @@ def load_config(path: Path) -> RunConfig:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected a YAML text in UTF-8, found other bytes") from None
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        tree = read_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(
             f"{path}: expected keys and values, found {type(tree).__name__}; `longreach recipes NAME` prints an example"

@@ -1,9 +1,10 @@
-"""What is wrong with a configuration, in words; and dotted keys, set in a tree of plain data."""
+"""A configuration's text as plain data, what is wrong with it in words, and dotted keys set in a tree."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from longreach.errors import ConfigError
@@ -23,6 +24,44 @@ _KINDS = (
     "vdcnn",
 )
 """What pydantic puts into the place of a problem although it is no key of the file."""
+
+
+MOST_CHARACTERS = 1 << 20
+_MOST_VALUES = 20_000
+_MOST_SHOWN = 200
+
+_BROKEN = (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError)
+"""What PyYAML raises at a text that is none: of its own kind, and whatever its constructors of dates and numbers do."""
+
+
+def read_yaml(text: str) -> Any:
+    """Plain data out of YAML; a text that names classes, or that unfolds to far more than it is, is none.
+
+    Raises:
+        ValueError: what is wrong, in a line.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"{len(text):,} characters, where {MOST_CHARACTERS:,} are the most")
+    try:
+        tree = yaml.safe_load(text)
+        size = _unfolded(tree, {})
+    except _BROKEN as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+    if size > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values, counting those that an alias repeats")
+    return tree
+
+
+def _unfolded(tree: Any, known: dict[int, int]) -> int:
+    """How many values a tree holds when what it refers to twice counts twice; each is looked at once."""
+    if not isinstance(tree, (dict, list)):
+        return 1
+    if id(tree) not in known:
+        # A tree that holds itself has no end.
+        known[id(tree)] = _MOST_VALUES
+        parts = list(tree.values()) if isinstance(tree, dict) else tree
+        known[id(tree)] = 1 + sum(_unfolded(part, known) for part in parts)
+    return known[id(tree)]
 
 
 def problems(error: ValidationError) -> list[str]:
@@ -45,7 +84,7 @@ def _problem(detail: Any) -> str:
         return f"unknown key {key!r}; `longreach recipes NAME` prints every key there is"
     if kind == "union_tag_invalid":
         tag = detail["ctx"]["discriminator"].strip("'_()")
-        return f"{key}.{tag}: should be {detail['ctx']['expected_tags']}, found {detail['ctx']['tag']!r}"
+        return f"{key}.{tag}: should be {detail['ctx']['expected_tags']}, found {_shown(detail['ctx']['tag'])}"
     if kind == "value_error":
         return message
     if key.split(".")[-1] == "truncation" and detail.get("ctx", {}).get("ge") == 1:
@@ -53,7 +92,12 @@ def _problem(detail: Any) -> str:
     elif key.split(".")[-1] == "truncation":
         message = "should be a number of steps, 0 for no gradient or null for full BPTT"
     message = message[0].lower() + message[1:]
-    return f"{key}: {message.replace('input should', 'should')}, found {detail['input']!r}"
+    return f"{key}: {message.replace('input should', 'should')}, found {_shown(detail['input'])}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def assign(tree: dict[str, Any], key: str, value: Any) -> None:

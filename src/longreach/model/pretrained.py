@@ -145,7 +145,7 @@ def read_model(make: Callable[..., Model], where: str, config: Path, weights: Pa
 def _read_arguments(make: Callable[..., Any], where: str, config: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         tree = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unusable(where, [f"config.json is not readable as JSON ({error})"]) from None
     library = tree.get("library", tree.get("model_type")) if isinstance(tree, dict) else None
     if not isinstance(tree, dict) or library != _LIBRARY:

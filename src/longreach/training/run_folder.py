@@ -131,5 +131,5 @@ class RunFolder:
             raise RunError(f"{self.path}: no record.json, so the run is not finished; go on with it by --resume")
         try:
             return json.loads(self.record.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.record}: expected JSON, found something else ({error})") from None

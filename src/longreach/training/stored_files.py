@@ -23,6 +23,9 @@ from longreach.tensor_files import write_tensors
 from longreach.unrolling import StoredStates
 
 
+_TYPES = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
+
+
 class StoredFiles:
     """Writes and reads the stored states of a run.
 
@@ -98,9 +101,9 @@ def _read(file: Path) -> tuple[dict[str, Tensor], tuple[torch.dtype, ...]]:
     try:
         with safe_open(file, framework="pt") as content:
             names = list(content.keys())
-            types = tuple(getattr(torch, kind) for kind in json.loads(content.metadata()["types"]))
+            types = tuple(_TYPES[kind] for kind in json.loads(content.metadata()["types"]))
             return {name: content.get_tensor(name) for name in names}, types
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{file}: the stored states cannot be read ({type(error).__name__}); put the whole file in its place, "
             "or remove the checkpoint last.ckpt to train from the start"
