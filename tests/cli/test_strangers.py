@@ -150,7 +150,7 @@ def test_weights_beside_the_right_ones_are_never_opened(run: Path) -> None:
     ],
     ids=str,
 )
-def test_a_configuration_that_names_a_class_or_has_keys_too_many(run: Path, make: type, changes: dict[str, Any]) -> None:
+def test_a_configuration_with_a_class_or_keys_too_many(run: Path, make: type, changes: dict[str, Any]) -> None:
     path = run / "model" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     (run / "model" / "modeling.py").write_text("import os; os.system('touch trapped')")

@@ -227,7 +227,7 @@ def _tell(data: Datasets, progress: bool) -> None:
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
-    may_change = {"on_nan": True, "data": {"workers"}}
+    may_change: dict[str, Any] = {"on_nan": True, "data": {"workers"}}
     asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))
     if there.budget_scale is not None and config.budget_scale is None:
         for tree in (asked, found):

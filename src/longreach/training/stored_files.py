@@ -22,8 +22,8 @@ from longreach.errors import RunError
 from longreach.tensor_files import write_tensors
 from longreach.unrolling import StoredStates
 
-
-_TYPES = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
+_REAL = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+_TYPES = {str(kind).removeprefix("torch."): kind for kind in _REAL}
 
 
 class StoredFiles:
