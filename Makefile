@@ -42,6 +42,11 @@ bench: $(INSTALLED) ## time and memory, side by side
 soak: $(INSTALLED) ## kill trainings at a hundred random moments and compare what they end with; half an hour
 	$(ONE_THREAD) $(BIN)/python scripts/soak.py --kills 100 --out results/soak.json $(ARGS)
 
+fuzz: $(INSTALLED) ## ten thousand broken files for every reader; an hour
+	mkdir -p results/fuzz
+	$(ONE_THREAD) LONGREACH_FUZZ=10000 LONGREACH_FUZZ_OUT=$(CURDIR)/results/fuzz $(BIN)/python -m pytest -n $(JOBS) \
+		tests/safety/test_fuzz.py $(ARGS)
+
 clean: ## remove what the other targets wrote, but .venv
 	rm -rf build dist site demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -191,7 +191,7 @@ def _matlab(path: Path) -> tuple[list[str], list[int]]:
             f"{path}: expected a MATLAB file with file_list and labels, found something else ({type(error).__name__}); "
             "get the list again"
         ) from None
-    except (NotImplementedError, MemoryError, OverflowError) as error:
+    except (NotImplementedError, MemoryError, ArithmeticError, NameError, AttributeError, RuntimeError) as error:
         raise DataError(f"{path}: the MATLAB file is broken ({type(error).__name__}); get the list again") from None
     return names, labels
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -24,6 +25,7 @@ BROKEN_ARRAY = (
     OSError,
     EOFError,
     SyntaxError,
+    tokenize.TokenError,
     OverflowError,
     MemoryError,
     TypeError,
@@ -40,13 +42,13 @@ _CARDS = ("README.md", ".huggingface.yaml")
 _LARGEST_CARD = 1 << 20
 
 
-def most_unpacked(path: Path) -> int:
-    """Bytes that a packed file may become: 200 times its own, and 64 MiB in any case.
+def most_unpacked(size: int) -> int:
+    """Bytes that a packed file of so many may become: 200 times its own, and 64 MiB in any case.
 
     Choice: recordings and pictures pack to a half or a tenth, blank ones to a hundredth; what is packed to a thousandth
     is made to fill a memory.
     """
-    return max(_ALWAYS, _FACTOR * path.stat().st_size)
+    return max(_ALWAYS, _FACTOR * size)
 
 
 def too_large(path: Path, what: str) -> DataError:
@@ -63,6 +65,7 @@ def mapped_array(path: Path) -> np.ndarray:
     Raises:
         ValueError: no such array, or one of Python objects; any of `BROKEN_ARRAY` for files that are broken otherwise.
     """
+    _check_header(path)
     with warnings.catch_warnings():
         # A declared size beyond all numbers; the error that follows says it.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -71,6 +74,16 @@ def mapped_array(path: Path) -> np.ndarray:
         array.close()
         raise ValueError("an archive of several arrays")
     return array
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that declares itself longer than the file: NumPy reserves room for it before it reads."""
+    with path.open("rb") as stream:
+        start = stream.read(12)
+    if start[:6] == b"\x93NUMPY" and start[6:7] > b"\x01" and len(start) == 12:
+        declared = int.from_bytes(start[8:12], "little")
+        if declared > path.stat().st_size:
+            raise ValueError(f"a header of {declared:,} bytes, more than the file has")
 
 
 def check_folder(folder: Path, archives: bool = True) -> None:

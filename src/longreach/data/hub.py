@@ -14,7 +14,7 @@ import numpy as np
 from longreach.data.guards import check_folder
 from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.loading import load_parts, no_progress_bars, reason
-from longreach.data.photographs import FORMATS, LARGEST, colour_of_size
+from longreach.data.photographs import FORMATS, LARGEST, colour_of_size, in_memory
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _decode(cell: dict[str, Any] | None, where: str) -> tuple[np.ndarray, tuple[
 
     file = _file(cell, where)
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(in_memory(file), formats=FORMATS) as image:
             size, mode = image.size, image.mode
             if size[0] * size[1] > LARGEST:
                 raise DataError(

@@ -43,7 +43,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as stream:
-            return _array(stream, path, most_unpacked(path) if packed else None)
+            return _array(stream, path, most_unpacked(path.stat().st_size) if packed else None)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip stream is broken ({error}); get the file again") from None
 

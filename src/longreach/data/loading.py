@@ -33,7 +33,7 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
         with no_progress_bars():
             return load_dataset(*arguments, **settings)
     # Every builder of `datasets` has errors of its own kind, some bare ValueErrors, some from pyarrow or the network.
-    except (DatasetsError, OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
+    except (DatasetsError, OSError, ValueError, RuntimeError, LookupError, TypeError, StopIteration) as error:
         where = "" if Path(source).expanduser().exists() else " (there is no such local path either)"
         raise DataError(f"{source}: the data cannot be loaded{where}: {reason(error)}") from error
 

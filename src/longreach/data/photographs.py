@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +37,7 @@ def colour(file: str | Path | IO[bytes], where: str) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(in_memory(file), formats=FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST:
                 raise DataError(
@@ -49,6 +50,11 @@ def colour(file: str | Path | IO[bytes], where: str) -> np.ndarray:
     # Pillow tells of broken files by these; the last is its own limit, above ours.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: the image cannot be decoded ({type(error).__name__}); mend or drop it") from error
+
+
+def in_memory(file: str | Path | IO[bytes]) -> IO[bytes]:
+    """The same file as bytes: of an open file Pillow would reserve room for whatever a chunk declares to be long."""
+    return io.BytesIO(Path(file).read_bytes()) if isinstance(file, (str, Path)) else file
 
 
 def colour_of_size(file: str | Path | IO[bytes], size: int, where: str) -> np.ndarray:

@@ -143,7 +143,7 @@ def _lines(path: Path) -> Iterator[str]:
     """Text in UTF-8, unpacked where it is gzipped, never a line longer than a document may be."""
     number, read = 0, 0
     try:
-        most = most_unpacked(path)
+        most = most_unpacked(path.stat().st_size)
         with _open(path) as stream:
             while line := stream.readline(2 * _LARGEST_DOCUMENT + 64):
                 number += 1

@@ -120,11 +120,10 @@ def read_model(make: Callable[..., Model], where: str, config: Path, weights: Pa
         # safe_open reads a table of names and shapes, then numbers: there is nothing in the file that could run.
         with safe_open(weights, framework="pt", device="cpu") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            if arguments.get("layers", 1) > len(shapes):
-                raise _unusable(where, [f"config.json tells of {arguments['layers']} layers, {weights.name} has not"])
-            # Shapes alone, so that a wrong size costs no memory before it is found.
-            with torch.device("meta"):
-                wanted = make(**arguments).state_dict()
+            for layers in (arguments.get("layers"), arguments.get("options", {}).get("layers")):
+                if isinstance(layers, int) and layers > len(shapes):
+                    raise _unusable(where, [f"config.json tells of {layers} layers, {weights.name} has not"])
+            wanted = _shapes_alone(make, where, arguments)
             problems = _differences({name: tuple(value.shape) for name, value in wanted.items()}, shapes)
             if problems:
                 raise _unusable(where, problems)
@@ -140,6 +139,19 @@ def read_model(make: Callable[..., Model], where: str, config: Path, weights: Pa
     model = make(**arguments)
     model.to(numbers[0].dtype).load_state_dict(state)
     return model.eval(), about
+
+
+def _shapes_alone(make: Callable[..., nn.Module], where: str, arguments: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of a model without their numbers, so that a wrong size costs no memory before it is found."""
+    try:
+        with torch.device("meta"):
+            return make(**arguments).state_dict()
+    except ConfigError:
+        raise
+    # Sizes that are none fail wherever they are first used, and a network's own options are checked by nobody before.
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise _unusable(where, [f"config.json: its arguments make no model ({reason})"]) from None
 
 
 def _read_arguments(make: Callable[..., Any], where: str, config: Path) -> tuple[dict[str, Any], dict[str, Any]]:

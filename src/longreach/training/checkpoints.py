@@ -20,6 +20,20 @@ from longreach.errors import RunError
 from longreach.files import replace_file
 
 _DIGITS = 64
+_BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+)
+"""What PyTorch's reader of plain values raises where a file is none of its own; it runs nothing on the way."""
 
 
 def write_checkpoint(path: Path, write: Callable[[Path], None], previous: Path | None = None) -> None:
@@ -61,7 +75,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: the checkpoint is not as it was written (its checksum does not match)")
     try:
         return torch.load(BytesIO(body), map_location="cpu", weights_only=True)
-    except (EOFError, RuntimeError, UnpicklingError, ValueError, KeyError) as error:
+    except _BROKEN as error:
         raise RunError(f"{path}: the checkpoint cannot be read ({type(error).__name__})") from None
 
 

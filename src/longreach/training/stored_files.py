@@ -84,15 +84,18 @@ class StoredFiles:
         types: tuple[torch.dtype, ...] = ()
         for name in names:
             tensors, types = _read(self.folder / name)
-            visits = tensors["visits"]
-            found = tuple(tensors[f"part_{number}"] for number in range(len(types)))
-            if "places" not in tensors:
-                parts = found
-                continue
-            row, point = tensors["places"].unbind(1)
-            self._changes += len(row)
-            for part, changed in zip(parts, found, strict=True):
-                part[row, point] = changed
+            try:
+                visits = tensors["visits"]
+                found = tuple(tensors[f"part_{number}"] for number in range(len(types)))
+                if "places" not in tensors:
+                    parts = found
+                    continue
+                row, point = tensors["places"].unbind(1)
+                self._changes += len(row)
+                for part, changed in zip(parts, found, strict=True):
+                    part[row, point] = changed
+            except (LookupError, ValueError, RuntimeError) as error:
+                raise _unreadable(self.folder / name, error) from None
         self.stored.restore(visits, parts, types)
         self.names = list(names)
 
@@ -104,7 +107,11 @@ def _read(file: Path) -> tuple[dict[str, Tensor], tuple[torch.dtype, ...]]:
             types = tuple(_TYPES[kind] for kind in json.loads(content.metadata()["types"]))
             return {name: content.get_tensor(name) for name in names}, types
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(
-            f"{file}: the stored states cannot be read ({type(error).__name__}); put the whole file in its place, "
-            "or remove the checkpoint last.ckpt to train from the start"
-        ) from None
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{file}: the stored states cannot be read ({type(error).__name__}); put the whole file in its place, "
+        "or remove the checkpoint last.ckpt to train from the start"
+    )

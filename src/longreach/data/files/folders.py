@@ -14,7 +14,7 @@ import numpy as np
 
 from longreach.data.files.findings import Finding
 from longreach.data.files.sample import PART_NAMES, Sample, Samples
-from longreach.data.guards import check_folder
+from longreach.data.guards import check_folder, most_unpacked
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
 
@@ -102,7 +102,16 @@ def read_recording(file: str | BinaryIO, place: str, label: str | None) -> Sampl
     import soundfile
 
     try:
-        values, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as sound:
+            size = Path(file).stat().st_size if isinstance(file, str) else file.seek(0, 2)
+            unpacked, most = 4 * sound.frames * sound.channels, most_unpacked(size)
+            if unpacked > most:
+                return Finding(
+                    "unreadable",
+                    f"{place}: expected a recording of at most {most:,} bytes out of {size:,}, found one that declares "
+                    f"{unpacked:,}; leave it out, or write it as WAV",
+                )
+            values, rate = sound.read(dtype="float32", always_2d=True), sound.samplerate
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
         return Finding(
             "unreadable",

@@ -1,0 +1,448 @@
+"""Every reader under broken files: an error in our words or a result, soon, in memory that goes with the file's size.
+
+A hundred inputs each in the checks; `make fuzz` takes ten thousand.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import os
+import pickle
+import random
+import signal
+import struct
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
+
+from longreach.baselines.classifier import BaselineClassifier
+from longreach.commands import assignments
+from longreach.config import RunConfig, load_config
+from longreach.data.array_pickle import read_array_pickle
+from longreach.data.cifar10 import cifar10_from_batches
+from longreach.data.dogs import dog_boxes, dogs_from_files
+from longreach.data.files.collect import collect
+from longreach.data.files.open import open_files
+from longreach.data.files.options import ReadOptions
+from longreach.data.idx import read_idx
+from longreach.data.photographs import colour
+from longreach.data.steps import chunks_of_array, chunks_of_lines
+from longreach.data.zhang_text import documents
+from longreach.errors import LongreachError
+from longreach.files import write_json
+from longreach.model.classifier import SequenceClassifier
+from longreach.training.checkpoints import read_checkpoint, write_checkpoint
+from longreach.training.run_folder import RunFolder
+from longreach.training.stored_files import StoredFiles
+from longreach.unrolling import StoredStates
+
+EXAMPLES = int(os.environ.get("LONGREACH_FUZZ", "100"))
+MOST_SECONDS = 30.0
+MB = 1 << 20
+
+_SIZES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
+_WORDS = (
+    b"0",
+    b"-1",
+    b"1e999",
+    b"nan",
+    b"99999999999999999999",
+    b'"',
+    b"\n",
+    b"\r",
+    b"\0",
+    b",",
+    b":",
+    b"{",
+    b"[" * 50,
+)
+
+
+def mutated(seed: int, files: Sequence[bytes]) -> bytes:
+    """One of the files with one to eight changes, or at times bytes that never were one."""
+    chance = random.Random(seed)
+    if chance.random() < 0.02:
+        return chance.randbytes(chance.randrange(200))
+    content = bytearray(chance.choice(files))
+    for _ in range(chance.randrange(1, 9)):
+        _change(content, chance, files)
+    return bytes(content)
+
+
+def _change(content: bytearray, chance: random.Random, files: Sequence[bytes]) -> None:
+    # Headers are where sizes stand: half of the changes go there.
+    place = (
+        chance.randrange(min(len(content), 160) + 1) if chance.random() < 0.5 else chance.randrange(len(content) + 1)
+    )
+    end = min(len(content), place + chance.choice((1, 2, 4, 8, 40, 400)))
+    match chance.randrange(8):
+        case 0 if place < len(content):
+            content[place] ^= 1 << chance.randrange(8)
+        case 1 if place < len(content):
+            content[place] = chance.randrange(256)
+        case 2:
+            width = chance.choice((1, 2, 4, 8))
+            number = chance.choice(_SIZES) & (256**width - 1)
+            content[place : place + width] = number.to_bytes(width, chance.choice(("big", "little")))
+        case 3:
+            del content[place:end]
+        case 4:
+            content[place:place] = content[place:end] * chance.choice((1, 1, 3))
+        case 5:
+            content[place:place] = chance.choice(_WORDS)
+        case 6:
+            other = chance.choice(files)
+            content[place:] = other[chance.randrange(len(other) + 1) :]
+        case _:
+            if chance.random() < 0.3:
+                del content[place:]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a file.
+
+    Args:
+        file: its name.
+        whole: makes whole files of the kind.
+        read: reads a file in its folder.
+        share: of the inputs; readers behind whole libraries take too long for all.
+        factor: bytes of memory for each byte of the file, beside `spare`.
+    """
+
+    file: str
+    whole: Callable[[], list[bytes]]
+    read: Callable[[Path], Any]
+    share: float = 1.0
+    factor: int = 60
+    spare: int = 8 * MB
+
+
+def idx(kind: int, shape: tuple[int, ...], content: bytes) -> bytes:
+    return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + content
+
+
+def plain_idx() -> list[bytes]:
+    return [idx(8, (3, 4, 4), bytes(48)), idx(8, (9,), bytes(range(9))), idx(0x0D, (2, 2), bytes(16))]
+
+
+def npy(*arrays: np.ndarray) -> list[bytes]:
+    made = []
+    for array in arrays:
+        file = io.BytesIO()
+        np.save(file, array)
+        made.append(file.getvalue())
+    return made
+
+
+def arrays() -> list[bytes]:
+    return npy(np.arange(40.0).reshape(4, 10), np.zeros((2, 3, 2), np.int16))
+
+
+def npz() -> list[bytes]:
+    made = []
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, x=np.arange(40.0).reshape(4, 10), y=np.array(list("abab")))
+        made.append(file.getvalue())
+    return made
+
+
+def batches() -> list[bytes]:
+    tree = {b"data": np.zeros((2, 3072), dtype=np.uint8), b"labels": [1, 2], b"filenames": ["a", "b"]}
+    return [pickle.dumps(tree, protocol=protocol) for protocol in range(5)]
+
+
+def ts() -> list[bytes]:
+    header = "#x\n@problemName A\n@univariate false\n@dimensions 2\n@seriesLength 3\n@classLabel true a b\n@data\n"
+    return [f"{header}1,2,3:4,5,6:a\n1,?,3:4,5,-6e3:b\n".encode(), b"@classLabel false\n@data\n1,2,3\n4,5\n"]
+
+
+def pictures() -> list[bytes]:
+    made = []
+    for kind, mode in (("PNG", "RGB"), ("PNG", "P"), ("JPEG", "L"), ("GIF", "P"), ("BMP", "RGB"), ("TIFF", "L")):
+        file = io.BytesIO()
+        Image.new(mode, (9, 7), 3).save(file, kind)
+        made.append(file.getvalue())
+    return made
+
+
+def sounds() -> list[bytes]:
+    import soundfile
+
+    made = []
+    for kind in ("WAV", "FLAC", "AIFF"):
+        file = io.BytesIO()
+        soundfile.write(file, np.sin(np.arange(90.0)).reshape(-1, 2), 8000, format=kind)
+        made.append(file.getvalue())
+    return made
+
+
+def lists() -> list[bytes]:
+    from scipy.io import savemat
+
+    made = []
+    for packed in (False, True):
+        file = io.BytesIO()
+        names = np.array([["n02085620-Chihuahua/n02085620_1.jpg"], ["n02085782-Pug/n02085782_2.jpg"]], dtype=object)
+        savemat(file, {"file_list": names, "labels": np.array([[1], [2]])}, do_compression=packed)
+        made.append(file.getvalue())
+    return made
+
+
+@cache
+def classifier(make: type) -> tuple[bytes, bytes]:
+    """config.json and model.safetensors of a small model."""
+    import tempfile
+
+    torch.manual_seed(0)
+    if make is SequenceClassifier:
+        model: Any = SequenceClassifier(classes=2, channels=1, hidden_size=2, head_size=2, class_names=("a", "b"))
+    else:
+        options = RunConfig.model_validate({"model": {"network": "transformer"}}).model.model_dump(mode="json")
+        options.pop("network")
+        model = BaselineClassifier(
+            network="transformer", options=options, classes=2, channels=1, class_names=["a", "b"], input_steps=9
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return tuple((Path(folder) / name).read_bytes() for name in ("config.json", "model.safetensors"))
+
+
+def model_from(make: type, file: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        for name, content in zip(("config.json", "model.safetensors"), classifier(make), strict=True):
+            if name != file:
+                (path.parent / name).write_bytes(content)
+        return make.from_pretrained(path.parent)
+
+    return read
+
+
+def run_yaml() -> list[bytes]:
+    return [RunConfig().to_yaml().encode(), b"model: {cell: gru}\nauxiliary:\n- &a {kind: recall}\n- *a\n"]
+
+
+def checkpoints() -> list[bytes]:
+    file = io.BytesIO()
+    torch.save({"state_dict": {"w": torch.arange(4.0)}, "global_step": 3, "loops": {"a": [1, "b", None]}}, file)
+    return [file.getvalue()]
+
+
+def sealed() -> list[bytes]:
+    return [one + hashlib.sha256(one).hexdigest().encode() for one in checkpoints()]
+
+
+def sealed_checkpoint(path: Path) -> Any:
+    """Broken before its checksum was made, so that what is behind the checksum is looked at too."""
+    content = path.read_bytes()
+    write_checkpoint(path, lambda aside: aside.write_bytes(content) and None)
+    return read_checkpoint(path)
+
+
+def stored_tensors() -> list[bytes]:
+    path = Path("stored.safetensors")
+    tensors = {"visits": torch.zeros(3, dtype=torch.int32), "part_0": torch.zeros(3, 2, 1, 4)}
+    save_file(tensors, path, {"types": '["float32"]'})
+    return [path.read_bytes()]
+
+
+def stored(path: Path) -> Any:
+    states = StoredStates(sequences=3, steps=9, grid=4, burn_in=2, refresh_every=None)
+    StoredFiles(path.parent, states).load([path.name])
+
+
+def record(path: Path) -> Any:
+    return RunFolder(path.parent).load_record()
+
+
+def collected(kind: Any) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        return collect(open_files(str(path), kind, ReadOptions()), None)
+
+    return read
+
+
+def class_documents(path: Path) -> Any:
+    (path.parent / "classes.txt").write_text("a\nb\n")
+    return documents(path.parent, "train")
+
+
+def settings_of_the_command(path: Path) -> Any:
+    texts = path.read_bytes().decode("utf-8", "replace").split("\n")
+    return RunConfig().with_set(assignments(texts))
+
+
+def json_lines() -> list[bytes]:
+    return [b'{"x": [1, 2.5], "label": "a"}\n{"x": [3], "label": "b"}\n']
+
+
+def settings_texts() -> list[bytes]:
+    return [
+        b"model.hidden_size=64\ntruncation=null\nphases.0.epochs=2",
+        b"auxiliary=[{kind: recall, anchors: 3}]\nauxiliary.0.weight=1e3\ndata.validation=0.5\nmonitor=[test]",
+    ]
+
+
+def steps_lines(path: Path) -> Any:
+    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
+        return list(chunks_of_lines(lines, 2, 3, "x"))
+
+
+READERS = {
+    "idx": Reader("x-idx", plain_idx, read_idx),
+    "idx packed": Reader("x-idx.gz", lambda: [gzip.compress(one, mtime=0) for one in plain_idx()], read_idx),
+    "cifar10": Reader("test_batch", batches, lambda path: cifar10_from_batches(path.parent, "test"), factor=400),
+    "pickle of arrays": Reader("x", batches, read_array_pickle, factor=400),
+    "ts": Reader("x.ts", ts, collected("ts"), factor=400),
+    "npy": Reader("x.npy", arrays, collected("arrays")),
+    "npz": Reader("x.npz", npz, collected("arrays"), factor=200),
+    "stream of npy": Reader("x.npy", lambda: npy(np.zeros((9, 2))), lambda path: list(chunks_of_array(path, 2, 4))),
+    "stream of lines": Reader("x.txt", lambda: [b"1,2\n3,4\n\n5 6\n[7;8]\n"], steps_lines, factor=400),
+    "recording": Reader("x.wav", sounds, collected("audio"), factor=400, spare=400 * MB),
+    "text": Reader("x.txt", lambda: ["héllo\nworld".encode(), b"abc"], collected("text"), factor=400),
+    "picture": Reader("x.png", pictures, lambda path: colour(path, "x"), spare=200 * MB),
+    "documents": Reader("train.csv", lambda: [b'1,"a","b ""c"""\n2,"d","e\\nf"\n'], class_documents, factor=400),
+    "documents packed": Reader(
+        "train.csv.gz", lambda: [gzip.compress(b'1,"a","b"\n2,"d","e"\n', mtime=0)], class_documents, factor=400
+    ),
+    # SciPy reserves what a file declares, without touching it; where there is no such room it says so.
+    "list of dogs": Reader("test_list.mat", lists, lambda path: dogs_from_files(path.parent, "test", 8), spare=1 << 40),
+    "box of a dog": Reader(
+        "x",
+        lambda: [b"<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"],
+        lambda path: dog_boxes(path, 10, 10),
+    ),
+    "configuration": Reader("x.yaml", run_yaml, load_config, share=0.5, factor=4000),
+    "settings": Reader("x", settings_texts, settings_of_the_command, share=0.5, factor=4000),
+    "model's config": Reader(
+        "config.json",
+        lambda: [classifier(SequenceClassifier)[0]],
+        model_from(SequenceClassifier, "config.json"),
+        factor=400,
+    ),
+    "model's weights": Reader(
+        "model.safetensors",
+        lambda: [classifier(SequenceClassifier)[1]],
+        model_from(SequenceClassifier, "model.safetensors"),
+    ),
+    "baseline's config": Reader(
+        "config.json",
+        lambda: [classifier(BaselineClassifier)[0]],
+        model_from(BaselineClassifier, "config.json"),
+        share=0.5,
+        factor=4000,
+    ),
+    "checkpoint": Reader("last.ckpt", sealed, read_checkpoint),
+    "checkpoint with its checksum": Reader("last.ckpt", checkpoints, sealed_checkpoint, factor=400),
+    "stored states": Reader("stored-3.safetensors", stored_tensors, stored),
+    "record": Reader("record.json", lambda: [json.dumps({"a": [1.5, {"b": None}]}).encode()], record, factor=400),
+    "CSV": Reader("x.csv", lambda: [b"label,t0,t1\na,1,2\nb,3,4\n"], collected("table"), share=0.1, spare=64 * MB),
+    "JSON lines": Reader(
+        "x.jsonl",
+        lambda: [b'{"x": [1, 2.5], "label": "a"}\n{"x": [3], "label": "b"}\n'],
+        collected("table"),
+        0.1,
+        spare=64 * MB,
+    ),
+}
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """End what hangs."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise AssertionError(f"took longer than {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_broken_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    reader = READERS[name]
+    whole = reader.whole()
+    numbers, tally = itertools.count(), {"inputs": 0, "read": 0, "refused": 0, "most_bytes": 0, "seconds": 0.0}
+    folder = tmp_path / "in"
+    folder.mkdir()
+
+    def attempt(content: bytes) -> None:
+        # A path of its own: some libraries remember what they read at one.
+        path = folder / str(next(numbers)) / reader.file
+        path.parent.mkdir()
+        path.write_bytes(content)
+        began = time.perf_counter()
+        tracemalloc.start()
+        try:
+            with bounded(MOST_SECONDS), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    reader.read(path)
+                    tally["read"] += 1
+                except LongreachError:
+                    tally["refused"] += 1
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            for file in path.parent.iterdir():
+                with suppress(OSError):
+                    file.unlink()
+        assert peak < reader.factor * len(content) + reader.spare, f"{peak:,} bytes for a file of {len(content):,}"
+        tally["inputs"] += 1
+        tally["most_bytes"] = max(tally["most_bytes"], peak)
+        tally["seconds"] += time.perf_counter() - began
+
+    # A reader that refuses everything would pass all that follows.
+    for content in whole:
+        with suppress(LongreachError):
+            attempt(content)
+    assert tally["read"] or name in ("list of dogs", "box of a dog", "stream of lines"), "reads no whole file"
+
+    @settings(
+        max_examples=max(5, round(EXAMPLES * reader.share)),
+        deadline=None,
+        database=None,
+        # Nothing to make smaller in a number; the file is printed instead.
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**64 - 1))
+    def all_of_them(seed: int) -> None:
+        content = mutated(seed, whole)
+        try:
+            attempt(content)
+        except BaseException as error:
+            error.add_note(f"{name}: {content[:2000]!r}")
+            raise
+
+    all_of_them()
+    if out := os.environ.get("LONGREACH_FUZZ_OUT"):
+        write_json(Path(out) / f"{name}.json", {"reader": name, **tally, "seconds": round(tally["seconds"], 1)})
