@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from longreach.data.dogs import DOGS_SIZES
+from longreach.data.dogs_sizes import DOGS_SIZES
 from longreach.data.images import ImageSet
 from longreach.data.pixels import Scan, pixel_sequences, resized
 from longreach.data.standardisation import Standardisation

@@ -102,8 +102,10 @@ def read_recording(file: str | BinaryIO, place: str, label: str | None) -> Sampl
     import soundfile
 
     try:
+        size = Path(file).stat().st_size if isinstance(file, str) else file.seek(0, 2)
+        if not isinstance(file, str):
+            file.seek(0)
         with soundfile.SoundFile(file) as sound:
-            size = Path(file).stat().st_size if isinstance(file, str) else file.seek(0, 2)
             unpacked, most = 4 * sound.frames * sound.channels, most_unpacked(size)
             if unpacked > most:
                 return Finding(
