@@ -12,10 +12,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs bench soak fuzz clean distclean
+.PHONY: help install demo test lint types docs bench soak fuzz clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+install: $(INSTALLED) ## make .venv with longreach in it, and nothing more
 
 demo: $(INSTALLED) ## train on the bundled data and write demo-out/report.html
 	$(BIN)/longreach demo --out demo-out
@@ -57,7 +59,7 @@ distclean: clean ## remove .venv too
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and \
 		"longreach needs Python 3.11, 3.12 or 3.13; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12" % v)'
-	@echo "making $(VENV): about 2 GB, a minute or two"
+	@echo "making $(VENV): about 2 GB, a few minutes"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

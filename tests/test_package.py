@@ -23,6 +23,10 @@ def test_the_objective_needs_no_lightning() -> None:
     python("import sys; from longreach import Objective, Recall; assert 'lightning' not in sys.modules")
 
 
+def test_an_estimator_that_only_predicts_needs_no_lightning() -> None:
+    python("import sys; from longreach import LongSequenceClassifier; assert 'lightning' not in sys.modules")
+
+
 @pytest.mark.parametrize("name", longreach.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(longreach, name).__name__ == name

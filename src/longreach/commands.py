@@ -122,7 +122,8 @@ def print_scores(scores: dict[str, Any]) -> None:
         f"samples {scores['samples']}"
     )
     names = scores["class_names"]
-    table = Table(title="rows: true class, columns: predicted class", box=None)
+    print("rows: true class, columns: predicted class")  # A title of the table would be broken at its width.
+    table = Table(box=None)
     table.add_column("")
     for name in names:
         table.add_column(str(name), justify="right")
@@ -153,5 +154,7 @@ def print_check(report: CheckReport) -> None:
         print(f"look  {text}")
     if report.grave:
         print(f"{len(report.grave)} to mend before training, {len(report.light)} to look at")
+    elif not any(part.classes for part in report.parts.values()):
+        print(f"ready for `longreach pretrain` alone, without labels; {len(report.light)} to look at")
     else:
         print(f"ready to train; {len(report.light) or 'nothing'} to look at")

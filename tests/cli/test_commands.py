@@ -22,6 +22,14 @@ def test_help_names_every_command(command) -> None:
         assert command in done.stdout
 
 
+def test_the_version_and_the_short_way_to_help(command) -> None:
+    from importlib.metadata import version
+
+    done = command("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"longreach {version('longreach')}\n", "")
+    assert command("train", "-h").stdout == command("train", "--help").stdout
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["recipes"], ["recipes", "mnist-r"]])
 def test_lists_and_help_import_nothing_heavy(arguments: list[str]) -> None:
     import subprocess
@@ -100,6 +108,7 @@ def test_evaluate_takes_other_data_and_prints_for_reading(command, trained: Path
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
     assert "samples 37" in done.stdout
+    assert "rows: true class, columns: predicted class" in done.stdout.splitlines()
     assert "AUROC 0." in done.stdout or "AUROC 1." in done.stdout
 
 

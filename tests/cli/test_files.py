@@ -140,7 +140,50 @@ def test_train_evaluate_and_predict_from_end_to_end(command, tmp_path: Path, wri
     assert predicted.returncode == 0, predicted.stderr
     lines = [json.loads(line) for line in predicted.stdout.splitlines()]
     assert [line["index"] for line in lines] == list(range(7))
+    assert [line.get("id") for line in lines] == (
+        sorted(path.name for path in new.iterdir()) if new.is_dir() else [None] * 7
+    )
     assert sum((line["class"] == odd) == (row % 2 == 1) for row, line in enumerate(lines)) >= 6
+
+
+def write_steps(path: Path, rows: list[tuple[list[float], str]], labelled: bool) -> Path:
+    """A row is a step; the sequences take turns, so that their order is that of their first rows."""
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["recording", "time", "acc", "note", *(["kind"] if labelled else [])])
+        for step in range(25):
+            for row, (values, label) in reversed(list(enumerate(rows))):
+                if step < len(values):
+                    writer.writerow([f"r{row:03d}", step, values[step], "dry", *([label] if labelled else [])])
+    return path
+
+
+def test_sequences_are_called_by_their_ids(command, tmp_path: Path) -> None:
+    own = write_steps(tmp_path / "own.csv", numbers(60), True)
+    new = write_steps(tmp_path / "new.csv", numbers(7), False)
+    columns = ["--set", "data.id_column=recording", "--set", "data.label_column=kind"]
+    checked = command("check", own, *columns)
+    assert checked.stdout.splitlines()[0] == (
+        f"read as {own}: CSV with a line of column names, a row is one step, sequences by 'recording', sorted by "
+        "'time', channels 'acc', labels in 'kind', not used 'note'"
+    )
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {own}}}"]))
+    done = command("train", tmp_path / "own.yaml", *columns, "--out", tmp_path / "run", "--quiet")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in command("predict", tmp_path / "run", new).stdout.splitlines()]
+    assert [(line["index"], line["id"]) for line in lines] == [(place, f"r{6 - place:03d}") for place in range(7)]
+    assert sum((line["class"] == "up") == (int(line["id"][1:]) % 2 == 1) for line in lines) >= 6
+
+
+def test_without_labels_only_the_memory_can_be_trained(command, tmp_path: Path) -> None:
+    new, asked = write_steps(tmp_path / "new.csv", numbers(7), False), ["--set", "id_column=recording"]
+    done = command("check", new, *asked)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-2:] == [
+        "look  train part: expected a label for each sequence, found none; name the column with data.label_column, or "
+        "sort the files into a folder for each class (without labels only `longreach pretrain` can learn from them)",
+        "ready for `longreach pretrain` alone, without labels; 1 to look at",
+    ]
 
 
 def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:

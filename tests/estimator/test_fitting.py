@@ -432,6 +432,19 @@ def test_as_many_labels_as_sequences() -> None:
     )
 
 
+@pytest.mark.parametrize("missing", [None, float("nan")], ids=str)
+def test_a_missing_label_is_told_with_its_place(missing: float | None) -> None:
+    X, y = toy()
+    labels = np.where(y > 0, "up", "down").astype(object)
+    labels[[3, 5]] = missing
+    with pytest.raises(DataError) as caught:
+        LongSequenceClassifier(**QUICK).fit(X, labels)
+    assert str(caught.value) == (
+        f"y: expected a class for each sequence, found {missing} for sequence 3 (2 of 40 have none); take these out of "
+        "X and y, and hand them to fit by unlabeled="
+    )
+
+
 def test_a_training_that_diverges_says_so() -> None:
     X, y = toy()
     with pytest.raises(RunError) as caught:

@@ -220,6 +220,19 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert refusal(tmp_path) == "no config.json and no model.safetensors there"
 
 
+def test_the_folder_of_a_run_tells_where_its_model_is(saved: Path) -> None:
+    assert refusal(saved.parent) == (
+        "no config.json and no model.safetensors there; this is the folder of a run, whose model is "
+        f"{saved.parent / 'model'}"
+    )
+
+
+@pytest.mark.parametrize("name", ["nope", "runs/mine/model", "./mine", "/mine"])
+def test_what_is_no_name_on_the_hub_is_not_asked_for_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longreach.model.pretrained.hf_hub_download", lambda **_: pytest.fail("asked the hub"))
+    assert refusal(name) == "no such folder (a name on the hub has the form owner/name)"
+
+
 def test_further_arguments_are_refused(saved: Path) -> None:
     with pytest.raises(ConfigError) as error:
         SequenceClassifier.from_pretrained(saved, hidden_size=9)

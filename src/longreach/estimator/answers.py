@@ -209,6 +209,14 @@ def checked_labels(y: Any) -> np.ndarray:
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name="y")
+    if labels.dtype == object:
+        missing = [row for row, label in enumerate(labels) if label is None or label != label]
+        if missing:
+            raise DataError(
+                f"y: expected a class for each sequence, found {labels[missing[0]]} for sequence {missing[0]} "
+                f"({len(missing)} of {len(labels)} have none); take these out of X and y, and hand them to fit by "
+                "unlabeled="
+            )
     check_classification_targets(labels)
     return labels
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,11 +27,12 @@ from longreach.estimator.settings import checked, run_config
 from longreach.randomness import derived_seed
 from longreach.training.blend import InTurn
 from longreach.training.build import build_objective, build_regression
-from longreach.training.engine import check_device
-from longreach.training.in_memory import Trained, train_in_memory
 from longreach.training.objective import Objective
 from longreach.training.outputs import head_outputs
-from longreach.training.watch import Score
+
+if TYPE_CHECKING:  # Lightning takes seconds to import; a fitted estimator that is loaded to predict needs none of it.
+    from longreach.training.in_memory import Trained
+    from longreach.training.watch import Score
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ def fit(
         ]
     )
     every = look_every(epoch)
+    from longreach.training.in_memory import train_in_memory
+
     with threads(settings["n_jobs"]):
         trained = train_in_memory(
             objective,
@@ -210,6 +213,8 @@ def partial_fit(
     order = derived_seed(seed, "partial_fit", begun) % 2**31
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn([(loader_of(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
+    from longreach.training.in_memory import train_in_memory
+
     with threads(settings["n_jobs"]):
         trained = train_in_memory(
             objective,
@@ -260,6 +265,8 @@ def settings_of(estimator: Any) -> dict[str, Any]:
     Raises:
         ConfigError: any that cannot be meant.
     """
+    from longreach.training.engine import check_device
+
     settings = checked(estimator.get_params(deep=False))
     check_device(settings["device"], "device")
     return settings

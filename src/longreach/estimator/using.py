@@ -6,7 +6,7 @@ Shapes: N sequences, K outputs.
 from __future__ import annotations
 
 import copy
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,10 @@ from longreach.data.prepared import PreparedSequences
 from longreach.estimator.feeding import threads
 from longreach.estimator.fitting import Fitted
 from longreach.estimator.reading import read
-from longreach.training.in_memory import Trained
 from longreach.training.outputs import final_states, head_outputs
+
+if TYPE_CHECKING:
+    from longreach.training.in_memory import Trained
 
 
 class Recorded(Protocol):

@@ -90,8 +90,13 @@ def find_files(name: str, **how: Any) -> tuple[str, Path, Path]:
         if missing:
             pickled = constants.SAFETENSORS_SINGLE_FILE in missing and any(Path(name).glob("*.bin"))
             hint = "; pickled weights (*.bin) could run code and are never read" if pickled else ""
+            if (Path(name) / "model" / constants.CONFIG_NAME).is_file():
+                hint = f"; this is the folder of a run, whose model is {Path(name) / 'model'}"
             raise _unusable(name, [f"no {' and no '.join(missing)} there{hint}"])
         return name, paths[0], paths[1]
+    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
+        # No name on the hub: asked there, a mistyped folder would be told of after half a minute of trying.
+        raise _unusable(name, ["no such folder (a name on the hub has the form owner/name)"])
     try:
         config, weights = (Path(hf_hub_download(repo_id=name, filename=file, **how)) for file in names)
     except (OSError, ValueError) as error:

@@ -24,7 +24,7 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
 
     Args:
         data: file, folder, name on the hub, or the YAML file of a run.
-        changes: keys of `data` in a configuration, such as label_column.
+        changes: keys of `data` in a configuration, such as label_column, or data.label_column as `train` calls it.
 
     Raises:
         DataError: nothing that can be read there.
@@ -34,7 +34,7 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
         run = load_config(Path(data))
     else:
         run = RunConfig(data=DataConfig(source="auto", path=data))
-    config = resolved(run.with_set({f"data.{key}": value for key, value in changes.items()}).data)
+    config = resolved(run.with_set({f"data.{key.removeprefix('data.')}": value for key, value in changes.items()}).data)
     return check_report(read_files(config) if config.source in FILE_SOURCES else _collect_others(config))
 
 

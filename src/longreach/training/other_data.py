@@ -34,7 +34,7 @@ def is_of_files(config: DataConfig) -> bool:
 
 def other_sequences(
     config: DataConfig, data: str, input_vocabulary: dict[str, Any] | None, labelled: bool
-) -> Sequences:
+) -> tuple[Sequences, tuple[str, ...] | None]:
     """The test part of other data where they have one, else all of them; tokens as the classifier knows them.
 
     The format may be another than that of the training data; what a step is must be the same.
@@ -44,6 +44,9 @@ def other_sequences(
         data: file, folder or name on the hub.
         input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
         labelled: False: labels do not matter, whether they are there or not.
+
+    Returns:
+        The sequences, and what the files call them; None where they do not name them.
 
     Raises:
         DataError: nothing that can be read there, or sequences that must be mended, all at once.
@@ -63,16 +66,17 @@ def other_sequences(
     ]
     refuse(problems, collected.told)
     parts = collected.parts
-    part = parts["test"] if "test" in parts else next(iter(parts.values()))
+    name = "test" if "test" in parts else next(iter(parts))
+    part, ids = parts[name], collected.ids.get(name)
     if len(parts) > 1 and "test" not in parts:
         raise DataError(f"{data}: expected one part or one named test, found {', '.join(parts)}; give one of them")
     if vocabulary is None:
-        return part
+        return part, ids
     if vocabulary.kind == "characters":
-        return encoded(part, vocabulary)
+        return encoded(part, vocabulary), ids
     if vocabulary.kind == "bytes" and not (part.is_token and part.values.dtype == np.uint8):
         raise DataError(f"{data}: expected bytes, as the run was trained on, found other values")
-    return replace(part, vocabulary=vocabulary)
+    return replace(part, vocabulary=vocabulary), ids
 
 
 def _kind(data: str, vocabulary: Vocabulary | None) -> FileKind:

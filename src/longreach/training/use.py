@@ -58,7 +58,7 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
     if data is None:
         test = build_test_set(config, None)
     elif is_of_files(config):
-        test = other_sequences(config, str(data), classifier.input_vocabulary, labelled=True)
+        test, _ = other_sequences(config, str(data), classifier.input_vocabulary, labelled=True)
     else:
         test = build_test_set(_other_data(config, data), None, own=False)
     dataset = _fitting(test, classifier, where)
@@ -80,7 +80,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
             format that holds sequences of the same kind.
 
     Yields:
-        index, class and probability of each sequence, in order.
+        index, class and probability of each sequence, in order; and its id, where the files name it: in a column of
+        ids, or by the name of its own file.
 
     Raises:
         RunError: no finished run there.
@@ -89,8 +90,9 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     folder = RunFolder(run)
     classifier = load_classifier(folder)
     config = folder.load_config().data
+    ids: tuple[str, ...] | None = None
     if is_of_files(config):
-        sequences = other_sequences(config, str(data), classifier.input_vocabulary, labelled=False)
+        sequences, ids = other_sequences(config, str(data), classifier.input_vocabulary, labelled=False)
     else:
         sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
     dataset = _fitting(sequences, classifier, str(data))
@@ -98,7 +100,8 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     names = classifier.class_names
     for index, row in enumerate(probabilities):
         best = int(row.argmax())
-        yield {"index": index, "class": names[best], "probability": round(float(row[best]), 6)}
+        named = {} if ids is None else {"id": ids[index]}
+        yield {"index": index, **named, "class": names[best], "probability": round(float(row[best]), 6)}
 
 
 def read_images(path: Path) -> ImageSet:

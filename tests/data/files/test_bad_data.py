@@ -276,7 +276,7 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
         [],
         [
             "train part: expected a label for each sequence, found none; name the column with data.label_column, or "
-            "sort the files into a folder for each class"
+            "sort the files into a folder for each class (without labels only `longreach pretrain` can learn from them)"
         ],
     ),
     "a class that training does not have": (
@@ -449,6 +449,14 @@ def test_everything_that_is_wrong_is_told_in_one_pass(name: str, tmp_path: Path)
 
 
 UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
+    "a row is a step, and no ids are found": (
+        "x.csv",
+        lambda path: path.write_text("recording,time,acc,kind\nr1,0,0.5,walk\nr1,1,0.7,walk\n"),
+        {},
+        "x.csv: a row seems to be one step, as there are times in 'time', but no column is named id or the like, found "
+        "recording, time, acc, kind; name the column that tells the sequences apart, such as data.id_column=recording, "
+        "or, where a row is a whole sequence, its columns with data.values_columns",
+    ),
     "nothing there": ("x.csv", lambda path: None, {},
                       "{path}: no such file or folder (a name on the hub has the form owner/name)"),
     "an empty folder": ("x", lambda path: path.mkdir(), {}, "{path}: expected data, found no file"),

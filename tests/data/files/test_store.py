@@ -63,6 +63,18 @@ def test_the_disk_is_used_again_until_the_files_change(
     assert len(list(own_cache.iterdir())) == 2
 
 
+def test_ids_are_found_again_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{name},{step},{step + place},k" for place, name in enumerate(("b", "7", "é")) for step in range(30)]
+    (tmp_path / "x.csv").write_text("\n".join(["id,time,acc,label", *rows]), encoding="utf-8")
+    in_memory = read(tmp_path / "x.csv")
+    assert in_memory.ids == {"train": ("b", "7", "é")}
+    monkeypatch.setattr(store, "MEMORY_BYTES", 200)
+    for _ in range(2):
+        on_disk = read(tmp_path / "x.csv")
+        assert isinstance(on_disk.parts["train"].values, np.memmap)
+        assert on_disk.ids == in_memory.ids
+
+
 def test_a_reading_that_fails_leaves_nothing(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MEMORY_BYTES", 200)
     write_json_lines(tmp_path / "x.jsonl", make_walks(1))

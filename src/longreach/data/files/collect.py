@@ -27,7 +27,7 @@ from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 1
+_FORMAT = 2
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
@@ -41,12 +41,14 @@ class Collected:
         parts: the sequences of "train", "validation" and "test" that could be stored, as far as there are such parts;
             labels count the classes of all parts, `UNLABELLED` where there is none.
         findings: what is wrong.
+        ids: of each part, what the files call its sequences; no entry where they do not name them all.
     """
 
     told: str
     form: Form
     parts: dict[str, RaggedDataset]
     findings: Findings
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def collect(source: Source, vocabulary: int | None = None) -> Collected:
@@ -85,7 +87,8 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
         if aside.is_dir():
             _to_cache(aside, folder, made, names, checks.vocabulary, findings)
             return _from_cache(source, folder)
-        return Collected(source.told, source.form, parts, findings)
+        ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
+        return Collected(source.told, source.form, parts, findings, ids)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -98,6 +101,12 @@ class _Part:
     steps: list[int] = field(default_factory=list)
     labels: PartLabels = field(default_factory=PartLabels)
     highest: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    @property
+    def named(self) -> bool:
+        """Whether the files name every sequence."""
+        return len(self.ids) == len(self.steps) > 0
 
 
 def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
@@ -119,6 +128,8 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
                 store.append(values)
             found.steps.append(len(values))
             found.labels.kept.append(sample.label)
+            if sample.id is not None:
+                found.ids.append(sample.id)
             if sample.label is None and len(found.labels.unlabelled) < LISTED:
                 found.labels.unlabelled.append(sample.place)
             if source.form == "numbers":
@@ -171,6 +182,8 @@ def _to_cache(
         np.save(aside / part / "offsets.npy", np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)]))
         labels = [UNLABELLED if label is None else numbers[label] for label in found.labels.kept]
         np.save(aside / part / "labels.npy", np.array(labels, dtype=np.int64))
+        if found.named:
+            write_json(aside / part / "ids.json", found.ids)
     tree = {
         "parts": [part for part, found in made.items() if found.steps],
         "class_names": names,
@@ -186,7 +199,7 @@ def _from_cache(source: Source, folder: Path) -> Collected:
     names, findings = tuple(tree["class_names"]), Findings()
     for kind, text, grave in tree["findings"]:
         findings.add(Finding(kind, text, grave))
-    parts = {}
+    parts, ids = {}, {}
     for part in tree["parts"]:
         parts[part] = RaggedDataset.from_offsets(
             np.load(folder / part / "values.npy", mmap_mode="r"),
@@ -195,4 +208,6 @@ def _from_cache(source: Source, folder: Path) -> Collected:
             names,
             stored_vocabulary(source.form, tree["vocabulary"]),
         )
-    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings)
+        if (named := folder / part / "ids.json").is_file():
+            ids[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
+    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings, ids)

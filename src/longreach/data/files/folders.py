@@ -6,6 +6,7 @@ Shapes: T steps, C channels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -127,7 +128,8 @@ def _samples(folder: Path, files: list[tuple[Path, str | None]], read: ReadFile)
     for path, label in files:
         place = f"{folder.name}/{path.relative_to(folder)}"
         try:
-            yield read(path, place, label)
+            found = read(path, place, label)
+            yield replace(found, id=str(path.relative_to(folder))) if isinstance(found, Sample) else found
         except OSError as error:
             yield Finding("unreadable", f"{place}: cannot be read ({error.strerror}); mend its permissions")
 

@@ -99,7 +99,8 @@ def _look_for_missing(part: str, labels: PartLabels, findings: Findings) -> None
             Finding(
                 "no labels",
                 f"{part} part: expected a label for each sequence, found none; name the column with "
-                "data.label_column, or sort the files into a folder for each class",
+                "data.label_column, or sort the files into a folder for each class (without labels only "
+                "`longreach pretrain` can learn from them)",
                 grave=False,
             )
         )

@@ -32,6 +32,7 @@ class Layout:
             of many columns; "lists", "text", "binary" and "audio": in one column.
         values: columns of the sequences.
         label, id, time, part: columns, None where there is none.
+        unused: columns of which a table of steps makes no use.
     """
 
     cells: Cells
@@ -40,6 +41,7 @@ class Layout:
     id: str | None = None
     time: str | None = None
     part: str | None = None
+    unused: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -55,7 +57,9 @@ class Layout:
             "audio": f"a row is one recording, in {columns}",
         }[self.cells]
         parts = "" if self.part is None else f", parts by {self.part!r}"
-        return f"{what}, {'without labels' if self.label is None else f'labels in {self.label!r}'}{parts}"
+        labels = "without labels" if self.label is None else f"labels in {self.label!r}"
+        unused = f", not used {', '.join(map(repr, _first(list(self.unused))))}" if self.unused else ""
+        return f"{what}, {labels}{parts}{unused}"
 
 
 def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
@@ -106,12 +110,20 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         )
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
-        return Layout("steps", tuple(values), label, identity, time, part)
+        unused = tuple(name for name in free if name not in (identity, time, *values))
+        return Layout("steps", tuple(values), label, identity, time, part, unused)
     if whole:
         name = _only(whole, where)
         if kinds[name] == "image":
             raise DataError(f"{where}: column {name!r} holds images; read them with data.source=hub")
         return Layout(kinds[name], (name,), label, part=part)  # type: ignore[arg-type]  # narrowed above
+    texts = [name for name in free if kinds[name] == "text" and name not in (identity, time)]
+    if time is not None and texts and options.values_columns is None:
+        raise DataError(
+            f"{where}: a row seems to be one step, as there are times in {time!r}, but no column is named id or the "
+            f"like, found {', '.join(_first(there))}; name the column that tells the sequences apart, such as "
+            f"data.id_column={texts[0]}, or, where a row is a whole sequence, its columns with data.values_columns"
+        )
     return _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
 
 

@@ -25,6 +25,7 @@ class Sample:
         values: (T,) or (T, C) numbers; code points for characters.
         label: the name of its class; None where there is none.
         place: where it was found, such as "walks.csv: row 3", for messages.
+        id: what the files call it, such as an id in a column or the name of a file; None where they call it nothing.
         rate: samples per second of a recording; None where nothing is known.
     """
 
@@ -32,6 +33,7 @@ class Sample:
     label: str | None
     place: str
     rate: int | None = None
+    id: str | None = None
 
 
 Samples = Callable[[], Iterator[Sample | Finding]]

@@ -77,7 +77,7 @@ def step_samples(
         if isinstance(values, Finding):
             yield values
         else:
-            yield Sample(values if form == "real" else values[:, 0], label, place)
+            yield Sample(values if form == "real" else values[:, 0], label, place, id=str(ids[codes[begin]]))
 
 
 class _Table:
