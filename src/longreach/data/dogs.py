@@ -6,9 +6,7 @@ Shapes: N images.
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -17,6 +15,7 @@ import numpy as np
 
 from longreach.data.hub import images_from_hub
 from longreach.data.images import ImageSet, Split, check_split
+from longreach.data.matlab import read_matlab
 from longreach.data.photographs import Box, colour, colour_of_size, shrunk
 from longreach.errors import DataError
 
@@ -177,22 +176,18 @@ def _listed(folder: Path, split: Split) -> tuple[list[_Entry], list[str]]:
 
 def _matlab(path: Path) -> tuple[list[str], list[int]]:
     """The names and labels of a list."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     content = _read(path)
     try:
-        held = loadmat(io.BytesIO(content), variable_names=["file_list", "labels"])
-        names = [str(cell[0][0]) for cell in held["file_list"]]
-        labels = [int(label) for label in np.asarray(held["labels"]).ravel()]
-    # A MATLAB file that is cut short or made up fails in any of these ways.
-    except (MatReadError, ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zlib.error) as error:
+        held = read_matlab(content, ("file_list", "labels"))
+        names, numbers = held["file_list"], held["labels"]
+        if not isinstance(names, list) or isinstance(numbers, list):
+            raise ValueError("file_list and labels of other kinds")
+        labels = [int(number) for number in numbers]
+    except (ValueError, KeyError, OverflowError) as error:
         raise DataError(
-            f"{path}: expected a MATLAB file with file_list and labels, found something else ({type(error).__name__}); "
+            f"{path}: expected a MATLAB file with file_list and labels, found something else ({error}); "
             "get the list again"
         ) from None
-    except (NotImplementedError, MemoryError, ArithmeticError, NameError, AttributeError, RuntimeError) as error:
-        raise DataError(f"{path}: the MATLAB file is broken ({type(error).__name__}); get the list again") from None
     return names, labels
 
 

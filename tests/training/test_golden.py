@@ -1,0 +1,39 @@
+"""The first losses of every kind of run are those that were written down, and the same to the last bit again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "scripts"))
+
+from golden_losses import GOLDEN, RUNS, golden_run, losses  # noqa: E402
+
+
+def numbers(line: str) -> tuple[str, list[str], list[float]]:
+    update, _, parts = line.partition(": ")
+    pairs = [part.split("=") for part in parts.split()]
+    return update, [name for name, _ in pairs], [float(value) for _, value in pairs]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_first_losses(name: str, tmp_path: Path) -> None:
+    found = losses(golden_run(name), tmp_path / "first")
+    expected = (GOLDEN / f"{name}.txt").read_text().splitlines()
+    assert len(found) == len(expected) == 4
+    for one, other in zip(found, expected, strict=True):
+        update, terms, values = numbers(one)
+        assert (update, terms) == numbers(other)[:2]
+        # Processors differ in the last digits, and updates carry that on.
+        assert values == pytest.approx(numbers(other)[2], rel=1e-4)
+    # With processes that make the batches, and once more: every digit that there is.
+    assert losses(golden_run(name, workers=2), tmp_path / "workers") == found
+    paths = [tmp_path / run / "model" / "model.safetensors" for run in ("first", "workers")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_every_file_has_its_run() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == set(RUNS)
