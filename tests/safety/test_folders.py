@@ -251,3 +251,13 @@ def test_a_pipe_among_the_files_is_passed_over_and_nothing_waits_for_it(tmp_path
     folder = texts(tmp_path / "data")
     os.mkfifo(folder / "one" / "pipe.txt")
     assert len(list(open_files(str(folder), "text", ReadOptions()).parts["train"]())) == 1
+
+
+def test_labels_of_a_table_in_another_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"x": [1, 2.5], "label": "a"}\n{"x": [3],  "label": "\xff"}\n')
+    source = open_files(str(path), "table", ReadOptions())
+    with pytest.raises(DataError) as error:
+        list(source.parts["train"]())
+    assert str(error.value) == "x.jsonl: expected text in UTF-8, found byte 0xff; convert the file"

@@ -81,6 +81,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
                 more: Samples = partial(step_samples, chosen, at, layout, names, form, place)
             else:
                 more = partial(_rows, chosen, at, layout, names, options.channels_first, form, place)
+            more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     stamp = f"{[(str(name), rows._fingerprint) for name, rows in loaded.items()]};{layout};{options}"
     return Source(f"{source}: {how}, {layout.told}", form, parts, stamp)
@@ -136,6 +137,20 @@ def _by_column(
         at = np.flatnonzero(names == name)
         if len(at):
             yield name, rows.select(at), at
+
+
+def _in_utf8(samples: Samples, where: str) -> Iterator[Sample | Finding]:
+    """The same; texts of a table are decoded only when they are looked at.
+
+    Raises:
+        DataError: text in another encoding.
+    """
+    try:
+        yield from samples()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where}: expected text in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file"
+        ) from None
 
 
 def _chained(first: Samples, second: Samples) -> Iterator[Sample | Finding]:
