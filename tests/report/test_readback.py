@@ -19,7 +19,7 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.report import readback
 from longreach.report.forming import forming
 from longreach.report.probe import train_probe
-from longreach.report.readback import final_states, measure, spread_lags
+from longreach.report.readback import final_states, measure, reached_lag, spread_lags
 
 NAMES = ("a", "b", "c")
 
@@ -54,16 +54,16 @@ def rows_of(sequences: Sequences) -> list[np.ndarray]:
 @pytest.mark.parametrize("at_once", [100, 7])
 def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readback, "AT_ONCE", at_once)
-    train, test, classifier = real(50, 0), real(40, 1), make(channels=2)
+    train, test, classifier = real(50, 0), real(60, 1), make(channels=2)
 
     def answer(states: Tensor, lags: Tensor) -> Tensor:
         # Anything that depends on both.
         return torch.stack([states[:, :1] * lags, states[:, 1:2] + 0.1 * lags], dim=-1)
 
     found = measure(classifier, answer, train, test, 100, floor=0.1)
-    longest = int(test.lengths.max())
-    assert found.lags.tolist() == list(range(1, longest + 1))
-    states = [final_states(classifier, test.batch([row]))[0] for row in range(40)]
+    assert found.lags.tolist() == list(range(1, reached_lag(test.lengths) + 1))
+    assert 3 < found.lags[-1] < test.lengths.max()
+    states = [final_states(classifier, test.batch([row]))[0] for row in range(60)]
     overall_missed = overall_varied = 0.0
     sums: dict[int, tuple[float, float]] = {}
     for lag in found.lags.tolist():
@@ -89,13 +89,14 @@ def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypa
 
 
 def test_bits_equal_their_definition() -> None:
-    train, test, classifier = tokens(60, 0), tokens(30, 1), make(vocabulary=4, embedding_size=3)
+    train, test, classifier = tokens(60, 0), tokens(90, 1), make(vocabulary=4, embedding_size=3)
 
     def answer(states: Tensor, lags: Tensor) -> Tensor:
         return torch.stack([states[:, [k]] * (lags % 3) for k in range(4)], dim=-1)
 
     found = measure(classifier, answer, train, test, 9, floor=0.1)
-    for lag in range(1, 10):
+    assert found.lags.tolist() == list(range(1, min(reached_lag(test.lengths), 9) + 1))
+    for lag in found.lags.tolist():
         stood = [int(row[-lag]) for row in rows_of(train) if len(row) >= lag]
         rate = (np.bincount(stood, minlength=4) + 1) / (len(stood) + 4)
         gained = []
@@ -124,6 +125,21 @@ def test_a_readout_that_knows_everything_up_to_a_lag_has_that_horizon_and_capaci
     np.testing.assert_allclose(found.overall[5:], 0.0, atol=1e-6)
     assert found.horizon == 5
     assert found.capacity == pytest.approx(5.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "longest"),
+    [
+        ([7] * 50, 7),
+        ([5, 3, 9], 3),  # of so few, all
+        ([10] * 30 + [900] * 29, 10),  # 29 are too few
+        ([10] * 30 + [900] * 30, 900),
+        ([10] * 401 + [900] * 44, 10),  # less than a tenth
+        ([10] * 396 + [900] * 44, 900),
+    ],
+)
+def test_a_lag_that_hardly_a_sequence_has_is_not_asked_for(lengths: list[int], longest: int) -> None:
+    assert reached_lag(np.asarray(lengths)) == longest
 
 
 def test_where_nothing_varies_nothing_is_remembered() -> None:

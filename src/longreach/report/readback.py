@@ -71,6 +71,19 @@ def spread_lags(longest: int) -> np.ndarray:
     return np.asarray(sorted(lags))
 
 
+def reached_lag(lengths: np.ndarray) -> int:
+    """The longest lag that enough sequences have for a statement about it: a tenth of them, and no fewer than 30.
+
+    Args:
+        lengths: (N,) steps of each.
+
+    Returns:
+        Steps; the shortest sequence's, where there are fewer than 30.
+    """
+    enough = min(len(lengths), max(30, math.ceil(len(lengths) / 10)))
+    return int(np.sort(lengths)[-enough])
+
+
 @torch.no_grad()
 def final_states(classifier: SequenceClassifier, batch: SequenceBatch) -> Tensor:
     """(B, S): all numbers of each sequence's last state, tensor by tensor, layer by layer."""
@@ -121,11 +134,11 @@ def measure(
         answer: the readout.
         train: what the average at each lag is taken of.
         test: what is read back.
-        longest: the longest lag asked for, in steps.
+        longest: the longest lag asked for, in steps; fewer where hardly a sequence is so long, as `reached_lag` says.
         most: sequences of either part, the first ones.
         floor: what counts as something in `horizon`.
     """
-    lags = spread_lags(min(longest, test.steps))
+    lags = spread_lags(min(longest, reached_lag(test.lengths[:most])))
     asked = torch.from_numpy(lags)
     means = _means(train, asked, most)
     classes = max(test.classes, 1)
