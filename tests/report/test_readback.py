@@ -64,7 +64,7 @@ def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypa
     assert found.lags.tolist() == list(range(1, reached_lag(test.lengths) + 1))
     assert 3 < found.lags[-1] < test.lengths.max()
     states = [final_states(classifier, test.batch([row]))[0] for row in range(60)]
-    overall_missed = overall_varied = 0.0
+    overall_missed = overall_varied = first_missed = first_varied = 0.0
     sums: dict[int, tuple[float, float]] = {}
     for lag in found.lags.tolist():
         mean = np.mean([row[-lag] for row in rows_of(train) if len(row) >= lag], axis=0)
@@ -79,11 +79,15 @@ def test_r_squared_by_lag_and_class_equals_its_definition(at_once: int, monkeypa
             if len(classes) == 3:
                 overall_missed, overall_varied = overall_missed + missed, overall_varied + varied
                 sums[lag] = missed, varied
+            else:
+                first_missed, first_varied = first_missed + missed, first_varied + varied
     for lag in sums:
         near = [sums[other] for other in sums if 0.9 * lag <= other <= 1.1 * lag]
         pooled = 1 - sum(missed for missed, _ in near) / sum(varied for _, varied in near)
         assert found.pooled[lag - 1] == pytest.approx(pooled, abs=1e-5)
     assert found.explained == pytest.approx(1 - overall_missed / overall_varied, abs=1e-5)
+    assert found.explained_by_class[0] == pytest.approx(1 - first_missed / first_varied, abs=1e-5)
+    assert np.isnan(found.explained_by_class[2])
     assert np.isnan(found.by_class[2]).all()
     assert found.unit == "R²"
 

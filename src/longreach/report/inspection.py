@@ -208,13 +208,13 @@ def _forming_drawing(decision: Forming, names: list[str], width: float, salt: st
 def _class_rows(memory: ReadBack, decision: Forming, scores: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
     rows = []
     for place, name in enumerate(names):
-        known = memory.by_class[place][np.isfinite(memory.by_class[place])]
+        explained = memory.explained_by_class[place]
         half = np.flatnonzero(decision.true[place] >= 0.5)
         rows.append(
             {
                 "name": name,
                 "f1": scores["f1_per_class"][place],
-                "memory": f"{known.mean():.3f}" if len(known) else "-",
+                "memory": f"{explained:.3f}" if np.isfinite(explained) else "-",
                 "half": percent(float(decision.read[half[0]])) if len(half) else "-",
             }
         )
@@ -248,6 +248,7 @@ def _figures(memory: ReadBack, decision: Forming, scores: dict[str, Any], names:
             "overall": plain(memory.overall),
             "pooled": plain(memory.pooled),
             "by_class": plain(memory.by_class),
+            "explained_by_class": plain(memory.explained_by_class),
             "horizon": memory.horizon,
             "capacity": memory.capacity,
             "explained": memory.explained,

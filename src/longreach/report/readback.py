@@ -43,6 +43,7 @@ class ReadBack:
         overall: (Q,) over all sequences; NaN where nothing varies.
         pooled: (Q,) the same over all lags within a tenth of each one, either way: what single steps hide.
         by_class: (K, Q), compared with the same mean of all classes.
+        explained_by_class: (K,) over all lags together, as `explained`; NaN where nothing varies.
         horizon: the longest lag at which `pooled` is the floor or more; 0 where it is nowhere.
         capacity: the sum over all lags of what is above zero, in steps of an exactly remembered value, or in bits.
         explained: over all lags together; the share of what varies, or bits a token.
@@ -53,6 +54,7 @@ class ReadBack:
     overall: np.ndarray
     pooled: np.ndarray
     by_class: np.ndarray
+    explained_by_class: np.ndarray
     horizon: int
     capacity: float
     explained: float
@@ -173,6 +175,7 @@ def measure(
         overall,
         pooled,
         score(missed, varied, counted),
+        score(*(part.sum(1) for part in (missed, varied, counted))),
         int(held.max()) if len(held) else 0,
         _capacity(lags, overall),
         float(score(*(part.sum() for part in sums))),
