@@ -46,7 +46,7 @@ def make_trainer(
         root: where its files go, where there are any.
     """
     with quiet_lightning():
-        return pl.Trainer(
+        trainer = pl.Trainer(
             **devices,
             max_epochs=1,
             max_steps=updates,
@@ -60,6 +60,14 @@ def make_trainer(
             use_distributed_sampler=False,
             log_every_n_steps=1,
         )
+    # Lightning answers SIGTERM with a broadcast from within the handler. A process that is in another exchange at that
+    # moment never takes part in it, and all of them wait for ever; ours agree on leaving after an update.
+    trainer._signal_connector._sigterm_notifier_fn = _left_to_us  # type: ignore[method-assign, assignment]
+    return trainer
+
+
+def _left_to_us(number: Any, frame: Any) -> None:
+    """Nothing: whoever listens for the signal does what is to be done."""
 
 
 @contextmanager
