@@ -28,6 +28,10 @@ class RunError(LongreachError):
     """A run folder is missing, incomplete or belongs to another configuration."""
 
 
+class OutOfMemory(RunError):
+    """A run needs more memory than there is; the message names the settings that lower it."""
+
+
 def check_name(setting: str, name: str, names: Any) -> None:
     """Refuse a name that is none of a `Literal`'s.
 

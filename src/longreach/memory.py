@@ -14,6 +14,13 @@ import psutil
 if TYPE_CHECKING:
     import numpy as np
 
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
+
+
+def available_mb() -> float:
+    """What this machine could still give."""
+    return psutil.virtual_memory().available / 1e6
+
 
 def resident_mb() -> float:
     """Resident size now."""
@@ -35,6 +42,13 @@ def forget_peak() -> None:
     """Let the peak start anew where the system allows it; elsewhere it stays the larger of both."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory is at its end, the processor's or the device's."""
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error) for sign in _SIGNS)
 
 
 def release_mapped(array: np.ndarray) -> None:

@@ -52,7 +52,7 @@ def make_update(method: Method, steps: int, batch: int, hidden: int, device: str
         return _prefix(method, hidden, device)
     if method.kind == "plain":
         return _plain(hidden, device)
-    objective = _objective(method, steps, hidden).to(device)
+    objective = make_objective(method, steps, hidden).to(device)
     optimiser = torch.optim.Adam(objective.parameters(), fused=True)
     stored = None
     if method.stored:
@@ -69,7 +69,8 @@ def make_update(method: Method, steps: int, batch: int, hidden: int, device: str
     return update
 
 
-def _objective(method: Method, steps: int, hidden: int) -> Objective[Any]:
+def make_objective(method: Method, steps: int, hidden: int) -> Objective[Any]:
+    """What the update of a method minimises; of those that train longreach's own classifiers."""
     if method.kind == "transformer":
         options = {"hidden_size": hidden, "filter_size": FILTER, "head_size": HEAD}
         return Objective(BaselineClassifier(network="transformer", options=options, classes=CLASSES, channels=CHANNELS))

@@ -15,15 +15,14 @@ from typing import Any
 
 from longreach.children import receive_task
 from longreach.config import RunConfig, parse_config
-from longreach.errors import LongreachError
+from longreach.errors import LongreachError, OutOfMemory
+from longreach.memory import is_out_of_memory
 
 OUT_OF_MEMORY = 77
 """Status of a process that met the end of its memory and lived to tell."""
 
 BUSY = 78
 """Status where another process holds the same run."""
-
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "std::bad_alloc")
 
 
 def main() -> int:
@@ -51,6 +50,9 @@ def _work(task: dict[str, Any], config: RunConfig, folder: Path) -> int:
             probe(config, task["device"])
         else:
             _train(config, folder, task["device"])
+    except OutOfMemory as error:
+        print(error, file=sys.stderr)
+        return OUT_OF_MEMORY
     except LongreachError as error:
         print(error, file=sys.stderr)
         return 2
@@ -71,13 +73,6 @@ def _train(config: RunConfig, folder: Path, device: str) -> None:
         with contextlib.suppress(OSError):
             (folder / "checkpoints").rmdir()
     fit(config, folder, resume=resume, progress=False, device=device)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is at its end, the processor's or the device's."""
-    import torch
-
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in str(error) for sign in _SIGNS)
 
 
 def probe(config: RunConfig, device: str) -> None:

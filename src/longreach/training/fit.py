@@ -26,6 +26,7 @@ from longreach.training.checkpoints import newest_whole, read_checkpoint
 from longreach.training.engine import check_device, make_trainer, quiet_lightning
 from longreach.training.evaluate import evaluate_fully
 from longreach.training.interruption import Interruption
+from longreach.training.memory_told import MemoryWatch
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
@@ -68,6 +69,7 @@ def fit(
         RunError: the folder holds another run, or cannot be written.
         DataError: data that are missing or broken.
         ConfigError: a device that is not there.
+        OutOfMemory: memory is at its end.
         Interrupted: Ctrl-C; the last checkpoint is there to resume from.
     """
     check_device(device, "--device")
@@ -141,9 +143,12 @@ def fit(
         root=out,
     )
     module = ObjectiveModule(objective, config, plan, stored)
+    memory = MemoryWatch(config, out, device, -(-config.batch_size // (devices * nodes)))
+    if rank == 0:
+        memory.look_ahead(objective, data.train, progress)
     checkpoint = newest_whole([folder.last, folder.previous], _say) if resume else None
     try:
-        with interruption.listening(), quiet_lightning():
+        with interruption.listening(), quiet_lightning(), memory.named(lambda: trainer.global_step + 1):
             trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own, with nothing said.
@@ -175,6 +180,7 @@ def fit(
         "skipped_updates": module.skipped,
         "peak_memory_mb": peak_resident_mb(),
         "peak_memory_over_start_mb": peak_resident_mb() - memory_at_start,
+        "expected_update_memory_mb": memory.expected,
         "peak_device_memory_mb": device_mb(),
     }
     with _kept_for_later(folder):
