@@ -41,13 +41,16 @@ docs: $(INSTALLED) ## build the documentation into site/
 bench: $(INSTALLED) ## time and memory, side by side
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(INSTALLED) ## kill trainings at a hundred random moments and compare what they end with; half an hour
+soak: $(INSTALLED) ## kill trainings at a hundred random moments and compare what they end with; memory over a million steps; an hour
 	$(ONE_THREAD) $(BIN)/python scripts/soak.py --kills 100 --out results/soak.json $(ARGS)
+	$(ONE_THREAD) $(BIN)/python scripts/flat_memory.py --out results/flat-memory.json
 
-fuzz: $(INSTALLED) ## ten thousand broken files for every reader; an hour
+fuzz: $(INSTALLED) ## ten thousand broken files for every reader, blindly and led by coverage; an hour
 	mkdir -p results/fuzz
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	$(ONE_THREAD) $(BIN)/python scripts/fuzz_atheris.py --out results/fuzz-atheris.json
 	$(ONE_THREAD) LONGREACH_FUZZ=10000 LONGREACH_FUZZ_OUT=$(CURDIR)/results/fuzz $(BIN)/python -m pytest -n $(JOBS) \
-		tests/safety/test_fuzz.py $(ARGS)
+		tests/safety/test_fuzz.py tests/safety/test_command_line.py $(ARGS)
 
 clean: ## remove what the other targets wrote, but .venv
 	rm -rf build dist site demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

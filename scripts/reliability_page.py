@@ -1,4 +1,4 @@
-"""Make docs/reliability.md from results/soak.json and results/fuzz/, or with --check tell whether it is up to date.
+"""Make docs/reliability.md from the records of the harnesses under results/, or with --check tell whether it is up to date.
 
 python scripts/reliability_page.py [--check]
 """
@@ -31,7 +31,12 @@ small mounted file system |
 | NaN and infinity never reach the weights; update, phase, loss and sequences are named; `--on-nan skip` leaves such \
 updates out | `tests/training/test_bad_updates.py` |
 | Broken files cost one message, no traceback, no waiting, and memory that goes with their size | \
-`tests/safety/test_fuzz.py`; a hundred inputs for each reader in the checks, ten thousand by `make fuzz` |
+`tests/safety/test_fuzz.py`; a hundred inputs for each reader in the checks, ten thousand by `make fuzz`, and as many \
+led by coverage with `scripts/fuzz_atheris.py` |
+| No argument of the command line costs a traceback | `tests/safety/test_command_line.py`, as many lines |
+| Before training the expected peak memory is said; at its end the settings that lower it are named | \
+`tests/training/test_memory.py`; [held against what is taken](scaling.md#memory-foretold) |
+| Memory stays as it is over a million pushed steps and ten thousand updates | `scripts/flat_memory.py` |
 | Files that unfold to more than 200 times their size (and 64 MiB), arrays and pictures that declare more than there is, \
 links and cards that lead out of a data folder, and archives in one are refused by name | `tests/safety/test_folders.py` |
 | A stranger's model, run folder, checkpoint or configuration runs no code, whatever command reads it | \
@@ -79,7 +84,9 @@ def page() -> str:
     """The whole page."""
     soak = json.loads((ROOT / "results" / "soak.json").read_text(encoding="utf-8"))
     fuzz = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "results" / "fuzz").glob("*.json"))]
-    return "\n".join([HEAD, killed(soak), broken(fuzz), TAIL])
+    led = json.loads((ROOT / "results" / "fuzz-atheris.json").read_text(encoding="utf-8"))
+    flat = json.loads((ROOT / "results" / "flat-memory.json").read_text(encoding="utf-8"))
+    return "\n".join([HEAD, killed(soak), broken(fuzz), led_by_coverage(led), level(flat), TAIL])
 
 
 def killed(soak: dict[str, Any]) -> str:
@@ -129,6 +136,38 @@ def broken(fuzz: list[dict[str, Any]]) -> str:
         "crashed the process and is no longer used."
     )
     return "\n".join([*lines, "", found, ""])
+
+
+def led_by_coverage(found: dict[str, Any]) -> str:
+    """What Atheris reached."""
+    lines = [
+        "The same readers of binary files, with inputs that Atheris changes so that they reach further (branches reached "
+        "from whole files and at the end):",
+        "",
+        "| reader | inputs | reached at first | at the end | seconds |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {one['reader']} | {one['inputs']:,} | {one['reached']:,} | {one['reached_at_the_end']:,} | "
+            f"{one['seconds']:.0f} |"
+            for one in found["readers"]
+        ),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def level(found: dict[str, Any]) -> str:
+    """Memory over a long time."""
+    lines = ["## Memory over a long time", "", "| what | resident, MB | later over earlier, MB |", "|---|---|---|"]
+    for name, told in (("stream", "{:,} single steps pushed"), ("training", "a training, as far as update {:,}")):
+        one = found[name]
+        lines.append(
+            f"| {told.format(one['until'])} | {one['least_mb']:.1f} to {one['most_mb']:.1f} | {one['grown_mb']:+.1f} |"
+        )
+    about = (
+        "From a tenth of the way on; later and earlier are the largest sizes of the last and the first tenth of that. The "
+        "training has recall, reconstruction and prediction at once, with evaluations and checkpoints."
+    )
+    return "\n".join([*lines, "", about, ""])
 
 
 if __name__ == "__main__":

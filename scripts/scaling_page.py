@@ -75,6 +75,91 @@ def _cell(point: dict[str, Any] | None) -> str:
     )
 
 
+def ratios_table(figures: Path) -> str:
+    """Against what a user would run otherwise, at the longest sequences that full BPTT can read."""
+    points = {(p["method"], p["steps"]): p for p in load(figures, "scaling")["points"] if "seconds" in p}
+    steps = max(length for name, length in points if name == "full")
+    base = [method for method in METHODS if method.name in ("plain", "plain-flushed", "full")]
+    lines = []
+    for method in METHODS:
+        own = points.get((method.name, steps))
+        if own is None or method.kind in ("plain", "prefix") or method.name == "full":
+            continue
+        against = [points[one.name, steps] for one in base]
+        faster = [f"{one['seconds'] / own['seconds']:.1f}" for one in against]
+        leaner = against[-1]["peak_memory_over_start_mb"] / own["peak_memory_over_start_mb"]
+        lines.append([method.title, *faster, f"1/{leaner:.1f}"])
+    header = " | ".join(["method", *(f"× {one.title}" for one in base), "memory over LSTM, full BPTT"])
+    return f"Times faster at T = {steps:,} than\n\n" + rows(header, lines)
+
+
+def growth_table(figures: Path) -> str:
+    """What one more step costs, and how much memory varies with the length."""
+    points = [p for p in load(figures, "scaling")["points"] if "seconds" in p]
+    lines = []
+    for method in METHODS:
+        own = sorted((p for p in points if p["method"] == method.name), key=lambda p: p["steps"])
+        if len(own) < 2 or own[-1]["steps"] < max(p["steps"] for p in points):
+            continue
+        first, last = own[-2], own[-1]
+        slope = (last["seconds"] - first["seconds"]) / (last["steps"] - first["steps"])
+        whole = [p["peak_memory_mb"] for p in own]
+        over = [p["peak_memory_over_start_mb"] for p in own if p["steps"] > own[0]["steps"]]
+        lines.append(
+            [
+                method.title,
+                f"{1e6 * slope:.1f}",
+                f"{max(whole) / min(whole) - 1:.0%}",
+                f"{max(over) / min(over) - 1:.0%}",
+            ]
+        )
+    lengths = sorted({p["steps"] for p in points})
+    header = (
+        f"method | µs a step from T = {lengths[-2]:,} to {lengths[-1]:,} | most over least memory of the process | "
+        f"the same of what updates take, from T = {lengths[1]:,} on"
+    )
+    return rows(header, lines)
+
+
+def batch_table(figures: Path) -> str:
+    """The prefix alone with many sequences at once."""
+    results = load(figures, "scaling-batch-128")
+    lines = [
+        [
+            next(m.title for m in METHODS if m.name == p["method"]),
+            f"{p['steps']:,}",
+            f"{p['seconds']:.2f} s",
+            f"{p['operations_per_second'] / 1e9:,.0f}",
+            f"{p['matrix_rate'] / 1e9:,.0f}",
+            f"{p['share_of_matrix_rate']:.0%}",
+        ]
+        for p in results["points"]
+    ]
+    return f"With {results['settings']['batch']} sequences:\n\n" + rows(
+        "what | T | time | GFLOP/s | matrix products, GFLOP/s | share", lines
+    )
+
+
+def memory_table(figures: Path) -> str:
+    """Expected before training, and found."""
+    lines = [
+        [
+            next(m.title for m in METHODS if m.name == one["method"]),
+            f"{one['steps']:,}, {one['batch']}, {one['hidden']}",
+            f"{one['expected_mb']:,.0f}",
+            f"{one['first_mb']:,.0f}",
+            f"{one['most_mb']:,.0f}",
+            f"{one['expected_mb'] / one['most_mb'] - 1:+.0%}",
+            f"{(one['resident_mb'] + one['expected_mb']) / (one['resident_mb'] + one['most_mb']) - 1:+.0%}",
+        ]
+        for one in load(figures, "memory")["rows"]
+    ]
+    return rows(
+        "method | T, B, H | expected, MB | first update | ten updates | expected over these | the same, whole process",
+        lines,
+    )
+
+
 def levers_table(figures: Path) -> str:
     """What each lever brings."""
     lines = []
@@ -158,6 +243,10 @@ def network_table(figures: Path) -> str:
 TABLES = {
     "machine": machine_table,
     "scaling": scaling_table,
+    "ratios": ratios_table,
+    "growth": growth_table,
+    "batch": batch_table,
+    "memory": memory_table,
     "levers": levers_table,
     "precision": precision_table,
     "training": training_table,

@@ -9,6 +9,8 @@ import io
 import os
 import random
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ LINES = (
     "evaluate run --json",
     "evaluate run x.csv",
     "predict run x.csv --out lines.jsonl",
-    "predict run x.txt --stream --chunk 10 --follow 0",
+    "predict run x.txt --stream --chunk 10",
     "export run --out out --form torch",
     "check x.csv --set label_column=label --json",
     "inspect run --out page.html --probe --samples 10",
@@ -45,20 +47,10 @@ LINES = (
     "demo --out demo --seed 1",
 )
 WORDS = (
-    *"- -- --help -h --version --debug --set --out --resume =".split(),
-    *"0 -1 1e9 nan 99999999999999999999 null true [] {} [[[[ a=b a.b.c=1 auxiliary.0.anchors=9 phases=3".split(),
-    "",
-    " ",
-    "é\u0301\u202e",
-    "\ud800",
-    "/dev/null",
-    "/proc/self/mem",
-    "..",
-    "~",
-    "*",
-    "x" * 5_000,
-    "data.path=/nowhere",
-    "model.hidden_size=999999999999",
+    *("-", "--", "--help", "-h", "--version", "--debug", "--set", "--out", "--resume", "="),
+    *("0", "-1", "1e9", "nan", "99999999999999999999", "null", "true", "[]", "{}", "[[[["),
+    *("a=b", "a.b.c=1", "auxiliary.0.anchors=9", "phases=3", "data.path=/nowhere", "model.hidden_size=999999999999"),
+    *("", " ", "e\u0301\u202e", "\ud800", "/dev/null", "/proc/self/mem", "..", "~", "*", "x" * 5_000),
 )
 
 
@@ -122,7 +114,7 @@ def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longreach.reproduce.run.reproduce", lambda *_: [])
 
     class Found:
-        said = ["x"]
+        said = ("x",)
         page = "page.html"
 
     monkeypatch.setattr("longreach.report.inspection.inspect_run", lambda *_, **__: Found)
@@ -131,9 +123,10 @@ def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def status(words: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the command leaves with."""
-    with monkeypatch.context() as patched, pytest.raises(SystemExit) as end:
+    with monkeypatch.context() as patched:
         patched.setattr("sys.argv", ["longreach", *words])
-        cli.main()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
     return end.value.code
 
 
@@ -147,7 +140,11 @@ def test_the_lines_as_they_are_meant(
 
 
 def test_broken_lines(
-    folder: Path, without_work: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    folder: Path,
+    without_work: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    bounded: Callable[[float], AbstractContextManager[None]],
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr("sys.stdin", io.StringIO("0.1\n0.2\n"))
@@ -166,7 +163,8 @@ def test_broken_lines(
     def all_of_them(seed: int) -> None:
         words = mutated(seed)
         try:
-            found = status(words, monkeypatch)
+            with bounded(60.0):
+                found = status(words, monkeypatch)
         except BaseException as error:
             error.add_note(f"longreach {words}")
             raise

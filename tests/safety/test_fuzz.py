@@ -13,17 +13,15 @@ import json
 import os
 import pickle
 import random
-import signal
 import struct
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -59,6 +57,7 @@ from longreach.unrolling import StoredStates
 EXAMPLES = int(os.environ.get("LONGREACH_FUZZ", "100"))
 MOST_SECONDS = 30.0
 MB = 1 << 20
+Bounded = Callable[[float], AbstractContextManager[None]]
 LOADED = 32 * MB
 """By how much the process may grow for libraries that load more of themselves."""
 
@@ -399,24 +398,8 @@ READERS = {
 }
 
 
-@contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """End what hangs."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"took longer than {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 @pytest.mark.parametrize("name", READERS)
-def test_broken_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounded: Bounded) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")

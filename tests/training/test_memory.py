@@ -42,7 +42,7 @@ def config(losses: list[dict[str, Any]], **changes: Any) -> RunConfig:
     return parse_config({**tree, **changes}, "memory")
 
 
-def counted(run: RunConfig, rows: int) -> float:
+def counted(run: RunConfig, rows: int, update: int) -> float:
     """MB at the peak of an update with so many rows, all of them gone through: the slow way."""
     data = build_datasets(run.data)
     objective = build_objective(run, data.train)
@@ -55,12 +55,13 @@ def counted(run: RunConfig, rows: int) -> float:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        objective(batch, 0)
+        objective(batch, update)
     sizes = [(t.dtype == torch.uint8, t.untyped_storage().nbytes()) for place, t in kept.items() if place not in known]
     workspaces = [size for of_bytes, size in sizes if of_bytes]
     plain = sum(size for of_bytes, size in sizes if not of_bytes)
     weights = sum(p.numel() for p in objective.parameters())
-    return (plain + 0.4 * sum(workspaces) + 0.6 * max(workspaces) + 12 * weights) / 1e6
+    small = plain + 0.4 * (sum(workspaces) - max(workspaces))
+    return (1.15 * small + max(workspaces) + 12 * weights) / 1e6
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -69,7 +70,7 @@ def test_two_sequences_tell_what_many_keep(name: str) -> None:
     data = build_datasets(run.data)
     objective = build_objective(run, data.train)
     expected = expected_update_mb(run, objective, data.train, 128) - SPARE
-    assert expected == pytest.approx(counted(run, 128), rel=0.08)
+    assert expected == pytest.approx(max(counted(run, 128, update) for update in range(3)), rel=0.08)
     assert expected > 2.0
 
 
@@ -128,8 +129,8 @@ def test_too_little_memory_is_said_before_it_is_needed(
     monkeypatch.setattr(memory_told, "available_mb", lambda: 3.0)
     record = fit(config([], truncation=None), tmp_path / "run", progress=False, device="cpu")
     assert capsys.readouterr().err == (
-        f"warning: updates are expected to take {record['expected_update_memory_mb']:,.0f} MB, and this machine has 3 MB "
-        "left; lower truncation, which is null: all steps are kept; such as 300\n"
+        f"warning: updates are expected to take {record['expected_update_memory_mb']:,.0f} MB, and this machine has "
+        "3 MB left; lower truncation, which is null: all steps are kept; such as 300\n"
     )
 
 
@@ -137,16 +138,16 @@ def test_the_end_of_memory_names_the_settings(tmp_path: Path, monkeypatch: pytes
     plain = Objective.forward
 
     def forward(self: Objective, batch: Any, update: int, **more: Any) -> Any:
-        if update == 1:
+        if update == 4:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
         return plain(self, batch, update, **more)
 
     monkeypatch.setattr(Objective, "forward", forward)
     out = tmp_path / "run"
     with pytest.raises(OutOfMemory) as error:
-        fit(config(LOSSES["recall"], checkpoint_every=1), out, progress=False, device="cpu")
+        fit(config(LOSSES["recall"], checkpoint_every=1, phases=[{"updates": 6}]), out, progress=False, device="cpu")
     said = str(error.value)
-    assert said.startswith(f"{out}: out of memory in update 2; updates were expected to take ")
+    assert said.startswith(f"{out}: out of memory in update 5; updates were expected to take ")
     assert said.endswith(
         " MB. Lower one of these and train into a new folder: batch_size (now 32); auxiliary.0.anchors (now 3); "
         "model.hidden_size (now 32)"
@@ -160,5 +161,5 @@ def test_other_errors_are_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.M
         raise RuntimeError("shapes do not match")
 
     monkeypatch.setattr(Objective, "forward", forward)
-    with pytest.raises(RuntimeError, match="^shapes do not match$"):
+    with pytest.raises(RuntimeError, match=r"^shapes do not match$"):
         fit(config([]), tmp_path / "run", progress=False, device="cpu")

@@ -228,7 +228,8 @@ def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
     out, config = tmp_path / "run", small(**{"phases.1.updates": 8})
     fit(config, out, progress=False, device="cpu")
     (out / "record.json").unlink()
-    left = [out / ".metrics.csv.123", out / "checkpoints" / ".last.ckpt.99"]
+    (out / "model").mkdir(exist_ok=True)
+    left = [out / ".metrics.csv.123", out / "checkpoints" / ".last.ckpt.99", out / "model" / ".config.json.7"]
     kept = [out / ".notes", out / "checkpoints" / ".hidden.ckpt"]
     for file in (*left, *kept):
         file.write_bytes(b"half")

@@ -24,11 +24,18 @@ from longreach.data.sequences import Sequences
 from longreach.training.objective import Objective
 
 TOUCHED = 0.4
-"""Share of oneDNN's workspace of a recurrent call that its forward pass writes: gates, h and c, 6 of some 15 numbers for
-each unit and step. The rest is memory that only the call's own backward pass touches, before it gives back all."""
+"""Share of oneDNN's workspace of a recurrent call that its forward pass writes: gates, h and c, 6 of some 15 numbers
+for each unit and step. The rest only the call's own backward pass touches, which then gives back all of it."""
+
+UNUSED = 0.15
+"""By how much an allocator holds more than is asked for, of all that is there beside the largest workspace: what comes
+and goes in pieces of many sizes leaves gaps."""
 
 SPARE = 10.0
-"""MB of what is read without gradient, and of what the allocator does not find again."""
+"""MB of what is read without gradient."""
+
+_UPDATES = 3
+"""How many are tried: anchors near a sequence's ends cut windows and segments short."""
 
 _LONGEST = 16_384
 """Steps of a sequence that are tried where every gradient ends after a number of steps: more of them add nothing."""
@@ -51,7 +58,8 @@ class Kept:
     @property
     def peak(self) -> float:
         """What is held at most: at the end of the forward pass, and while the largest call's backward pass runs."""
-        return self.plain + TOUCHED * self.workspaces + (1 - TOUCHED) * self.largest
+        small = self.plain + TOUCHED * (self.workspaces - self.largest)
+        return (1 + UNUSED) * small + self.largest
 
     def plus(self, other: Kept, times: float = 1.0) -> Kept:
         """Both together, the other one so many times over."""
@@ -94,22 +102,20 @@ def update_mb(
         kinds: of updates, whether supervised and whether with auxiliary losses; the largest of them counts.
     """
     tried = copy.deepcopy(objective).to(batch.values.device)
+    again = _recomputed(tried, batch, rows)
     most = 0.0
     for supervised, auxiliary in kinds:
-        kept = _for_rows(tried, batch, rows, supervised, auxiliary)
-        again = _recomputed(tried, batch, rows)
-        # What is computed anew in the backward pass is kept like the rest, until it has been gone through.
-        most = max(most, kept.peak + again.peak)
+        for update in range(_UPDATES if auxiliary and len(tried.auxiliary) else 1):
+            kept = _for_rows(tried, batch, rows, update, supervised=supervised, auxiliary=auxiliary)
+            # What is computed anew in the backward pass is kept like the rest, until it has been gone through.
+            most = max(most, kept.peak + again.peak)
     parameters = sum(p.numel() * p.element_size() for p in objective.parameters() if p.requires_grad)
     # Beside the weights: their gradient, and two numbers for each that the optimiser remembers.
     return (most + 3 * parameters) / 1e6 + SPARE
 
 
-def _for_rows(objective: Objective[Any], batch: SequenceBatch, rows: int, supervised: bool, auxiliary: bool) -> Kept:
-    def forward(some: SequenceBatch) -> Any:
-        return objective(some, 0, supervised=supervised, auxiliary=auxiliary)
-
-    return _extrapolated(objective, batch, rows, forward)
+def _for_rows(objective: Objective[Any], batch: SequenceBatch, rows: int, update: int, **parts: bool) -> Kept:
+    return _extrapolated(objective, batch, rows, lambda some: objective(some, update, **parts))
 
 
 def _recomputed(objective: Objective[Any], batch: SequenceBatch, rows: int) -> Kept:

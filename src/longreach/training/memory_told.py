@@ -92,7 +92,9 @@ def _out_of_memory(config: RunConfig, folder: Path, update: int, expected: float
     where = f"in update {update}" if update else "before the first update"
     found = "" if expected is None else f"; updates were expected to take {_size(expected)}"
     lower = "; ".join(settings_that_lower(config))
-    return OutOfMemory(f"{folder}: out of memory {where}{found}. Lower one of these and train into a new folder: {lower}")
+    return OutOfMemory(
+        f"{folder}: out of memory {where}{found}. Lower one of these and train into a new folder: {lower}"
+    )
 
 
 def settings_that_lower(config: RunConfig) -> list[str]:

@@ -95,7 +95,7 @@ class RunFolder:
 
     def sweep(self) -> None:
         """Remove what writes left that a kill cut short."""
-        for folder in (self.path, self.last.parent, self.stored):
+        for folder in (self.path, self.last.parent, self.stored, self.model):
             for file in folder.glob(".*"):
                 if file.is_file() and half_written_name(file):
                     file.unlink()
