@@ -1,4 +1,5 @@
-"""Two harder tests of the settings that the ablation on MNIST-14 favours: full MNIST, and digits followed by noise."""
+"""Harder tests of the settings that the ablation on MNIST-14 favours: full MNIST, digits followed by noise, and what is
+read without gradient in half precision."""
 
 from __future__ import annotations
 
@@ -45,6 +46,29 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall-growing-lags", recall(growth=5_000, horizon_start=16)),
         run("recall-blocks", recall(blocks=(1, 14, 98))),
         run("recall-fast", recall(anchors=8, weight=10.0), learning_rate=0.004, schedule="cosine"),
+    )
+
+
+def precision() -> tuple[RunConfig, ...]:
+    """The gradient-free reading in float32 and in bfloat16, on MNIST-14 and on MNIST; everything else is the same."""
+    sets = (
+        ("mnist14", DataConfig(validation=1_000), 28, 14),
+        ("mnist", DataConfig(source="idx", path="mnist", validation=1_000), 112, 28),
+    )
+    return tuple(
+        _run(
+            f"{name}-{kind}",
+            data,
+            truncation,
+            (RecallConfig(anchors=8, queries=16, truncation=window, weight=10.0),),
+            updates=4_500,
+            evaluate_every=500,
+            learning_rate=0.004,
+            schedule="cosine",
+            warmup=200,
+        ).model_copy(update={"prefix_precision": kind})
+        for name, data, truncation, window in sets
+        for kind in ("float32", "bfloat16")
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from longreach.config import RunConfig, parse_config
 from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
-from longreach.recipes.long_memory import mnist784, noise
+from longreach.recipes.long_memory import mnist784, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import Results
@@ -21,6 +21,7 @@ OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
     ("mnist784", mnist784),
     ("noise", noise),
+    ("precision", precision),
 )
 """Tables of our own, each with every run that it has; the name is that of its folder."""
 
