@@ -120,3 +120,34 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         read_checkpoint(tmp_path / "none.ckpt")
     assert str(caught.value) == f"{tmp_path / 'none.ckpt'}: the checkpoint cannot be read (No such file or directory)"
+
+
+def test_a_run_goes_on_only_from_what_fits_it(tmp_path: Path) -> None:
+    whole = {
+        "state_dict": {"a": torch.zeros(2, 3), "b": torch.zeros(4)},
+        "optimizer_states": [{}],
+        "callbacks": {},
+        "loops": {},
+        "global_step": 3,
+        "pytorch-lightning_version": "2.6",
+    }
+    weights = {"a": torch.ones(2, 3), "b": torch.ones(4)}
+    path = tmp_path / "last.ckpt"
+
+    def refused(content: object) -> str:
+        write_checkpoint(path, lambda aside: torch.save(content, aside))
+        with pytest.raises(RunError) as error:
+            newest_whole([path], print, weights)
+        return str(error.value)
+
+    write_checkpoint(path, lambda aside: torch.save(whole, aside))
+    assert newest_whole([path], print, weights) == path
+    mend = "; put a whole one in its place, or remove it to train from the start"
+    assert refused({"state_dict": {}, "loops": [], "global_step": 3}) == (
+        f"{path}: the checkpoint is not that of a run of longreach (missing: optimizer_states, callbacks, loops, "
+        f"pytorch-lightning_version){mend}"
+    )
+    assert "(missing: state_dict, optimizer_states" in refused([1, 2])
+    assert refused(whole | {"state_dict": {"a": torch.zeros(3, 2), "c": torch.zeros(1), "b": 5}}) == (
+        f"{path}: the checkpoint's weights are not those of this run's model (different: a, b, c){mend}"
+    )

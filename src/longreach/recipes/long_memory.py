@@ -1,5 +1,6 @@
 """Harder tests of the settings that the ablation on MNIST-14 favours: full MNIST, digits followed by noise, and what is
-read without gradient in half precision."""
+read without gradient in half precision.
+"""
 
 from __future__ import annotations
 

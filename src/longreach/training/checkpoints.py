@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from longreach.errors import RunError
 from longreach.files import replace_file
@@ -34,6 +35,16 @@ _BROKEN = (
     ValueError,
 )
 """What PyTorch's reader of plain values raises where a file is none of its own; it runs nothing on the way."""
+
+_OF_A_RUN: dict[str, type] = {
+    "state_dict": dict,
+    "optimizer_states": list,
+    "callbacks": dict,
+    "loops": dict,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+}
+"""What every checkpoint of a run holds."""
 
 
 def write_checkpoint(path: Path, write: Callable[[Path], None], previous: Path | None = None) -> None:
@@ -79,12 +90,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: the checkpoint cannot be read ({type(error).__name__})") from None
 
 
-def newest_whole(candidates: list[Path], say: Callable[[str], None]) -> Path | None:
+def newest_whole(
+    candidates: list[Path], say: Callable[[str], None], weights: Mapping[str, Tensor] | None = None
+) -> Path | None:
     """The first checkpoint that is whole; what is broken is said aloud.
 
     Args:
         candidates: newest first; those that are missing are passed over.
         say: shows a line.
+        weights: of what shall go on from it, by name; None does not look whether they fit.
 
     Returns:
         None where none of them is there.
@@ -97,7 +111,9 @@ def newest_whole(candidates: list[Path], say: Callable[[str], None]) -> Path | N
         if not path.is_file():
             continue
         try:
-            read_checkpoint(path)
+            content = read_checkpoint(path)
+            if weights is not None:
+                _check_fits(path, content, weights)
         except RunError as error:
             broken.append(str(error))
             continue
@@ -110,3 +126,27 @@ def newest_whole(candidates: list[Path], say: Callable[[str], None]) -> Path | N
             "train from the start"
         )
     return None
+
+
+def _check_fits(path: Path, content: Any, weights: Mapping[str, Tensor]) -> None:
+    """Refuse a checkpoint that a run cannot go on from, whoever wrote it.
+
+    Raises:
+        RunError: it has no run's state, or weights of other names or shapes.
+    """
+    missing = [
+        key for key in _OF_A_RUN if not isinstance(content, dict) or not isinstance(content.get(key), _OF_A_RUN[key])
+    ]
+    if missing:
+        raise RunError(f"{path}: the checkpoint is not that of a run of longreach (missing: {', '.join(missing)})")
+    found = content["state_dict"]
+    wrong = sorted(
+        name
+        for name in {*weights, *found}
+        if name not in weights or not isinstance(found.get(name), Tensor) or found[name].shape != weights[name].shape
+    )
+    if wrong:
+        raise RunError(
+            f"{path}: the checkpoint's weights are not those of this run's model (different: {', '.join(wrong[:5])}"
+            f"{', ...' if len(wrong) > 5 else ''})"
+        )

@@ -146,7 +146,7 @@ def fit(
     memory = MemoryWatch(config, out, device, -(-config.batch_size // (devices * nodes)))
     if rank == 0:
         memory.look_ahead(objective, data.train, progress)
-    checkpoint = newest_whole([folder.last, folder.previous], _say) if resume else None
+    checkpoint = newest_whole([folder.last, folder.previous], _say, module.state_dict()) if resume else None
     try:
         with interruption.listening(), quiet_lightning(), memory.named(lambda: trainer.global_step + 1):
             trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
