@@ -77,6 +77,13 @@ class Trap:
         return os.system, ("touch trapped",)
 
 
+@pytest.mark.parametrize("content", [b"", b"r", b"\x80", b"q", b"\x80\x02r"])
+def test_what_is_sealed_and_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+    write_checkpoint(tmp_path / "last.ckpt", lambda aside: aside.write_bytes(content) and None)
+    with pytest.raises(RunError, match="the checkpoint cannot be read"):
+        read_checkpoint(tmp_path / "last.ckpt")
+
+
 def test_a_checkpoint_of_a_stranger_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for write in (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,7 @@ _BROKEN = (
     TypeError,
     UnpicklingError,
     ValueError,
+    struct.error,
 )
 """What PyTorch's reader of plain values raises where a file is none of its own; it runs nothing on the way."""
 
