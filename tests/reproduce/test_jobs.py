@@ -41,7 +41,7 @@ def test_tables_of_our_own() -> None:
     assert {folder for folder, _ in runs} == {"mnist14-ablation"}
     assert "recall" in {run.name for _, run in runs}
     with pytest.raises(
-        ConfigError, match=r"^reproduce: no table or figure 'table9'; there are all, table2, .*, noise$"
+        ConfigError, match=r"^reproduce: no table or figure 'table9'; there are all, table2, .*, precision$"
     ):
         wanted_runs("table9", "small")
 

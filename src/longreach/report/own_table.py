@@ -62,6 +62,8 @@ def described(record: Record) -> str:
             else f"n={loss['segments']}, l={loss['length']}"
         )
         said.append(f"{loss['kind']} {size}, K={loss['truncation']}, weight {loss['weight']:g}")
+    if config.get("prefix_precision", "float32") != "float32":
+        said.append(f"read without gradient in {config['prefix_precision']}")
     before = [p for p in config["phases"] if not p["supervised"]]
     said += [f"{p['updates']:,} updates of pretraining" for p in before]
     return "; ".join(said)
@@ -115,14 +117,14 @@ def own_table_page(table: str, results: Results) -> str | None:
     words = results.path / table / "README.md"
     if not runs or not words.is_file():
         return None
-    first = next(iter(runs.values()))[0]
+    sizes = sorted({record["data"]["test_size"] for some in runs.values() for record in some})
     machines = sorted({device_of(record) for some in runs.values() for record in some})
     return "\n".join(
         [
             words.read_text(encoding="utf-8").rstrip(),
             "",
             "Test accuracy is that of the weights that were best on the validation part, on all "
-            f"{first['data']['test_size']:,} test sequences; mean ± half of the 95 % "
+            f"{' or '.join(f'{size:,}' for size in sizes)} test sequences; mean ± half of the 95 % "
             "interval (Student's t over seeds), every seed in brackets.",
             "",
             *rows(runs),
