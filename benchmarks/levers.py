@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from longreach.auxiliary.readout import Readout
 from longreach.files import write_json
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.half import bfloat16_is_there
@@ -64,6 +66,8 @@ def main() -> None:
         **folding(),
         **halves(),
         **written(),
+        **stacked(),
+        **compiled(),
         **single_steps(),
         **allocation(arguments.threads),
     }
@@ -227,6 +231,44 @@ def written() -> dict[str, Any]:
     own()
     torch.testing.assert_close(recurrent.grad, right, rtol=1e-4, atol=1e-4)
     return {"windows written by hand": compare(fused, own)}
+
+
+def stacked() -> dict[str, Any]:
+    """The same windows under bfloat16 autocast, and in pieces of 64 rows; then with sixteen channels under autocast,
+    which oneDNN's fast path wants."""
+    found = {}
+    for channels in (1, 16):
+        lstm, values = nn.LSTM(channels, HIDDEN, batch_first=True), torch.randn(640, 30, channels)
+
+        def whole(lstm: nn.LSTM = lstm, values: Tensor = values) -> None:
+            lstm(values)[1][0].float().square().sum().backward()
+
+        def half(whole: Work = whole) -> None:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                whole()
+
+        def pieces(lstm: nn.LSTM = lstm, values: Tensor = values) -> None:
+            torch.cat([lstm(some)[1][0] for some in values.split(64)], dim=1).square().sum().backward()
+
+        if bfloat16_is_there():
+            found[f"windows by autocast, {channels} channels"] = compare(whole, half)
+        if channels == 1:
+            found["windows of 64 rows"] = compare(whole, pieces)
+    return found
+
+
+def compiled() -> dict[str, Any]:
+    """The readout of recall, 10,240 lags, by `torch.compile`; nothing where there is no compiler."""
+    if shutil.which("g++") is None:
+        return {}
+    readout = Readout(2 * HIDDEN, 1, 16_384)
+    states, lags = torch.randn(640, 2 * HIDDEN), torch.randint(1, 16_384, (640, 16))
+    faster = torch.compile(readout)
+
+    def update(module: Any) -> None:
+        module(states, lags).square().sum().backward()
+
+    return {"readout by torch.compile": compare(lambda: update(readout), lambda: update(faster))}
 
 
 def single_steps() -> dict[str, Any]:

@@ -385,6 +385,14 @@ def main() -> None:
         sys.exit(_INTERRUPTED if isinstance(error, Interrupted) else 2)
     except (KeyboardInterrupt, typer.Abort):
         _exit_interrupted()
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A place that cannot be looked at: a name that is too long, a folder that others may not enter.
+        if debug:
+            traceback.print_exc()
+        print(f"longreach: {error.filename}: {error.strerror}; give another place, or mend that", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         _exit_on_usage(error)
         raise

@@ -282,3 +282,12 @@ def test_classes_are_told_by_their_names_and_not_by_their_places(command, refuse
         f"longreach: {tmp_path / 'odd'}: expected classes among 0, 1, 2, 3, as the run was trained on, "
         "found odd1, odd3; name them alike\n"
     )
+
+
+@pytest.mark.parametrize("arguments", [["evaluate"], ["predict"], ["inspect"], ["export"]])
+def test_a_name_that_no_file_can_have(refused, arguments: list[str]) -> None:
+    name = "x" * 5_000
+    more = ["x.csv"] if arguments == ["predict"] else []
+    said = refused(*arguments, name, *more)
+    assert said.startswith("longreach: ")
+    assert said.endswith(": File name too long; give another place, or mend that\n")

@@ -139,6 +139,8 @@ def test_the_lines_as_they_are_meant(
     assert status(line.split(), monkeypatch) in ({0, 1} if line.startswith(("report", "reproduce")) else {0})
 
 
+# What reads tables leaves its file to the collector where it fails.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_broken_lines(
     folder: Path,
     without_work: None,
