@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longreach.report.own_table import base_of, own_table_page
-from longreach.reproduce.records import Results
+from longreach.report.own_table import base_of, changed, own_table_page
+from longreach.reproduce.records import Record, Results
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +26,17 @@ def test_no_records_no_page(tmp_path: Path) -> None:
 def test_what_a_run_varies() -> None:
     names = ["recall", "recall-weight-10", "recall+p", "r-1x98", "r-1x98-forward"]
     assert [base_of(name, names) for name in names] == [None, "recall", "recall", None, "r-1x98"]
+
+
+def test_what_is_changed_is_told_and_keys_that_came_later_are_not() -> None:
+    results = Results(ROOT / "results")
+
+    def first(name: str) -> Record:
+        return results.of("mnist14-ablation", name)[0]
+
+    # The first record is older than some keys.
+    assert "channels_first" not in first("recall")["config"]["data"]
+    assert changed(first("recall-anchors-16"), first("recall")) == "`auxiliary.0.anchors` = 16"
+    assert changed(first("r-1x98-no-pretraining"), first("r-1x98")) == "without `pretrain`"
+    assert changed(first("r-1x98"), first("r-1x98-no-pretraining")) == "with `pretrain`"
+    assert changed(first("r-1x98"), first("r-1x98")) == "nothing"

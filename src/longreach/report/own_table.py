@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from longreach.config import parse_config
 from longreach.report.interval import mean_and_interval
 from longreach.report.standing import device_of
 from longreach.reproduce.records import Record, Results, trained
@@ -30,12 +31,18 @@ def base_of(name: str, names: list[str]) -> str | None:
 
 def changed(record: Record, base: Record) -> str:
     """What is set otherwise than in the base."""
-    mine, theirs = (flat(one["config"]) for one in (record, base))
+    mine, theirs = (flat(_whole(one["config"])) for one in (record, base))
     keys = [k for k in mine | theirs if k.split(".")[0] not in _NOT_SETTINGS and mine.get(k) != theirs.get(k)]
     added = {".".join(k.split(".")[:2]) for k in keys if k not in theirs}
     gone = {".".join(k.split(".")[:2]) for k in keys if k not in mine}
     said = []
     for place in sorted(added | gone):
+        if place.startswith("phases"):
+            # Phases that follow move up, so that places tell nothing.
+            names = [{phase["name"] for phase in one["config"]["phases"]} for one in (record, base)]
+            said += [f"without `{name}`" for name in sorted(names[1] - names[0])]
+            said += [f"with `{name}`" for name in sorted(names[0] - names[1])]
+            continue
         if place in mine:
             said.append(f"`{place}` = {mine[place]}")
             continue
@@ -48,6 +55,11 @@ def changed(record: Record, base: Record) -> str:
     else:
         said += [f"`{k}` = {mine[k]}" for k in singles if not k.startswith("phases")]
     return ", ".join(said) or "nothing"
+
+
+def _whole(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the keys that came after its run, at their defaults."""
+    return parse_config(config, "record").model_dump(mode="json")
 
 
 def described(record: Record) -> str:
