@@ -47,9 +47,9 @@ links and cards that lead out of a data folder, and archives in one are refused 
 first losses stand in text files | `tests/training/test_golden.py`, `tests/golden/` |
 
 What is not promised: the same bits on another processor or on a GPU; anything about a disk that tells that it has \
-written what it has not. Not yet mended: Parquet and Arrow files are read by pyarrow, which one broken Parquet file in \
-some nine thousand crashed, and a small broken Arrow file can take more than 100 MB; a CSV file of 1,000 to 2,000 columns \
-can take hundreds of MB and twenty seconds.
+written what it has not. Not yet mended: Parquet and Arrow files are read by pyarrow, which a broken Parquet \
+file can crash and which takes as much memory as a broken Arrow file declares; a CSV file of one to two thousand columns \
+takes far more time and memory than its size asks for.
 """
 
 TAIL = """## Beside others
