@@ -298,6 +298,33 @@ def json_lines() -> list[bytes]:
     return [b'{"x": [1, 2.5], "label": "a"}\n{"x": [3], "label": "b"}\n']
 
 
+def tables(kind: str) -> list[bytes]:
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    made = []
+    for table in (
+        pa.table({"label": ["a", "b"], "x": [[1.0, 2.5], [3.0]]}),
+        pa.table({"label": ["a", "b"], "t0": [1, 2], "t1": [0.5, None]}),
+    ):
+        file = io.BytesIO()
+        if kind == "parquet":
+            parquet.write_table(table, file)
+        elif kind == "stream":
+            with pa.ipc.new_stream(file, table.schema) as stream:
+                stream.write_table(table)
+        else:
+            feather.write_feather(table, file)
+        made.append(file.getvalue())
+    return made
+
+
+def wide_csv() -> list[bytes]:
+    names = ",".join(f"t{step}" for step in range(2_100))
+    rows = [",".join(str(row * step) for step in range(2_100)) for row in range(2)]
+    return [f"label,{names}\na,{rows[0]}\nb,{rows[1]}\n".encode(), f"a,{rows[0]}\nb,{rows[1]}\n".encode()]
+
+
 def settings_texts() -> list[bytes]:
     return [
         b"model.hidden_size=64\ntruncation=null\nphases.0.epochs=2",
@@ -358,6 +385,9 @@ READERS = {
     "stored states": Reader("stored-3.safetensors", stored_tensors, stored),
     "record": Reader("record.json", lambda: [json.dumps({"a": [1.5, {"b": None}]}).encode()], record, factor=400),
     "CSV": Reader("x.csv", lambda: [b"label,t0,t1\na,1,2\nb,3,4\n"], collected("table"), share=0.1, spare=64 * MB),
+    "wide CSV": Reader("x.csv", wide_csv, collected("table"), share=0.3, factor=400, spare=64 * MB),
+    "Parquet": Reader("x.parquet", lambda: tables("parquet"), collected("table"), share=0.1, spare=64 * MB),
+    "Arrow": Reader("x.arrow", lambda: tables("stream"), collected("table"), share=0.1, spare=64 * MB),
     "JSON lines": Reader(
         "x.jsonl",
         json_lines,

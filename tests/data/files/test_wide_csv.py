@@ -64,3 +64,20 @@ def test_a_hundred_thousand_columns_take_seconds(tmp_path: Path) -> None:
     assert time.process_time() - began < 20
     assert found.class_names == ("a", "b")
     assert all(np.array_equal(found.sequence(row)[:, 0], values[row]) for row in range(4))
+
+
+def test_steps_of_many_channels_are_read_as_steps(tmp_path: Path) -> None:
+    lines = [",".join(["id", "time", "label", *(f"c{channel}" for channel in range(150))])]
+    for step in range(6):
+        lines.append(",".join([str(step // 3), str(step), "ab"[step // 3], *(str(step * c) for c in range(150))]))
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    found = read(tmp_path / "x.csv").parts["train"]
+    assert len(found) == 2
+    assert found.channels == 150
+    assert found.sequence(1)[2].tolist() == [5 * channel for channel in range(150)]
+
+
+def test_a_table_of_more_columns_than_any_other_reader_takes(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(",".join(["id", "time", *(f"c{c}" for c in range(1_100))]) + "\n" + "1," * 1_102)
+    with pytest.raises(DataError, match="expected numbers in 1102 columns, found a row is one step"):
+        read(tmp_path / "x.csv")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.csv_head import CsvHead, csv_head, is_number
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import read_recording
@@ -24,7 +25,7 @@ from longreach.data.files.layout import Layout, find_layout
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
-from longreach.data.files.wide_csv import MANY_COLUMNS, first_cells, wide_csv_parts
+from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, first_cells, wide_csv_parts
 from longreach.data.loading import load_parts
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
@@ -59,8 +60,8 @@ def table_source(source: str, options: ReadOptions) -> Source:
     path = Path(source).expanduser()
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
-        if len(head.names) >= MANY_COLUMNS:
-            return _wide_csv(source, path, head, options)
+        if len(head.names) >= MANY_COLUMNS and (wide := _wide_csv(source, path, head, options)):
+            return wide
     loaded, how = _load(source, options)
     where = Path(source).name or source
     features = next(iter(loaded.values())).features
@@ -87,7 +88,8 @@ def table_source(source: str, options: ReadOptions) -> Source:
     return Source(f"{source}: {how}, {layout.told}", form, parts, stamp)
 
 
-def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source:
+def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
+    """None where a row is no sequence of numbers and `datasets` can read the table."""
     from datasets import Features, Value
 
     cells = first_cells(path, head.header, head.delimiter)
@@ -96,6 +98,8 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     features = Features({name: Value(kind) for name, kind in zip(head.names, kinds, strict=False)})
     layout = find_layout(features, options, path.name)
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
+        if len(head.names) < MOST_COLUMNS:
+            return None
         raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
     stat = path.stat()
     stamp = f"{path.absolute()};{stat.st_size};{stat.st_mtime_ns};{options}"
@@ -105,6 +109,8 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
 
 def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
     path = Path(source).expanduser()
+    if path.exists():
+        check_arrow(path)
     if path.is_file():
         builder = TABLE_ENDINGS[path.suffix.lower()]
         settings: dict[str, Any] = {}

@@ -1,6 +1,6 @@
-"""CSV of thousands of columns, a row a sequence: read row by row.
+"""CSV of many columns, a row a sequence: read row by row.
 
-`datasets` and what lies below it keep books on every column; with 100,000 of them that takes minutes.
+`datasets` and what lies below it keep books on every column: 2,000 can take half a minute, 100,000 many.
 
 Shapes: T steps.
 """
@@ -22,8 +22,10 @@ from longreach.data.files.layout import Layout
 from longreach.data.files.sample import PART_NAMES, Sample, Samples
 from longreach.errors import DataError
 
-MANY_COLUMNS = 2_000
-"""Columns from which on a table is read here."""
+MANY_COLUMNS = 100
+"""Columns from which on a table of a row a sequence is read here."""
+MOST_COLUMNS = 1_000
+"""Columns from which on a table can be read in no other way."""
 
 
 def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Samples]:
