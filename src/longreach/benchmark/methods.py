@@ -41,6 +41,7 @@ class Method:
         checkpoint_every: steps between kept states.
         stored: begin from stored states, between two refreshes.
         precision: of what is read without gradient.
+        gradient_precision: of what runs with gradient.
     """
 
     name: str
@@ -56,9 +57,12 @@ class Method:
     checkpoint_every: int | None = None
     stored: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_precision: Literal["float32", "bfloat16"] = "float32"
 
 
 _RECALL = {"truncation": 300, "n": 20, "window": 30, "queries": 16}
+_SEGMENTS = {"truncation": 300, "n": 20, "length": 30, "window": 30}
+_HALF = {"precision": "bfloat16", "gradient_precision": "bfloat16"}
 
 METHODS: tuple[Method, ...] = (
     Method("plain", "plain PyTorch, full BPTT", "plain", denormals=True),
@@ -67,10 +71,12 @@ METHODS: tuple[Method, ...] = (
     Method("full-checkpoints", "LSTM, full BPTT with checkpoints", "full", checkpoint_every=512),
     Method("truncated", "LSTM, truncated", "full", truncation=300),
     Method("r-1x600", "r-LSTM 1×600", "reconstruct", truncation=300, n=1, length=600, window=300),
-    Method("r-20x30", "r-LSTM 20×30", "reconstruct", truncation=300, n=20, length=30, window=30),
+    Method("r-20x30", "r-LSTM 20×30", "reconstruct", **_SEGMENTS),  # type: ignore[arg-type]
+    Method("r-20x30-bfloat16", "r-LSTM 20×30, all in bfloat16", "reconstruct", **_SEGMENTS, **_HALF),  # type: ignore[arg-type]
     Method("p-1x600", "p-LSTM 1×600", "predict", truncation=300, n=1, length=600, window=300),
     Method("recall", "recall 20×30", "recall", **_RECALL),  # type: ignore[arg-type]  # numbers
     Method("recall-bfloat16", "recall 20×30, prefix in bfloat16", "recall", precision="bfloat16", **_RECALL),  # type: ignore[arg-type]
+    Method("recall-all-bfloat16", "recall 20×30, all in bfloat16", "recall", **_RECALL, **_HALF),  # type: ignore[arg-type]
     Method("recall-stored", "recall 20×30, stored states", "recall", stored=True, **_RECALL),  # type: ignore[arg-type]
     Method(
         "r-1x600-sequential",

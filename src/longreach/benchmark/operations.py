@@ -64,7 +64,7 @@ def operations(method: Method, steps: int, batch: int, hidden: int) -> float:
 
 
 def kept_bytes(method: Method, steps: int, batch: int, hidden: int) -> float:
-    """Bytes that an update keeps for the backward pass at least: of every recorded step the gates, c and h, in float32.
+    """Bytes that an update keeps for the backward pass at least: of every recorded step the gates, c and h.
 
     Args:
         method: of which; not the Transformer.
@@ -72,7 +72,7 @@ def kept_bytes(method: Method, steps: int, batch: int, hidden: int) -> float:
         batch: B.
         hidden: H.
     """
-    per_step = 4 * 6 * hidden
+    per_step = (2 if method.gradient_precision == "bfloat16" else 4) * 6 * hidden
     if method.kind == "prefix":
         return 0.0
     window = steps if method.truncation is None else min(method.truncation, steps)

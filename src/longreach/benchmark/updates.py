@@ -114,6 +114,7 @@ def make_objective(method: Method, steps: int, hidden: int) -> Objective[Any]:
         truncation=method.truncation,
         checkpoint_every=method.checkpoint_every,
         prefix_precision=method.precision,
+        gradient_precision=method.gradient_precision,
     )
 
 

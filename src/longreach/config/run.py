@@ -98,6 +98,9 @@ class RunConfig(Section):
     prefix_precision: Literal["float32", "bfloat16"] = "float32"
     """Of what is read without gradient before the windows: bfloat16 multiplies bfloat16 numbers and keeps the LSTM's
     cell in float32, on CPUs that can."""
+    gradient_precision: Literal["float32", "bfloat16"] = "float32"
+    """Of what runs with gradient, windows and losses: bfloat16 is autocast, faster and in half the memory, on devices
+    that have it; weights and their updates stay float32."""
     stored: StoredConfig | None = None
     """Begin windows from states stored at earlier visits; null reads every sequence anew."""
     checkpoint_every: Count = 500

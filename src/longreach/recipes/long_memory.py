@@ -51,7 +51,7 @@ def noise() -> tuple[RunConfig, ...]:
 
 
 def precision() -> tuple[RunConfig, ...]:
-    """The gradient-free reading in float32 and in bfloat16, on MNIST-14 and on MNIST; everything else is the same."""
+    """What is read without gradient, and all of an update, in float32 and in bfloat16, on MNIST-14 and on MNIST."""
     sets = (
         ("mnist14", DataConfig(validation=1_000), 28, 14),
         ("mnist", DataConfig(source="idx", path="mnist", validation=1_000), 112, 28),
@@ -67,9 +67,13 @@ def precision() -> tuple[RunConfig, ...]:
             learning_rate=0.004,
             schedule="cosine",
             warmup=200,
-        ).model_copy(update={"prefix_precision": kind})
+        ).model_copy(update={"prefix_precision": prefix, "gradient_precision": gradient})
         for name, data, truncation, window in sets
-        for kind in ("float32", "bfloat16")
+        for kind, prefix, gradient in (
+            ("float32", "float32", "float32"),
+            ("bfloat16", "bfloat16", "float32"),
+            ("all-bfloat16", "bfloat16", "bfloat16"),
+        )
     )
 
 

@@ -76,6 +76,8 @@ def described(record: Record) -> str:
         said.append(f"{loss['kind']} {size}, K={loss['truncation']}, weight {loss['weight']:g}")
     if config.get("prefix_precision", "float32") != "float32":
         said.append(f"read without gradient in {config['prefix_precision']}")
+    if config.get("gradient_precision", "float32") != "float32":
+        said.append(f"read with gradient in {config['gradient_precision']}")
     before = [p for p in config["phases"] if not p["supervised"]]
     said += [f"{p['updates']:,} updates of pretraining" for p in before]
     return "; ".join(said)

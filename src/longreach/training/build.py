@@ -138,7 +138,13 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
         classifier = _build_classifier(config, train)
         losses = [_build_loss(loss, config, train, classifier) for loss in config.auxiliary]
     return Objective(
-        classifier, losses, config.truncation, config.seed, config.recompute_every, config.prefix_precision
+        classifier,
+        losses,
+        config.truncation,
+        config.seed,
+        config.recompute_every,
+        config.prefix_precision,
+        config.gradient_precision,
     )
 
 
@@ -162,7 +168,15 @@ def build_regression(config: RunConfig, train: Sequences, targets: Standardisati
             **_inputs(train),
         )
         losses = [_build_loss(loss, config, train, regressor) for loss in config.auxiliary]
-    return Objective(regressor, losses, config.truncation, config.seed, config.recompute_every, config.prefix_precision)
+    return Objective(
+        regressor,
+        losses,
+        config.truncation,
+        config.seed,
+        config.recompute_every,
+        config.prefix_precision,
+        config.gradient_precision,
+    )
 
 
 def classifier_class(config: RunConfig) -> type[SequenceClassifier] | type[BaselineClassifier]:

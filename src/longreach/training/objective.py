@@ -18,6 +18,7 @@ from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
+from longreach.model.mixed import products_in
 from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
@@ -38,6 +39,7 @@ class Objective(nn.Module, Generic[C]):
         checkpoint_every: with gradient, keep the states this many steps apart and compute what is between them once
             more in the backward pass; None keeps everything.
         prefix_precision: of what is read without gradient, as `unroll` takes it; not of what stored states read.
+        gradient_precision: of what runs with gradient, as `unroll` takes it, and of the auxiliary losses' networks.
 
     Raises:
         ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state.
@@ -53,6 +55,7 @@ class Objective(nn.Module, Generic[C]):
         seed: int = 0,
         checkpoint_every: int | None = None,
         prefix_precision: Precision = "float32",
+        gradient_precision: Precision = "float32",
     ) -> None:
         super().__init__()
         if isinstance(classifier, BaselineClassifier) and (auxiliary or (truncation, checkpoint_every) != (None, None)):
@@ -65,6 +68,7 @@ class Objective(nn.Module, Generic[C]):
         self.truncation, self.seed = truncation, seed
         self.checkpoint_every = checkpoint_every
         self.prefix_precision: Precision = prefix_precision
+        self.gradient_precision: Precision = gradient_precision
 
     def forward(
         self,
@@ -122,6 +126,7 @@ class Objective(nn.Module, Generic[C]):
             truncations.append(self.truncation)
         encoder = self.classifier.encoder
         reading: dict[str, Any] = {"lengths": batch.lengths, "checkpoint_every": self.checkpoint_every}
+        reading["gradient_precision"] = self.gradient_precision
         if stored is None:
             precision = self.prefix_precision
             states = unroll(encoder, batch.values, stops, truncations, prefix_precision=precision, **reading)
@@ -140,7 +145,8 @@ class Objective(nn.Module, Generic[C]):
             terms["supervised"] = total = supervised_loss(logits, batch)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
-            terms[name] = loss(own, batch, drawn, encoder)
+            with products_in(self.gradient_precision, batch.values.device):
+                terms[name] = loss(own, batch, drawn, encoder)
             weighted = loss.weight * terms[name]
             total = weighted if total is None else total + weighted
         assert total is not None, "a phase trains something"
@@ -148,7 +154,10 @@ class Objective(nn.Module, Generic[C]):
 
     def _supervised_alone(self, classifier: BaselineClassifier, batch: SequenceBatch, update: int) -> dict[str, Tensor]:
         assert batch.labels is not None, "without auxiliary losses every phase is supervised"
-        logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
+        with products_in(self.gradient_precision, batch.values.device):
+            logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
+        if self.gradient_precision != "float32":
+            logits = logits.float()
         loss = supervised_loss(logits, batch)
         return {"loss": loss, "supervised": loss}
 

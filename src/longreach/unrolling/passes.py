@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from longreach.errors import ConfigError
 from longreach.model.cells import State
+from longreach.model.mixed import products_in
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
 from longreach.model.skimming import Precision, skim
 from longreach.unrolling.plan import Plan, Window
@@ -31,6 +32,7 @@ class Reading:
         checkpoint_every: steps between the states that are kept with gradient; None keeps everything.
         outputs: whether outputs are wanted.
         precision: of what is read without gradient.
+        gradient_precision: of what is read with gradient.
 
     Raises:
         ConfigError: a piece or a distance between kept states below one step or longer than one call may be.
@@ -43,6 +45,7 @@ class Reading:
     checkpoint_every: int | None
     outputs: bool
     precision: Precision = "float32"
+    gradient_precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         for name, count in (("piece", self.piece), ("checkpoint_every", self.checkpoint_every)):
@@ -64,6 +67,15 @@ class Reading:
         return torch.cat(kept, dim=1) if kept else None, last
 
     def _recorded_piece(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:
+        with products_in(self.gradient_precision, inputs.device):
+            out, last = self._piece(inputs, state, joins)
+        if self.gradient_precision != "float32":
+            # What goes on from here, gradient-free reading and losses, has the weights' precision.
+            last = tuple(part.float() for part in last)
+            out = out.float() if out is not None and self.outputs else None
+        return out, last
+
+    def _piece(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:
         if self.checkpoint_every is None or not torch.is_grad_enabled():
             return read(self.encoder, inputs, state, joins)
 

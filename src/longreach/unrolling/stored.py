@@ -22,7 +22,7 @@ from torch import Tensor
 from longreach.errors import ConfigError, DataError
 from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, read
-from longreach.model.skimming import prefix_piece
+from longreach.model.skimming import Precision, prefix_piece
 from longreach.unrolling.passes import Reading
 from longreach.unrolling.plan import Stop, Truncation, begins_of, requests_of
 from longreach.unrolling.stored_states import StoredStates
@@ -38,6 +38,7 @@ def unroll_stored(
     rows: Tensor,
     lengths: Tensor | None = None,
     checkpoint_every: int | None = None,
+    gradient_precision: Precision = "float32",
 ) -> list[State]:
     """The encoder's state at each stop, from stored states where the sequence is not due for a refresh.
 
@@ -59,6 +60,7 @@ def unroll_stored(
         rows: (B,) the place of each row's sequence in `stored`, each of them once.
         lengths: (B,) steps of each row, its last ones, the longest of them T; None where all are T.
         checkpoint_every: as for `unroll`, within windows.
+        gradient_precision: as for `unroll`.
 
     Returns:
         One state per stop, in the order of `stops`.
@@ -88,7 +90,9 @@ def unroll_stored(
     due = stored.due(rows)
     own = torch.stack([torch.tensor(columns).expand(size) - first for columns, _ in requests]).clamp(min=0)
     tracks = _Tracks.make(own, torch.tensor(truncations), steps - first, due, stored)
-    reading = Reading(encoder, inputs, begins, None, checkpoint_every, outputs=False)
+    reading = Reading(
+        encoder, inputs, begins, None, checkpoint_every, outputs=False, gradient_precision=gradient_precision
+    )
     states = _read_tracks(reading, tracks, rows, first, stored)
     stored.visit(rows)
     result: list[State | None] = [None] * len(requests)

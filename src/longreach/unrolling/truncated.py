@@ -48,6 +48,7 @@ def unroll(
     state: State | None = None,
     piece: int | None = None,
     prefix_precision: Precision = "float32",
+    gradient_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: Literal[False] = False,
 ) -> list[State]: ...
@@ -62,6 +63,7 @@ def unroll(
     state: State | None = None,
     piece: int | None = None,
     prefix_precision: Precision = "float32",
+    gradient_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: Literal[True],
 ) -> list[Unrolled]: ...
@@ -75,6 +77,7 @@ def unroll(
     state: State | None = None,
     piece: int | None = None,
     prefix_precision: Precision = "float32",
+    gradient_precision: Precision = "float32",
     checkpoint_every: int | None = None,
     outputs: bool = False,
 ) -> list[State] | list[Unrolled]:
@@ -97,6 +100,8 @@ def unroll(
         piece: steps in one call of the gradient-free pass; by default up to 256 on a CPU, 32,768 elsewhere.
         prefix_precision: of the gradient-free pass; "bfloat16" multiplies bfloat16 numbers and keeps the LSTM's cell in
             float32, on CPUs that can. Windows stay as they are.
+        gradient_precision: of what is read with gradient; "bfloat16" is autocast, the cell in bfloat16 too, where the
+            device has it. States and outputs are handed over in float32, and so are gradients to weights and inputs.
         checkpoint_every: with gradient, keep only the states this many steps apart and compute what is between them
             once more in the backward pass: the same gradients, less memory, more time. None keeps everything.
         outputs: also return the outputs of the window that leads to each stop.
@@ -117,7 +122,7 @@ def unroll(
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
     begins = begins_of(lengths, rows, steps)
-    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs, prefix_precision)
+    reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs, prefix_precision, gradient_precision)
     if state is not None and (begins is not None or any(isinstance(stop, Tensor) for stop in stops)):
         raise ConfigError("unroll state: expected rows of equal length with stops in common; leave it out for others")
     row_begins = None if begins is None else begins.tolist()

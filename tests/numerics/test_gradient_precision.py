@@ -1,0 +1,177 @@
+"""bfloat16 with gradient: near float64 in values and gradients, in float32 where it ends, and nowhere in the prefix.
+
+Shapes: B batch, T steps, C channels, H hidden, K truncation.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from longreach.auxiliary.decoder import SegmentDecoder
+from longreach.auxiliary.predict import Predict
+from longreach.auxiliary.recall import Recall
+from longreach.auxiliary.reconstruct import Reconstruct
+from longreach.auxiliary.schedule import TruthSchedule
+from longreach.baselines.classifier import BaselineClassifier, NetworkName
+from longreach.batch import SequenceBatch
+from longreach.config import RunConfig
+from longreach.errors import ConfigError
+from longreach.model import mixed
+from longreach.model.cells import CellName
+from longreach.model.classifier import SequenceClassifier
+from longreach.model.encoder import RecurrentEncoder
+from longreach.model.half import bfloat16_is_there
+from longreach.model.mixed import products_in
+from longreach.model.network import EncoderCell, make_encoder
+from longreach.training.objective import Objective
+from longreach.unrolling import StoredStates, unroll
+
+needs_bfloat16 = pytest.mark.skipif(not bfloat16_is_there(), reason="this CPU has no bfloat16 calls")
+pytestmark = needs_bfloat16
+
+B, T, H = 4, 90, 16
+CELLS: tuple[EncoderCell, ...] = (*typing.get_args(CellName), "urnn", "mingru", "s4d")
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    return [p.grad.double() for p in module.parameters() if p.grad is not None]
+
+
+def apart(found: list[Tensor], right: list[Tensor]) -> float:
+    """Distance over size, of all numbers together."""
+    assert len(found) == len(right) > 0
+    both = [torch.cat([part.detach().double().flatten() for part in parts]) for parts in (found, right)]
+    return float((both[0] - both[1]).norm() / both[1].norm())
+
+
+@pytest.mark.parametrize("recompute", [None, 7])
+@pytest.mark.parametrize("lengths", [None, (T, 40, 12, 3)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_states_and_gradients_are_near_those_of_float64(
+    cell: EncoderCell, lengths: tuple[int, ...] | None, recompute: int | None
+) -> None:
+    torch.manual_seed(0)
+    encoder = make_encoder(channels=2, cell=cell, hidden_size=H, embedding_size=4)
+    exact = copy.deepcopy(encoder).double()
+    inputs = torch.randn(B, T, 2)
+    stops, truncations = [T, 60, 20], [30, 30, None]
+    reading: dict[str, Any] = {"lengths": None if lengths is None else torch.tensor(lengths), "outputs": True}
+    found = unroll(
+        encoder, inputs, stops, truncations, checkpoint_every=recompute, gradient_precision="bfloat16", **reading
+    )
+    right = unroll(exact, inputs.double(), stops, truncations, **reading)
+    for unrolled, other in zip(found, right, strict=True):
+        both = [*unrolled.state, unrolled.outputs]
+        assert all(part.dtype == torch.float32 for part in both if part is not None)
+        assert apart(both, [*other.state, other.outputs]) < 0.02
+    for some in (found, right):
+        sum(unrolled.state[0].square().sum() + unrolled.outputs.square().sum() for unrolled in some).backward()
+    assert all(p.grad.dtype == torch.float32 for p in encoder.parameters() if p.grad is not None)
+    assert 0 < apart(gradients(encoder), gradients(exact)) < 0.03
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_prefix_is_read_as_ever(cell: EncoderCell) -> None:
+    torch.manual_seed(0)
+    encoder = make_encoder(channels=1, cell=cell, hidden_size=H)
+    inputs = torch.randn(B, T, 1)
+    (plain,) = unroll(encoder, inputs, [T], 0)
+    (state,) = unroll(encoder, inputs, [T], 0, gradient_precision="bfloat16")
+    assert all(torch.equal(part, other) for part, other in zip(state, plain, strict=True))
+
+
+def losses() -> list[nn.Module]:
+    def decoder(passes: int | None) -> SegmentDecoder:
+        return SegmentDecoder(channels=1, encoder_size=H, head_size=8, embedding_size=4, sampling_passes=passes)
+
+    half = TruthSchedule(decay="constant", k=0.5)
+    return [
+        Reconstruct(decoder(None), segments=2, length=20, truncation=20, schedule=half),
+        Predict(decoder(2), segments=1, length=20, truncation=20, schedule=half),
+        Recall(channels=1, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=20),
+    ]
+
+
+@pytest.mark.parametrize("name", ["reconstruct", "predict", "recall"])
+@pytest.mark.parametrize("stored", [False, True])
+def test_every_loss(name: str, stored: bool) -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=3, channels=1, hidden_size=H, embedding_size=4, head_size=8)
+    loss = next(one for one in losses() if type(one).__name__.lower() == name)
+    objective = Objective(classifier, [loss], 30, seed=1, gradient_precision="bfloat16")
+    exact = Objective(copy.deepcopy(classifier), [copy.deepcopy(loss)], 30, seed=1).double()
+    batch = SequenceBatch(torch.randn(B, T, 1), torch.full((B,), T), torch.tensor([0, 1, 2, 0]), rows=torch.arange(B))
+    found, right = (
+        one(
+            batch if one is objective else batch_in_double(batch),
+            3,
+            stored=StoredStates(sequences=B, steps=T, grid=10, burn_in=2, refresh_every=None) if stored else None,
+        )
+        for one in (objective, exact)
+    )
+    assert found.keys() == right.keys() == {"loss", "supervised", name}
+    for term in found:
+        assert found[term].dtype == torch.float32, term
+        assert found[term].item() == pytest.approx(right[term].item(), rel=0.02), term
+    found["loss"].backward()
+    right["loss"].backward()
+    assert 0 < apart(gradients(objective), gradients(exact)) < 0.05
+
+
+def batch_in_double(batch: SequenceBatch) -> SequenceBatch:
+    return SequenceBatch(batch.values.double(), batch.lengths, batch.labels, rows=batch.rows)
+
+
+@pytest.mark.parametrize("network", typing.get_args(NetworkName))
+def test_every_network_without_a_state(network: str) -> None:
+    torch.manual_seed(0)
+    options = RunConfig.model_validate({"model": {"network": network}}).model.model_dump(mode="json")
+    options.pop("network")
+    # Through many layers, each normalised over four sequences, no rounding stays small.
+    near = 0.2 if network == "vdcnn" else 0.02
+    options |= {"depth": 9} if network == "vdcnn" else {}
+    classifier = BaselineClassifier(network=network, options=options, classes=3, channels=1, input_steps=T)
+    batch = SequenceBatch(torch.randn(B, T, 1), torch.full((B,), T), torch.tensor([0, 1, 2, 0]))
+    found = Objective(classifier, seed=1, gradient_precision="bfloat16")(batch, 0)["loss"]
+    right = Objective(classifier, seed=1)(batch, 0)["loss"]
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(right.item(), rel=near)
+    found.backward()
+    assert all(bool(g.isfinite().all()) for g in gradients(classifier))
+
+
+def test_less_is_kept() -> None:
+    torch.manual_seed(0)
+    encoder, inputs = RecurrentEncoder(channels=1, hidden_size=64), torch.randn(16, 60, 1)
+    kept = {}
+    for precision in ("float32", "bfloat16"):
+        sizes: dict[int, int] = {}
+
+        def pack(tensor: Tensor, sizes: dict[int, int] = sizes) -> Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            unroll(encoder, inputs, [60], 50, gradient_precision=precision)
+        kept[precision] = sum(sizes.values())
+    assert kept["bfloat16"] < 0.7 * kept["float32"]
+
+
+def test_a_device_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixed, "bfloat16_is_there", lambda: False)
+    with pytest.raises(ConfigError) as caught:
+        unroll(RecurrentEncoder(channels=1, hidden_size=3), torch.randn(2, 9, 1), [9], 2, gradient_precision="bfloat16")
+    assert str(caught.value) == (
+        "gradient_precision bfloat16: expected a CPU with oneDNN's bfloat16 (AVX-512), found one without; use float32"
+    )
+
+
+def test_float32_leaves_an_autocast_around_it_alone() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16), products_in("float32", torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu")
