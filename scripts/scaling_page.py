@@ -191,6 +191,29 @@ def precision_table(figures: Path) -> str:
     return rows(" | ".join(["forget bias", "way", *(f"h, c after {at:,}" for at in steps)]), lines)
 
 
+def update_table(figures: Path) -> str:
+    """Updates in float32, with half of them, and in bfloat16."""
+    points = {point["method"]: point for point in load(figures, "scaling-bfloat16")["points"]}
+    own = [method for method in METHODS if method.name in points]
+    steps = {point["steps"] for point in points.values()}
+    lines = []
+    for method in own:
+        point = points[method.name]
+        # In float32 throughout, of the same kind: what it would be otherwise.
+        before = points[next(one.name for one in own if one.kind == method.kind)]
+        lines.append(
+            [
+                method.title,
+                f"{point['seconds']:.3f} ({point['seconds_least']:.3f} to {point['seconds_most']:.3f})",
+                f"{before['seconds'] / point['seconds']:.2f}",
+                f"{points['full']['seconds'] / point['seconds']:.1f}",
+                f"{point['peak_memory_over_start_mb']:,.0f}",
+            ]
+        )
+    header = "method | s per update | × the same in float32 | × LSTM, full BPTT | MB over the start"
+    return f"At T = {', '.join(f'{one:,}' for one in sorted(steps))}, medians and range:\n\n" + rows(header, lines)
+
+
 def training_table(figures: Path) -> str:
     """Through `fit` and bare."""
     found = load(figures, "training")
@@ -260,6 +283,7 @@ TABLES = {
     "memory": memory_table,
     "levers": levers_table,
     "precision": precision_table,
+    "update": update_table,
     "training": training_table,
     "inference": inference_table,
     "network": network_table,
