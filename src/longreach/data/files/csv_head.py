@@ -38,6 +38,26 @@ class CsvHead:
         settings: dict[str, Any] = {"sep": self.delimiter, "encoding": "utf-8-sig"}
         return settings if self.header else settings | {"column_names": self.names, "header": None}
 
+    def settings_for(self, cells: list[str], where: str) -> dict[str, Any]:
+        """The same, for rows like this one.
+
+        Args:
+            cells: of the first row.
+            where: for messages.
+
+        Raises:
+            DataError: more cells than names. What lies below `datasets` would take the first ones for names of rows,
+                and every value for the one some columns further on.
+        """
+        spare = cells[len(self.names) :]
+        if any(cell.strip() for cell in spare):
+            raise DataError(
+                f"{where}: row 0: expected at most {len(self.names)} cells, one for each name in the first line, found "
+                f"{len(cells)}; name every column, that of the rows' names too"
+            )
+        # A delimiter at the end of every line.
+        return self.settings | ({"index_col": False} if spare else {})
+
 
 def csv_head(path: Path) -> CsvHead:
     """Delimiter and names of columns, told from the first line.

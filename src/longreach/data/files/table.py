@@ -117,11 +117,28 @@ def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
         how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
         if builder == "csv":
             head = csv_head(path)
-            settings, how = head.settings, f"{how} {head.told}"
+            cells = first_cells(path, head.header, head.delimiter)
+            settings, how = head.settings_for(cells, path.name), f"{how} {head.told}"
         return load_parts(source, builder, data_files={"train": str(path)}, **settings), how
     if path.is_dir():
+        _check_csv(path)
         return load_parts(source, str(path.resolve()), options.subset), "a folder of tables"
     return load_parts(source, source, options.subset), "a data set of the hub"
+
+
+def _check_csv(folder: Path) -> None:
+    """Refuse what `datasets` would read wrongly: it is handed the folder whole, without settings for each file.
+
+    Raises:
+        DataError: a file whose rows have more cells than its first line has names.
+    """
+    for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
+        head = csv_head(path)
+        if "index_col" in head.settings_for(first_cells(path, head.header, head.delimiter), path.name):
+            raise DataError(
+                f"{path}: row 0: expected a cell for each name in the first line, found a delimiter more at the end; "
+                "take it out, or give the file by itself"
+            )
 
 
 def _by_column(
