@@ -359,17 +359,22 @@ def benchmark(
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("report"),
+    benchmark: Annotated[
+        Path | None, typer.Option(help="benchmark.json of longreach benchmark, for the bottom of Figure 3.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; say which pages are not up to date.")] = False,
 ) -> None:
     """Write the paper's tables and figures with ours beside them: paper.html, paper.md, and our own tables."""
     from longreach.report.paper_page import outdated_pages, write_report
+    from longreach.report.update_times import load_update_times
     from longreach.reproduce.records import Results
 
+    times = None if benchmark is None else load_update_times(benchmark)
     if check:
-        for name in (stale := outdated_pages(Results(results), out)):
+        for name in (stale := outdated_pages(Results(results), out, times)):
             typer.echo(f"{out / name}: not what the records make it; longreach report writes it anew")
         raise typer.Exit(int(bool(stale)))
-    for path in write_report(Results(results), out):
+    for path in write_report(Results(results), out, times):
         typer.echo(str(path))
 
 

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from longreach.recipes.paper import PaperTable, Row, Scale, printed_lines
 from longreach.report.claims import rows_with_records
 from longreach.report.standing import Standing, printed_number
+from longreach.report.update_times import UpdateTimes
 from longreach.reproduce.records import Record, Results
 
 _COLOURS = {
@@ -27,8 +28,16 @@ _COLOURS = {
     "p-LSTM": "#a15c07",
     "r-LSTM 20x30": "#b4235a",
     "Transformer": "#2c7a51",
+    "recall 20x30": "#6b3fa0",
 }
-_MARKERS = {"LSTM": "s", "r-LSTM": "o", "p-LSTM": "^", "r-LSTM 20x30": "D", "Transformer": "v"}
+_MARKERS = {
+    "LSTM": "s",
+    "r-LSTM": "o",
+    "p-LSTM": "^",
+    "r-LSTM 20x30": "D",
+    "Transformer": "v",
+    "recall 20x30": "P",
+}
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "longreach",
@@ -45,13 +54,22 @@ _FIRST_REACH = {"paper": 300, "small": 75}
 Points = list[tuple[Row, Standing]]
 
 
-def draw(table: PaperTable, results: Results) -> str | None:
-    """One figure as a whole SVG file; None for tables, and where nothing has been run."""
+def draw(table: PaperTable, results: Results, times: UpdateTimes | None = None) -> str | None:
+    """One figure as a whole SVG file; None for tables, and where nothing has been run.
+
+    Args:
+        table: of the paper.
+        results: the records.
+        times: of single updates, for Figure 3.
+    """
     drawing = _DRAWINGS.get(table.name)
     ours: list[tuple[Scale, Points]] = [
         (scale, rows_with_records(table, scale, results)) for scale in ("paper", "small")
     ]
     ours = [(scale, points) for scale, points in ours if points]
+    if table.name == "figure3" and (ours or times is not None):
+        with matplotlib.rc_context(_STYLE):
+            return _svg(_figure3(table, ours, times))
     if drawing is None or not ours:
         return None
     with matplotlib.rc_context(_STYLE):
@@ -66,11 +84,12 @@ def _svg(figure: Figure) -> str:
 
 
 def _panels(
-    ours: Sequence[tuple[Scale, Points]], table: PaperTable, rows: int, height: float
+    ours: Sequence[tuple[Scale, Points]], table: PaperTable, rows: int, height: float, more: int = 0
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A column for what is printed and one for each scale, named."""
-    figure = Figure(figsize=(3.6 * (1 + len(ours)), height * rows), layout="constrained")
-    axes = figure.subplots(rows, 1 + len(ours), squeeze=False)
+    """A column for what is printed and one for each scale, named, and some more."""
+    columns = 1 + len(ours) + more
+    figure = Figure(figsize=(3.6 * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     names = ["printed", *(f"ours, {scale} scale" for scale, _ in ours)]
     for column, name in enumerate(names):
         note = f"\n{_data_of(ours[column - 1][1])}" if column else f"\n{table.rows[0].dataset}"
@@ -105,8 +124,8 @@ def _line(
     )
 
 
-def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
-    figure, axes = _panels(ours, table, 2, 2.6)
+def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: UpdateTimes | None) -> Figure:
+    figure, axes = _panels(ours, table, 2, 2.6, more=0 if times is None else 1)
     axes[0][0].text(
         0.5,
         0.5,
@@ -134,7 +153,9 @@ def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
         axes[0][column].set_ylim(bottom=0)
         axes[0][column].legend(fontsize=7, frameon=False)
         axes[1][column].set_ylim(bottom=0)
-    for column in range(1 + len(ours)):
+    if times is not None:
+        _single_updates(axes[0][-1], axes[1][-1], times)
+    for column in range(len(axes[0])):
         axes[1][column].set_xlabel("steps")
         for row in (0, 1):
             axes[row][column].set_xlim(0, 18_500)
@@ -142,6 +163,19 @@ def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
     axes[0][0].set_ylabel("test accuracy, %")
     axes[1][0].set_ylabel("seconds per update")
     return figure
+
+
+def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
+    above.set_axis_off()
+    above.set_title(f"ours, single updates\nbatch {times.batch}, hidden {times.hidden}", fontsize=9, loc="left")
+    above.text(0, 0.95, times.device, fontsize=8, va="top", transform=above.transAxes)
+    for model, found in times.seconds.items():
+        taken = [(float(steps), seconds) for steps, seconds in found.items() if seconds is not None]
+        if taken:
+            _line(axes, model, [steps for steps, _ in taken], [s for _, s in taken], [math.nan] * len(taken))
+    # The Transformer's would leave nothing to see of the others.
+    axes.set_yscale("log")
+    axes.legend(fontsize=7, frameon=False)
 
 
 def _figure4(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
@@ -301,7 +335,6 @@ def _figure6(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
 
 
 _DRAWINGS: dict[str, Callable[[PaperTable, Sequence[tuple[Scale, Points]]], Figure]] = {
-    "figure3": _figure3,
     "figure4": _figure4,
     "figure5": _figure5,
     "figure6": _figure6,

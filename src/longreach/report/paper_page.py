@@ -17,6 +17,7 @@ from longreach.report.orderings import Ordering, label, orderings
 from longreach.report.own_table import own_table_page
 from longreach.report.paper_figures import draw
 from longreach.report.standing import standing
+from longreach.report.update_times import UpdateTimes
 from longreach.report.weights import count_weights
 from longreach.reproduce.jobs import OWN_TABLES
 from longreach.reproduce.records import Results
@@ -48,12 +49,14 @@ class Section:
         rows: cells under `HEADER`.
         drawing: an SVG file, or None.
         findings: for each scale that was run: its name, the order of each dataset, the claims with their verdicts.
+        times: of single updates; None but for Figure 3.
     """
 
     table: PaperTable
     rows: list[tuple[str, ...]]
     drawing: str | None
     findings: list[tuple[Scale, list[Ordering], list[Verdict]]]
+    times: UpdateTimes | None = None
 
     @property
     def title(self) -> str:
@@ -62,12 +65,17 @@ class Section:
         return f"{name[:-1].capitalize()} {name[-1]}. {self.table.title}"
 
 
-def sections(results: Results) -> list[Section]:
-    """Every table and figure of the paper."""
-    return [_section(table, results) for table in TABLES]
+def sections(results: Results, times: UpdateTimes | None = None) -> list[Section]:
+    """Every table and figure of the paper.
+
+    Args:
+        results: the records.
+        times: of single updates, for Figure 3.
+    """
+    return [_section(table, results, times if table.name == "figure3" else None) for table in TABLES]
 
 
-def _section(table: PaperTable, results: Results) -> Section:
+def _section(table: PaperTable, results: Results, times: UpdateTimes | None) -> Section:
     rows: list[tuple[str, ...]] = []
     run: set[Scale] = set()
     for row in table.rows:
@@ -87,7 +95,7 @@ def _section(table: PaperTable, results: Results) -> Section:
     findings = [
         (scale, orderings(table, scale, results), verdicts(table, scale, results)) for scale in SCALES if scale in run
     ]
-    return Section(table, rows, draw(table, results), findings)
+    return Section(table, rows, draw(table, results, times), findings, times)
 
 
 def markdown(held: Sequence[Section], images: str) -> str:
@@ -108,6 +116,11 @@ def markdown(held: Sequence[Section], images: str) -> str:
             lines += [""]
         if not section.findings:
             lines += ["Nothing of it has been run yet.", ""]
+        if section.times is not None:
+            header, cells = _times_table(section.times)
+            lines += [_times_words(section.times), "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+            lines += ["| " + " | ".join(row) + " |" for row in cells]
+            lines += [""]
         lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
         lines += ["| " + " | ".join(row) + " |" for row in section.rows]
         lines += [""]
@@ -125,6 +138,7 @@ def html(held: Sequence[Section]) -> str:
                 for scale, orders, claims in section.findings
             ],
             "rows": section.rows,
+            "times": None if section.times is None else (_times_words(section.times), *_times_table(section.times)),
         }
         for section in held
     ]
@@ -139,12 +153,27 @@ def html(held: Sequence[Section]) -> str:
     )
 
 
-def write_report(results: Results, out: Path) -> list[Path]:
+def _times_words(times: UpdateTimes) -> str:
+    return f"Seconds per update ({times.told}):"
+
+
+def _times_table(times: UpdateTimes) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a model each, a column for each length."""
+    steps = sorted({length for found in times.seconds.values() for length in found})
+    rows = []
+    for model, found in times.seconds.items():
+        taken = [found.get(length) for length in steps]
+        rows.append([model, *("–" if seconds is None else f"{seconds:.2f}" for seconds in taken)])
+    return ["model", *(f"{length:,}" for length in steps)], rows
+
+
+def write_report(results: Results, out: Path, times: UpdateTimes | None = None) -> list[Path]:
     """Write paper.html, paper.md with its drawings, and a page for each table of our own.
 
     Args:
         results: the records.
         out: folder of the pages.
+        times: of single updates, for Figure 3.
 
     Returns:
         What was written.
@@ -152,7 +181,7 @@ def write_report(results: Results, out: Path) -> list[Path]:
     Raises:
         RunError: it cannot be written, or a record that is none.
     """
-    pages = report_files(results)
+    pages = report_files(results, times)
     try:
         for name, text in pages.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -162,9 +191,9 @@ def write_report(results: Results, out: Path) -> list[Path]:
     return [out / name for name in pages]
 
 
-def report_files(results: Results) -> dict[str, str]:
+def report_files(results: Results, times: UpdateTimes | None = None) -> dict[str, str]:
     """Every file of a report, by its name within the folder."""
-    held = sections(results)
+    held = sections(results, times)
     pages = {"paper.html": html(held), "paper.md": markdown(held, "images")}
     pages |= {f"images/{one.table.name}.svg": one.drawing for one in held if one.drawing is not None}
     for name, _ in OWN_TABLES:
@@ -174,9 +203,9 @@ def report_files(results: Results) -> dict[str, str]:
     return pages
 
 
-def outdated_pages(results: Results, out: Path) -> list[str]:
+def outdated_pages(results: Results, out: Path, times: UpdateTimes | None = None) -> list[str]:
     """Files of a report that are missing, or other than the records make them."""
-    made = report_files(results)
+    made = report_files(results, times)
     return [
         name
         for name, text in made.items()

@@ -1,0 +1,66 @@
+"""Figure 3's bottom from a benchmark's figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longreach.errors import RunError
+from longreach.recipes.tables import find_table
+from longreach.report.paper_figures import draw
+from longreach.report.paper_page import html, markdown, sections
+from longreach.report.update_times import UpdateTimes, load_update_times
+from longreach.reproduce.records import Results
+
+FOUND: dict[str, Any] = {
+    "settings": {"batch": 32, "hidden": 128, "device": "cpu", "threads": 2},
+    "environment": {"processor": "a processor", "device": "cpu"},
+    "points": [
+        {"method": "plain", "steps": 1_024, "seconds": 9.0},
+        {"method": "full", "steps": 1_024, "seconds": 0.5},
+        {"method": "full", "steps": 16_384, "infeasible": "memory"},
+        {"method": "recall", "steps": 1_024, "seconds": 0.125},
+        {"method": "recall", "steps": 16_384, "seconds": 0.25},
+    ],
+}
+
+
+@pytest.fixture
+def times(tmp_path: Path) -> UpdateTimes:
+    path = tmp_path / "benchmark.json"
+    path.write_text(json.dumps(FOUND))
+    return load_update_times(path)
+
+
+def test_what_is_read(times: UpdateTimes) -> None:
+    assert times.seconds == {"LSTM": {1_024: 0.5, 16_384: None}, "recall 20x30": {1_024: 0.125, 16_384: 0.25}}
+    assert times.told == "one update after another of every method, batch 32, hidden 128, a processor, 2 threads"
+
+
+def test_both_pages_and_the_drawing(times: UpdateTimes, results: Results) -> None:
+    held = sections(results, times)
+    assert [section.table.name for section in held if section.times is not None] == ["figure3"]
+    text, page = markdown(held, "images"), html(held)
+    assert "| model | 1,024 | 16,384 |\n|---|---|---|\n| LSTM | 0.50 | – |\n| recall 20x30 | 0.12 | 0.25 |\n" in text
+    assert "<td>recall 20x30</td><td>0.12</td><td>0.25</td>" in page
+    assert text.count("Seconds per update (one update after another") == 1
+    drawn = draw(find_table("figure3"), results, times)
+    assert drawn is not None
+    assert "ours, single updates" in drawn
+    assert "a processor, 2 threads" in drawn
+    assert draw(find_table("figure3"), results) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"settings": {}, "environment": {}, "points": [1]}'])
+def test_another_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(
+        RunError, match=r"x\.json: expected the benchmark\.json of longreach benchmark, found something"
+    ):
+        load_update_times(path)
+    with pytest.raises(RunError, match=r"y\.json: cannot be read \(No such file or directory\); longreach benchmark"):
+        load_update_times(tmp_path / "y.json")
