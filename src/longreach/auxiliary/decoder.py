@@ -19,6 +19,7 @@ from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation, initialise_linear
 from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.reading import detach
+from longreach.model.single_steps import single_steps
 from longreach.unrolling import Encoder
 
 
@@ -234,10 +235,16 @@ class SegmentDecoder(nn.Module):
         sampled[:, 0] = False
         chosen = sampled if inputs.ndim == 2 else sampled.unsqueeze(-1)
         if self.sampling_passes is None:
+            steps = None if self.stacked else single_steps(self.network, len(inputs))
+            if steps is not None:
+                start = steps.begin(start)
 
             def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
                 here = None if features is None else features[:, position : position + 1]
-                outputs, state = self._read(token, here, state, encoder)
+                if steps is None:
+                    outputs, state = self._read(token, here, state, encoder)
+                else:
+                    outputs, state = steps(self._beside(token, here), state)
                 return self.head(outputs), state
 
             return chosen, one_by_one(step, start, inputs, chosen, race)
@@ -267,13 +274,13 @@ class SegmentDecoder(nn.Module):
         """One call: outputs and what is carried on."""
         own = len(state) - self.states
         before, carried = state[:own], state[own:]
-        read = inputs
         if self.stacked:
             assert encoder is not None, "forward sees to it"
-            read, before = encoder(inputs, before)
-        elif self.embedding is not None:
-            read = self.embedding(inputs)
-        if features is not None:
-            read = torch.cat([read, features.to(read)], dim=-1)
-        outputs, carried = self.network(read, carried)
+            inputs, before = encoder(inputs, before)
+        outputs, carried = self.network(self._beside(inputs, features), carried)
         return outputs, before + carried
+
+    def _beside(self, inputs: Tensor, features: Tensor | None) -> Tensor:
+        """What the network reads: the inputs, with the numbers that stand beside them."""
+        read = inputs if self.embedding is None else self.embedding(inputs)
+        return read if features is None else torch.cat([read, features.to(read)], dim=-1)

@@ -1,0 +1,83 @@
+"""An LSTM one step at a time without gradient, where every input waits for the output before it.
+
+The fused call arranges its weights anew each time; over one step that takes longer than the step. Here they are
+arranged once, and few rows are read in plain operations: the same mathematics, the last bits apart.
+
+Shapes: B batch, C channels, H hidden.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from longreach.model.cells import State
+from longreach.model.encoder import RecurrentEncoder
+
+MOST_ROWS = 256
+"""Rows up to which a step in plain operations is the quicker one on a CPU."""
+
+
+class _Layer(NamedTuple):
+    kernel: Tensor
+    recurrent: Tensor
+    bias: Tensor
+
+
+class SingleSteps:
+    """Reads on, a step at a time.
+
+    Args:
+        encoder: of LSTM layers; its weights as they are now.
+    """
+
+    def __init__(self, encoder: RecurrentEncoder) -> None:
+        self.encoder = encoder
+        weights, self.layers = [weight.detach() for weight in encoder.weights()], []
+        for layer in range(encoder.layers):
+            kernel, recurrent, bias, more = weights[4 * layer : 4 * layer + 4]
+            arranged = [_sigmoids_first(part) for part in (kernel, recurrent, bias + more)]
+            self.layers.append(_Layer(arranged[0].t().contiguous(), arranged[1].t().contiguous(), arranged[2]))
+
+    def begin(self, state: State) -> State:
+        """A state (h, c) of (layers, B, H) in the form that is read on from: h and c (B, H) of each layer in turn."""
+        return tuple(part[layer] for layer in range(len(self.layers)) for part in state)
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """One more step: outputs (B, 1, H) and the state.
+
+        Args:
+            inputs: (B, 1, C) or (B, 1) tokens.
+            state: from `begin`, or from the step before.
+        """
+        read = self.encoder.embed(inputs)[:, 0]
+        after: list[Tensor] = []
+        for (kernel, recurrent, bias), hidden, cell in zip(self.layers, state[::2], state[1::2], strict=True):
+            gates = torch.addmm(bias, read, kernel).addmm_(hidden, recurrent)
+            enter, forget, leave = gates[:, : -cell.shape[1]].sigmoid_().chunk(3, dim=1)
+            new = gates[:, -cell.shape[1] :].tanh_()
+            kept = (enter * new).addcmul_(forget, cell)
+            read = leave * kept.tanh()
+            after += [read, kept]
+        return read.unsqueeze(1), tuple(after)
+
+
+def single_steps(network: nn.Module, rows: int) -> SingleSteps | None:
+    """A reader of single steps; None where the fused call is as quick, or for other cells.
+
+    Args:
+        network: of any kind.
+        rows: B.
+    """
+    if not isinstance(network, RecurrentEncoder) or network.cell_name != "lstm" or rows > MOST_ROWS:
+        return None
+    return SingleSteps(network) if network.no_bias.device.type == "cpu" else None
+
+
+def _sigmoids_first(part: Tensor) -> Tensor:
+    """Input, forget and output gate, then the candidate: PyTorch has the candidate third."""
+    enter, forget, new, leave = part.chunk(4)
+    return torch.cat([enter, forget, leave, new])
