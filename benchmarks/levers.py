@@ -24,10 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.readout import Readout
 from longreach.files import write_json
+from longreach.model.cells import State
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.half import bfloat16_is_there
+from longreach.model.single_steps import SingleSteps
 from longreach.model.skimming import skim
 from longreach.process import denormals_as_zero
 from longreach.training.record import environment
@@ -69,6 +72,7 @@ def main() -> None:
         **stacked(),
         **compiled(),
         **single_steps(),
+        **guesses(),
         **allocation(arguments.threads),
     }
     for name, figures in results.items():
@@ -290,6 +294,37 @@ def single_steps() -> dict[str, Any]:
                 torch.lstm_cell(values, (zero, zero), *weights)
 
         found[f"single steps, batch {batch}"] = compare(fused, cell)
+    return found
+
+
+def guesses() -> dict[str, Any]:
+    """The guesses of scheduled sampling over a hundred tokens, two layers: the fused call for each, and plain steps
+    with the weights arranged once."""
+    found = {}
+    for batch in (32, 128, 512):
+        reader, tokens = (
+            SegmentDecoder(channels=1, encoder_size=HIDDEN, embedding_size=HIDDEN),
+            torch.randn(batch, 100, 1),
+        )
+        start = reader.start([tuple(torch.randn(1, batch, HIDDEN) for _ in range(2))])
+
+        @torch.no_grad()
+        def fused(reader: SegmentDecoder = reader, tokens: Tensor = tokens, start: State = start) -> None:
+            state = start
+            for token in tokens.split(1, dim=1):
+                read, state = reader.network(token, state)
+                reader.head(read)
+
+        @torch.no_grad()
+        def plain(reader: SegmentDecoder = reader, tokens: Tensor = tokens, start: State = start) -> None:
+            assert isinstance(reader.network, RecurrentEncoder)
+            steps = SingleSteps(reader.network)
+            state = steps.begin(start)
+            for token in tokens.split(1, dim=1):
+                read, state = steps(token, state)
+                reader.head(read)
+
+        found[f"guesses in plain steps, batch {batch}"] = compare(fused, plain)
     return found
 
 

@@ -38,7 +38,10 @@ led by coverage with `scripts/fuzz_atheris.py` |
 `tests/training/test_memory.py`; [held against what is taken](scaling.md#memory-foretold) |
 | Memory stays as it is over a million pushed steps and ten thousand updates | `scripts/flat_memory.py` |
 | Files that unfold to more than 200 times their size (and 64 MiB), arrays and pictures that declare more than there is, \
-links and cards that lead out of a data folder, and archives in one are refused by name | `tests/safety/test_folders.py` |
+links and cards that lead out of a data folder, and archives in one are refused by name | \
+`tests/safety/test_folders.py` |
+| Parquet and Arrow files are read once in a process of their own, with a limit on its memory, before this one reads them: \
+pyarrow can be ended by a broken one | `tests/data/files/test_arrow_check.py` |
 | A stranger's model, run folder, checkpoint or configuration runs no code, whatever command reads it | \
 `tests/cli/test_strangers.py` |
 | Pages escape whatever names they show and load nothing from outside; a browser is told to refuse all else | \
@@ -47,9 +50,8 @@ links and cards that lead out of a data folder, and archives in one are refused 
 first losses stand in text files | `tests/training/test_golden.py`, `tests/golden/` |
 
 What is not promised: the same bits on another processor or on a GPU; anything about a disk that tells that it has \
-written what it has not. Not yet mended: Parquet and Arrow files are read by pyarrow, which a broken Parquet \
-file can crash and which takes as much memory as a broken Arrow file declares; a CSV file of one to two thousand columns \
-takes far more time and memory than its size asks for.
+written what it has not; anything about the files of a data set that is named on the hub, which `datasets` fetches and \
+reads in this process.
 """
 
 TAIL = """## Beside others
