@@ -41,6 +41,7 @@ def mnist14_ablation() -> tuple[RunConfig, ...]:
     return (
         lstm("lstm-truncated"),
         lstm("lstm-full", truncation=None),
+        fast("lstm-full-fast", None),
         *(run for n, length in SEGMENTS for run in reconstruction(n, length)),
         *prediction(),
         *recall(),
@@ -117,13 +118,13 @@ def recall() -> tuple[RunConfig, ...]:
         run("-blocks", blocks=(1, 14)),
         run("-both-directions", direction="both"),
         run("-stored").model_copy(update={"stored": StoredConfig(grid=28, burn_in=28, refresh_every=4)}),
-        fast("recall-fast"),
+        fast("recall-fast", TRUNCATION, RecallConfig(anchors=8, queries=16, truncation=14, weight=10.0)),
     )
 
 
-def fast(name: str) -> RunConfig:
-    """Recall as the demo has it: eight anchors of one row each, weight 10, a higher learning rate that falls."""
-    base = lstm(name, TRUNCATION, RecallConfig(anchors=8, queries=16, truncation=14, weight=10.0))
+def fast(name: str, truncation: int | None, *losses: AuxiliaryConfig) -> RunConfig:
+    """A higher learning rate that falls, as the demo has it; there recall has eight anchors of one row, weight 10."""
+    base = lstm(name, truncation, *losses)
     return base.model_copy(
         update={"phases": (PhaseConfig(updates=UPDATES, learning_rate=0.004, schedule="cosine", warmup=200),)}
     )

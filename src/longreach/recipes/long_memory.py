@@ -8,6 +8,8 @@ from typing import Any
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
 
+_FAST: dict[str, Any] = {"learning_rate": 0.004, "schedule": "cosine"}
+
 
 def mnist784() -> tuple[RunConfig, ...]:
     """MNIST pixel by pixel, T = 784, the classifier's gradient through the last four rows."""
@@ -22,11 +24,12 @@ def mnist784() -> tuple[RunConfig, ...]:
     return (
         run("lstm-truncated"),
         run("lstm-full", truncation=None),
+        run("lstm-full-fast", truncation=None, **_FAST),
         run("recall", recall()),
         run("recall-weight-10", recall(weight=10.0)),
         run("recall-growing-lags", recall(growth=4_500, horizon_start=28)),
         run("recall-log-lags", recall(lag_distribution="log")),
-        run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), learning_rate=0.004, schedule="cosine"),
+        run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **_FAST),
     )
 
 
@@ -43,10 +46,11 @@ def noise() -> tuple[RunConfig, ...]:
     return (
         run("lstm-truncated"),
         run("lstm-full", truncation=None),
+        run("lstm-full-fast", truncation=None, **_FAST),
         run("recall", recall()),
         run("recall-growing-lags", recall(growth=5_000, horizon_start=16)),
         run("recall-blocks", recall(blocks=(1, 14, 98))),
-        run("recall-fast", recall(anchors=8, weight=10.0), learning_rate=0.004, schedule="cosine"),
+        run("recall-fast", recall(anchors=8, weight=10.0), **_FAST),
     )
 
 
