@@ -65,14 +65,18 @@ def test_a_broken_file_in_a_folder_is_named(tmp_path: Path) -> None:
 def test_what_ends_the_reading_process_is_a_message(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / f"x.{kind}")
     script = tmp_path / "arrow_child.py"
-    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    script.write_text(
+        "import os, signal\nprint('{\"unpacked\": 9}', flush=True)\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    first = write(tmp_path / f"a.{kind}")
     monkeypatch.setattr(arrow_check, "__file__", str(tmp_path / "arrow_check.py"))
     with pytest.raises(DataError) as caught:
-        check_arrow(path)
+        check_arrow(tmp_path)
     assert str(caught.value) == (
         f"{path}: the data cannot be loaded: the process that read it was ended by signal {signal.SIGSEGV.value}; "
         "the file is broken"
     )
+    check_arrow(first)
     script.write_text("import time\ntime.sleep(60)\n")
     monkeypatch.setattr(arrow_check, "_PATIENCE", 0.2)
     with pytest.raises(DataError, match="not read within 0 seconds; the file may be broken"):

@@ -38,22 +38,26 @@ def check_arrow(path: Path) -> None:
         files = sorted(one for one in path.rglob("*") if one.suffix.lower() in ARROW_ENDINGS and one.is_file())
     else:
         files = [path] if path.suffix.lower() in ARROW_ENDINGS else []
-    for file in files:
-        _check(file)
+    unseen = [file for file in files if not _seen(file).exists()]
+    for file, answer in zip(unseen, _answers(unseen), strict=False):
+        if "error" in answer:
+            raise DataError(f"{file}: the data cannot be loaded: {answer['error']}")
+        if answer["unpacked"] > most_unpacked(file.stat().st_size):
+            raise too_large(file, f"a {_kind(file).capitalize()} file that unpacks to more")
+        _remember(_seen(file))
 
 
-def _check(path: Path) -> None:
+def _kind(path: Path) -> str:
+    return ARROW_ENDINGS[path.suffix.lower()]
+
+
+def _seen(path: Path) -> Path:
     stat = path.stat()
     key = f"{path.absolute()};{stat.st_size};{stat.st_mtime_ns}"
-    seen = cache_folder() / "checked" / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-    if seen.exists():
-        return
-    kind, most = ARROW_ENDINGS[path.suffix.lower()], most_unpacked(stat.st_size)
-    answer = _asked(path, kind, most)
-    if "error" in answer:
-        raise DataError(f"{path}: the data cannot be loaded: {answer['error']}")
-    if answer["unpacked"] > most:
-        raise too_large(path, f"a {kind.capitalize()} file that unpacks to more")
+    return cache_folder() / "checked" / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _remember(seen: Path) -> None:
     try:
         seen.parent.mkdir(parents=True, exist_ok=True)
         seen.touch()
@@ -62,21 +66,33 @@ def _check(path: Path) -> None:
         return
 
 
-def _asked(path: Path, kind: str, most: int) -> dict[str, Any]:
+def _answers(paths: list[Path]) -> list[dict[str, Any]]:
+    """What the process says of each file, as far as it came."""
+    if not paths:
+        return []
     script = Path(__file__).with_name("arrow_child.py")
-    seconds = _PATIENCE + path.stat().st_size / _BYTES_A_SECOND
+    sizes = [path.stat().st_size for path in paths]
+    tasks = [[_kind(path), str(path.absolute()), most_unpacked(size)] for path, size in zip(paths, sizes, strict=True)]
+    seconds = _PATIENCE + sum(sizes) / _BYTES_A_SECOND
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(script), kind, str(path.absolute()), str(most)],
+            [sys.executable, "-I", str(script)],
+            input=json.dumps(tasks).encode(),
             capture_output=True,
             check=False,
             timeout=seconds,
         )
-    except subprocess.TimeoutExpired:
-        return {"error": f"not read within {seconds:.0f} seconds; the file may be broken"}
+    except subprocess.TimeoutExpired as late:
+        return [*_lines(late.stdout), {"error": f"not read within {seconds:.0f} seconds; the file may be broken"}]
+    answers = _lines(done.stdout)
     if done.returncode == 0:
-        return json.loads(done.stdout)
+        return answers
     how = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
     reason = f": {said[-1][:200]}" if said else ""
-    return {"error": f"the process that read it was {how}{reason}; the file is broken"}
+    return [*answers, {"error": f"the process that read it was {how}{reason}; the file is broken"}]
+
+
+def _lines(output: bytes | None) -> list[dict[str, Any]]:
+    # A line that a process was ended in is none.
+    return [json.loads(line) for line in (output or b"").split(b"\n")[:-1]]

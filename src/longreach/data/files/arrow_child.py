@@ -1,8 +1,8 @@
-"""A script that reads one Parquet or Arrow file whole, in a process of its own that may die of it.
+"""A script that reads Parquet and Arrow files whole, in a process of its own that may die of one.
 
-`python arrow_child.py KIND PATH MOST`: what pyarrow unpacks may be MOST bytes, and the process grow by twice that and
-some. It prints one line of JSON: `{"unpacked": bytes}`, or `{"error": why}`. Nothing of longreach is imported: it
-starts in a fifth of a second.
+Its standard input is a JSON list of [kind, path, most]: what pyarrow unpacks of that file may be `most` bytes, and the
+process grow by twice that and some. For every file it prints a line of JSON, `{"unpacked": bytes}` or `{"error": why}`.
+Nothing of longreach is imported: it starts in a fifth of a second.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def _arrow(path: str) -> Iterator[pyarrow.RecordBatch]:
 
 
 def _limit(most: int) -> None:
-    try:
-        import resource
-    except ImportError:
-        # Without limits of its own (Windows) a process is held by the count alone.
+    if not os.path.exists("/proc/self/statm"):
+        # Elsewhere than on Linux a process is held by the count alone.
         return
+    import resource
+
     with open("/proc/self/statm", encoding="ascii") as file:
         now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     bytes_ = now + 2 * most + _ROOM
@@ -78,14 +78,13 @@ def _limit(most: int) -> None:
 
 def main() -> int:
     """Check and print."""
-    kind, path, most = sys.argv[1:]
     # Before the imports' own pools: the system's allocator takes what it needs and no more.
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
     import pyarrow.parquet  # noqa: F401
 
-    if os.path.exists("/proc/self/statm"):
-        _limit(int(most))
-    print(json.dumps(check(kind, path, int(most))))
+    for kind, path, most in json.load(sys.stdin):
+        _limit(most)
+        print(json.dumps(check(kind, path, most)), flush=True)
     return 0
 
 
