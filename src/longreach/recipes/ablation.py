@@ -69,7 +69,7 @@ def lstm(
 
 
 def reconstruction(segments: int, length: int) -> tuple[RunConfig, ...]:
-    """r-LSTM as the paper has it, then with one setting changed at a time."""
+    """r-LSTM as the paper has it, then with one setting changed at a time, and the best two of them at once."""
     base = f"r-{segments}x{length}"
 
     def run(suffix: str, pretrained: bool = True, **changed: Any) -> RunConfig:
@@ -83,6 +83,8 @@ def reconstruction(segments: int, length: int) -> tuple[RunConfig, ...]:
         run("-forward", reverse=False),
         run("-teacher-forcing", sampling_updates=None),
         run("-no-pretraining", pretrained=False),
+        # The two settings that helped most, together.
+        run("-immediate-lags", place="immediate", lag_features=True),
     )
 
 
