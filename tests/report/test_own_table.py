@@ -37,6 +37,7 @@ def test_what_is_changed_is_told_and_keys_that_came_later_are_not() -> None:
     # The first record is older than some keys.
     assert "channels_first" not in first("recall")["config"]["data"]
     assert changed(first("recall-anchors-16"), first("recall")) == "`auxiliary.0.anchors` = 16"
+    assert changed(first("recall-blocks"), first("recall")) == "`auxiliary.0.blocks` = [1, 14]"
     assert changed(first("r-1x98-no-pretraining"), first("r-1x98")) == "without `pretrain`"
     assert changed(first("r-1x98"), first("r-1x98-no-pretraining")) == "with `pretrain`"
     assert changed(first("r-1x98"), first("r-1x98")) == "nothing"

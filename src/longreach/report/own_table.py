@@ -15,10 +15,10 @@ _NOT_SETTINGS = {"name", "seed", "budget_scale"}
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:
-    """A configuration by dotted keys."""
+    """A configuration by dotted keys; a list of plain values is one of them."""
     if isinstance(tree, dict):
         return {k: v for name, part in tree.items() for k, v in flat(part, f"{key}.{name}" if key else name).items()}
-    if isinstance(tree, list):
+    if isinstance(tree, list) and any(isinstance(part, dict) for part in tree):
         return {k: v for place, part in enumerate(tree) for k, v in flat(part, f"{key}.{place}").items()}
     return {key: tree}
 
