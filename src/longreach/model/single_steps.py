@@ -35,7 +35,10 @@ class SingleSteps:
 
     def __init__(self, encoder: RecurrentEncoder) -> None:
         self.encoder = encoder
-        weights, self.layers = [weight.detach() for weight in encoder.weights()], []
+        # Small products gain nothing from an autocast that is on around them.
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            weights = encoder.weights()
+        self.layers: list[_Layer] = []
         for layer in range(encoder.layers):
             kernel, recurrent, bias, more = weights[4 * layer : 4 * layer + 4]
             arranged = [_sigmoids_first(part) for part in (kernel, recurrent, bias + more)]
@@ -43,7 +46,7 @@ class SingleSteps:
 
     def begin(self, state: State) -> State:
         """A state (h, c) of (layers, B, H) in the form that is read on from: h and c (B, H) of each layer in turn."""
-        return tuple(part[layer] for layer in range(len(self.layers)) for part in state)
+        return tuple(part[layer].to(self.layers[layer].bias) for layer in range(len(self.layers)) for part in state)
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -53,7 +56,10 @@ class SingleSteps:
             inputs: (B, 1, C) or (B, 1) tokens.
             state: from `begin`, or from the step before.
         """
-        read = self.encoder.embed(inputs)[:, 0]
+        with torch.autocast("cpu", enabled=False):
+            return self._read(self.encoder.embed(inputs)[:, 0], state)
+
+    def _read(self, read: Tensor, state: State) -> tuple[Tensor, State]:
         after: list[Tensor] = []
         for (kernel, recurrent, bias), hidden, cell in zip(self.layers, state[::2], state[1::2], strict=True):
             gates = torch.addmm(bias, read, kernel).addmm_(hidden, recurrent)
