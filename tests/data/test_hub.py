@@ -216,7 +216,7 @@ def test_sources_of_another_kind(tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"no parquet at all")
     with pytest.raises(
-        DataError, match=f"^{re.escape(str(broken))}: the train split cannot be loaded: ArrowInvalid: Parquet magic .+"
+        DataError, match=f"^{re.escape(str(broken))}: the data cannot be loaded: ArrowInvalid: Parquet magic .+"
     ):
         images_from_hub(broken, "train")
     empty = tmp_path / "empty"

@@ -175,3 +175,12 @@ def test_a_device_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_float32_leaves_an_autocast_around_it_alone() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16), products_in("float32", torch.device("cpu")):
         assert torch.is_autocast_enabled("cpu")
+
+
+def test_what_autocast_leaves_alone_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=3, channels=1, hidden_size=H, embedding_size=4, head_size=8).double()
+    batch = SequenceBatch(torch.randn(B, T, 1).double(), torch.full((B,), T), torch.tensor([0, 1, 2, 0]))
+    found = Objective(classifier, truncation=30, gradient_precision="bfloat16")(batch, 0)["loss"]
+    assert found.dtype == torch.float64
+    assert found.item() == Objective(classifier, truncation=30)(batch, 0)["loss"].item()

@@ -5,12 +5,14 @@ Shapes: N images, C channels.
 
 from __future__ import annotations
 
+import glob
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.files.arrow_check import check_arrow
 from longreach.data.guards import check_folder
 from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.loading import load_parts, no_progress_bars, reason
@@ -93,10 +95,12 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
     if path.is_dir():
         check_folder(path)
+    if local:
+        check_arrow(path)
     try:
         if path.is_file():
             name = split or "test"
-            return load_dataset("parquet", data_files={name: str(path)}, split=name)
+            return load_dataset("parquet", data_files={name: glob.escape(str(path))}, split=name)
         found = load_dataset(str(path.resolve()) if local else str(source), split=split, revision=revision)
     # Every builder of `datasets` has errors of its own kind, some bare ValueErrors, some from pyarrow or the network.
     except (DatasetsError, OSError, ValueError, RuntimeError, LookupError) as error:

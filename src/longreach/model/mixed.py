@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
 from longreach.errors import ConfigError
 from longreach.model.half import bfloat16_is_there
@@ -31,3 +32,8 @@ def products_in(precision: Precision, device: torch.device) -> AbstractContextMa
         wanted = "a CPU with oneDNN's bfloat16 (AVX-512)" if device.type == "cpu" else "a GPU that has it"
         raise ConfigError(f"gradient_precision bfloat16: expected {wanted}, found one without; use float32")
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def in_full(tensor: Tensor) -> Tensor:
+    """Half precision as float32, as what autocast left alone is anyway."""
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

@@ -18,7 +18,7 @@ from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
-from longreach.model.mixed import products_in
+from longreach.model.mixed import in_full, products_in
 from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
@@ -156,9 +156,7 @@ class Objective(nn.Module, Generic[C]):
         assert batch.labels is not None, "without auxiliary losses every phase is supervised"
         with products_in(self.gradient_precision, batch.values.device):
             logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
-        if self.gradient_precision != "float32":
-            logits = logits.float()
-        loss = supervised_loss(logits, batch)
+        loss = supervised_loss(logits if self.gradient_precision == "float32" else in_full(logits), batch)
         return {"loss": loss, "supervised": loss}
 
 

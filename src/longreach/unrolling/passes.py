@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from longreach.errors import ConfigError
 from longreach.model.cells import State
-from longreach.model.mixed import products_in
+from longreach.model.mixed import in_full, products_in
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
 from longreach.model.skimming import Precision, skim
 from longreach.unrolling.plan import Plan, Window
@@ -71,8 +71,8 @@ class Reading:
             out, last = self._piece(inputs, state, joins)
         if self.gradient_precision != "float32":
             # What goes on from here, gradient-free reading and losses, has the weights' precision.
-            last = tuple(part.float() for part in last)
-            out = out.float() if out is not None and self.outputs else None
+            last = tuple(in_full(part) for part in last)
+            out = in_full(out) if out is not None and self.outputs else None
         return out, last
 
     def _piece(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:

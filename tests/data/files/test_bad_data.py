@@ -566,8 +566,8 @@ UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
         "x.parquet",
         text("no Parquet"),
         {},
-        "{path}: expected a Parquet file, found something else (Parquet magic bytes not found in footer. Either the "
-        "file is corrupted or this is not a parquet file.); write it again",
+        "{path}: the data cannot be loaded: ArrowInvalid: Parquet magic bytes not found in footer. Either the file is "
+        "corrupted or this is not a parquet file.",
     ),
     "text that is said to be numbers": (
         "x.jsonl",

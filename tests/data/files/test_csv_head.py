@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from longreach.data.files.collect import Collected, collect
+from longreach.data.files.csv_head import csv_head
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 from longreach.errors import DataError
@@ -41,3 +42,49 @@ def test_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("t0,t1,y\n5,1,a,4\n")
     with pytest.raises(DataError, match="row 0: expected at most 3 cells"):
         open_files(str(tmp_path), "table", ReadOptions())
+
+
+def test_a_line_of_blanks_is_no_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 0: expected at most 3 cells, one for each name .*, found 4"):
+        read(tmp_path / "x.csv", "t0,t1,y\n \n1,5,1,a\n2,6,3,b\n")
+
+
+def test_a_cell_too_many_behind_a_row_with_a_delimiter_at_its_end(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="row 1: expected at most 3 cells"):
+        read(tmp_path / "x.csv", "t0,t1,y\n5,1,a,\n9,6,3,b\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("5.5,1.5,2.5,a\n6,2,3,b\n", "found what seem to be values in the first line"),
+        ("t0;t1;t2;y\n6;2;3;b\n", "found delimiter ';'"),
+    ],
+)
+def test_what_a_folder_would_be_read_wrongly_as(text: str, found: str, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(text)
+    with pytest.raises(DataError, match=f"{found}; write it so, or give the file by itself"):
+        open_files(str(tmp_path), "table", ReadOptions())
+
+
+def test_hidden_files_of_a_folder_are_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".old").mkdir()
+    (tmp_path / ".old" / "train.csv").write_text("1;2")
+    (tmp_path / "train.csv").write_text("t0,t1,y\n5,1,a\n6,3,b\n")
+    assert len(collect(open_files(str(tmp_path), "table", ReadOptions())).parts["train"]) == 2
+
+
+def test_a_name_that_is_a_pattern_names_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "x1.csv").write_text("t0,t1\n8,8\n9,9\n")
+    found = read(tmp_path / "x[1].csv", "t0,t1\n1,5\n2,6\n").parts["train"]
+    assert [found.sequence(row)[:, 0].tolist() for row in range(2)] == [[1, 5], [2, 6]]
+    (tmp_path / "d[1]").mkdir()
+    with pytest.raises(DataError, match=r"expected a path without '::', and of a folder without \[ \] \* \?"):
+        open_files(str(tmp_path / "d[1]"), "table", ReadOptions())
+
+
+def test_first_lines_that_no_reader_would_expect(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("A" * 200_000 + ",p\n")
+    assert [len(name) for name in csv_head(tmp_path / "x.csv").names] == [200_000, 1]
+    with pytest.raises(DataError, match="expected a first line that ends, found an open quote; close it"):
+        read(tmp_path / "y.csv", '"t\n0",t1,t2,y\n1,2,3,a\n')

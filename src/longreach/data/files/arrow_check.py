@@ -38,13 +38,15 @@ def check_arrow(path: Path) -> None:
         files = sorted(one for one in path.rglob("*") if one.suffix.lower() in ARROW_ENDINGS and one.is_file())
     else:
         files = [path] if path.suffix.lower() in ARROW_ENDINGS else []
-    unseen = [file for file in files if not _seen(file).exists()]
+    # A file that changes while it is looked at is another one, under another mark.
+    marks = {file: _seen(file) for file in files}
+    unseen = [file for file in files if not marks[file].exists()]
     for file, answer in zip(unseen, _answers(unseen), strict=False):
         if "error" in answer:
             raise DataError(f"{file}: the data cannot be loaded: {answer['error']}")
         if answer["unpacked"] > most_unpacked(file.stat().st_size):
             raise too_large(file, f"a {_kind(file).capitalize()} file that unpacks to more")
-        _remember(_seen(file))
+        _remember(marks[file])
 
 
 def _kind(path: Path) -> str:
@@ -76,7 +78,8 @@ def _answers(paths: list[Path]) -> list[dict[str, Any]]:
     seconds = _PATIENCE + sum(sizes) / _BYTES_A_SECOND
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(script)],
+            # Without the script's own folder among what can be imported.
+            [sys.executable, "-P", str(script)],
             input=json.dumps(tasks).encode(),
             capture_output=True,
             check=False,
@@ -87,10 +90,13 @@ def _answers(paths: list[Path]) -> list[dict[str, Any]]:
     answers = _lines(done.stdout)
     if done.returncode == 0:
         return answers
-    how = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
     reason = f": {said[-1][:200]}" if said else ""
-    return [*answers, {"error": f"the process that read it was {how}{reason}; the file is broken"}]
+    if done.returncode < 0:
+        how = f"was ended by signal {-done.returncode}{reason}; the file is broken"
+    else:
+        how = f"ended with status {done.returncode}{reason}"
+    return [*answers, {"error": f"the process that read it {how}"}]
 
 
 def _lines(output: bytes | None) -> list[dict[str, Any]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,25 +41,28 @@ class CsvHead:
         settings: dict[str, Any] = {"sep": self.delimiter, "encoding": "utf-8-sig"}
         return settings if self.header else settings | {"column_names": self.names, "header": None}
 
-    def settings_for(self, cells: list[str], where: str) -> dict[str, Any]:
-        """The same, for rows like this one.
+    def settings_for(self, rows: Iterable[tuple[int, list[str]]], where: str) -> dict[str, Any]:
+        """The same, for rows like these; where the first of them has no cell too many, the others are not looked at.
 
         Args:
-            cells: of the first row.
+            rows: with their numbers.
             where: for messages.
 
         Raises:
             DataError: more cells than names. What lies below `datasets` would take the first ones for names of rows,
                 and every value for the one some columns further on.
         """
-        spare = cells[len(self.names) :]
-        if any(cell.strip() for cell in spare):
-            raise DataError(
-                f"{where}: row 0: expected at most {len(self.names)} cells, one for each name in the first line, found "
-                f"{len(cells)}; name every column, that of the rows' names too"
-            )
-        # A delimiter at the end of every line.
-        return self.settings | ({"index_col": False} if spare else {})
+        for row, cells in rows:
+            spare = cells[len(self.names) :]
+            if any(cell.strip() for cell in spare):
+                raise DataError(
+                    f"{where}: row {row}: expected at most {len(self.names)} cells, one for each name in the first "
+                    f"line, found {len(cells)}; name every column, that of the rows' names too"
+                )
+            if row == 0 and not spare:
+                return self.settings
+        # A delimiter at the end of the first row, and perhaps of all: told so, pandas drops whatever stands there.
+        return self.settings | {"index_col": False}
 
 
 def csv_head(path: Path) -> CsvHead:
@@ -75,7 +81,14 @@ def csv_head(path: Path) -> CsvHead:
     if not first.strip():
         raise DataError(f"{path}: expected a line of column names, found an empty line; write one")
     delimiter = max("\t;,", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
-    cells = next(csv.reader(io.StringIO(first), delimiter=delimiter))
+    with long_cells():
+        cells = next(csv.reader(io.StringIO(first), delimiter=delimiter))
+        try:
+            next(csv.reader(io.StringIO(first), delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            # Of what else the strict reader minds the other one makes what it can.
+            if "end of data" in str(error):
+                raise DataError(f"{path}: expected a first line that ends, found an open quote; close it") from None
     named = [cell.strip() for cell in cells]
     numbers = sum(is_number(cell) for cell in named)
     counted = all(_is_count(cell, place) for place, cell in enumerate(named[1:])) and not is_number(named[0])
@@ -83,6 +96,17 @@ def csv_head(path: Path) -> CsvHead:
     if counted or (len(set(named)) == len(named) and numbers < max(1, len(named) - 1)):
         return CsvHead(named, True, delimiter)
     return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
+
+
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Cells of any length."""
+    before = csv.field_size_limit(min(sys.maxsize, (1 << 31) - 1))
+    try:
+        yield
+    finally:
+        # A setting of the whole process, which is not ours to keep.
+        csv.field_size_limit(before)
 
 
 def is_number(cell: str) -> bool:

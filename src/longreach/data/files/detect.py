@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
 from longreach.data.files.table import TABLE_ENDINGS
 from longreach.errors import DataError
@@ -91,6 +92,7 @@ def _holds_images(path: Path) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    check_arrow(path)
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:

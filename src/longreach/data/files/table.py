@@ -7,6 +7,7 @@ Shapes: T steps, C channels.
 
 from __future__ import annotations
 
+import glob
 import io
 import itertools
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from longreach.data.files.layout import Layout, find_layout
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
-from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, first_cells, wide_csv_parts
+from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, csv_rows, first_cells, wide_csv_parts
 from longreach.data.loading import load_parts
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
@@ -110,6 +111,9 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
 def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
     path = Path(source).expanduser()
     if path.exists():
+        if "::" in str(path) or (path.is_dir() and any(mark in str(path.resolve()) for mark in "[]*?")):
+            # `datasets` takes them for patterns and for addresses within archives.
+            raise DataError(f"{path}: expected a path without '::', and of a folder without [ ] * ?; rename it")
         check_arrow(path)
     if path.is_file():
         builder = TABLE_ENDINGS[path.suffix.lower()]
@@ -117,9 +121,9 @@ def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
         how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
         if builder == "csv":
             head = csv_head(path)
-            cells = first_cells(path, head.header, head.delimiter)
-            settings, how = head.settings_for(cells, path.name), f"{how} {head.told}"
-        return load_parts(source, builder, data_files={"train": str(path)}, **settings), how
+            settings = head.settings_for(csv_rows(path, head.header, head.delimiter), path.name)
+            how = f"{how} {head.told}"
+        return load_parts(source, builder, data_files={"train": glob.escape(str(path))}, **settings), how
     if path.is_dir():
         _check_csv(path)
         return load_parts(source, str(path.resolve()), options.subset), "a folder of tables"
@@ -133,8 +137,16 @@ def _check_csv(folder: Path) -> None:
         DataError: a file whose rows have more cells than its first line has names.
     """
     for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
         head = csv_head(path)
-        if "index_col" in head.settings_for(first_cells(path, head.header, head.delimiter), path.name):
+        if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
+            what = f"delimiter {head.delimiter!r}" if head.header else "what seem to be values in the first line"
+            raise DataError(
+                f"{path}: expected a line of column names and commas (tabs in .tsv), as of all files of a folder, "
+                f"found {what}; write it so, or give the file by itself"
+            )
+        if "index_col" in head.settings_for(csv_rows(path, head.header, head.delimiter), path.name):
             raise DataError(
                 f"{path}: row 0: expected a cell for each name in the first line, found a delimiter more at the end; "
                 "take it out, or give the file by itself"

@@ -8,14 +8,13 @@ Shapes: T steps.
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from longreach.data.files.csv_head import CsvHead
+from longreach.data.files.csv_head import CsvHead, long_cells
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout
@@ -42,7 +41,7 @@ def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Sampl
     names, label, part = head.names, layout.label, layout.part
     places = {name: at for at, name in enumerate(names)}
     values = [places[name] for name in layout.values]
-    rows = partial(_rows, path, head.header, head.delimiter)
+    rows = partial(csv_rows, path, head.header, head.delimiter)
     if part is None:
         return {"train": partial(_samples, path.name, rows, len(names), values, places.get(label or ""), None, "train")}
     at = places[part]
@@ -62,20 +61,24 @@ def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Sampl
 
 def first_cells(path: Path, header: bool, delimiter: str) -> list[str]:
     """The cells of the first row of values; none where there is no row."""
-    return next((cells for _, cells in _rows(path, header, delimiter)), [])
+    return next((cells for _, cells in csv_rows(path, header, delimiter)), [])
 
 
-def _rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter)
-            if header:
-                next(reader, None)
-            yield from enumerate(cells for cells in reader if cells)
-    finally:
-        # A setting of the whole process, which is not ours to keep.
-        csv.field_size_limit(before)
+def csv_rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of values with their numbers; lines of blanks are none."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter)
+        row = -1 if header else 0
+        while True:
+            with long_cells():
+                cells = next(reader, None)
+            if cells is None:
+                return
+            if row < 0:
+                row = 0
+            elif len(cells) > 1 or "".join(cells).strip():
+                yield row, cells
+                row += 1
 
 
 def _samples(
