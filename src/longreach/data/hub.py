@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.arrow_check import check_arrow
-from longreach.data.guards import check_folder
 from longreach.data.images import ImageSet, Split, check_split
-from longreach.data.loading import load_parts, no_progress_bars, reason
+from longreach.data.loading import check_local, load_parts, no_progress_bars, reason
 from longreach.data.photographs import FORMATS, LARGEST, colour_of_size, in_memory
 from longreach.errors import DataError
 
@@ -93,10 +91,7 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
         raise DataError(f"{source}: no such file or folder (a name on the hub has the form owner/name)")
     if path.is_file() and path.suffix != ".parquet":
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
-    if path.is_dir():
-        check_folder(path)
-    if local:
-        check_arrow(path)
+    check_local(path)
     try:
         if path.is_file():
             name = split or "test"

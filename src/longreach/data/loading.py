@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longreach.data.files.arrow_check import check_arrow
 from longreach.data.guards import check_folder
 from longreach.errors import DataError
 
@@ -27,8 +28,7 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
-    if Path(source).expanduser().is_dir():
-        check_folder(Path(source).expanduser())
+    check_local(Path(source).expanduser())
     try:
         with no_progress_bars():
             return load_dataset(*arguments, **settings)
@@ -36,6 +36,25 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
     except (DatasetsError, OSError, ValueError, RuntimeError, LookupError, TypeError, StopIteration) as error:
         where = "" if Path(source).expanduser().exists() else " (there is no such local path either)"
         raise DataError(f"{source}: the data cannot be loaded{where}: {reason(error)}") from error
+
+
+def check_local(path: Path) -> None:
+    """Refuse a file or folder that `datasets` would take for another, or could not read unharmed.
+
+    Args:
+        path: may be missing: then it is a name on the hub, and nothing is looked at.
+
+    Raises:
+        DataError: a name that is a pattern or an address within an archive, what `check_folder` refuses, or a Parquet
+            or Arrow file that is broken.
+    """
+    if not path.exists():
+        return
+    if "::" in str(path) or (path.is_dir() and any(mark in str(path.resolve()) for mark in "[]*?")):
+        raise DataError(f"{path}: expected a path without '::', and of a folder without [ ] * ?; rename it")
+    if path.is_dir():
+        check_folder(path)
+    check_arrow(path)
 
 
 def reason(error: BaseException) -> str:

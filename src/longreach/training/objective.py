@@ -156,7 +156,7 @@ class Objective(nn.Module, Generic[C]):
         assert batch.labels is not None, "without auxiliary losses every phase is supervised"
         with products_in(self.gradient_precision, batch.values.device):
             logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
-        loss = supervised_loss(logits if self.gradient_precision == "float32" else in_full(logits), batch)
+        loss = supervised_loss(in_full(logits), batch)
         return {"loss": loss, "supervised": loss}
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +19,13 @@ from longreach.data.files import arrow_check, arrow_child
 from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
+from longreach.data.hub import image_parts, load_rows
 from longreach.errors import DataError
+
+
+def hub_rows(path: Path) -> object:
+    return load_rows(path, "train")
+
 
 TABLE = pa.table({"label": ["a", "b"], "x": [[1.0, 2.5], [3.0]]})
 
@@ -99,3 +108,51 @@ def test_a_size_that_is_only_declared(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError):
         check_arrow(path)
+
+
+@pytest.mark.parametrize("read", [lambda path: open_files(str(path), None, ReadOptions()), image_parts, hub_rows])
+def test_nobody_here_reads_what_was_not_checked(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telling what a file is, image parts and rows as well: pyarrow and `datasets` are not reached."""
+    data = tmp_path / "data"
+    data.mkdir()
+    write(data / "train.parquet")
+    script = tmp_path / "arrow_child.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setattr(arrow_check, "__file__", str(tmp_path / "arrow_check.py"))
+    monkeypatch.setattr("pyarrow.parquet.read_schema", None)
+    monkeypatch.setattr("datasets.load_dataset", None)
+    with pytest.raises(DataError, match=r"train\.parquet: .* was ended by signal 11; the file is broken"):
+        read(data)
+
+
+def test_a_file_that_changes_while_it_is_looked_at_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "x.parquet")
+    answers = arrow_check._answers
+
+    def and_then_changed(paths: list[Path]) -> list[dict[str, Any]]:
+        found = answers(paths)
+        path.write_bytes(b"broken")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(arrow_check, "_answers", and_then_changed)
+        check_arrow(path)
+    with pytest.raises(DataError, match=r"x\.parquet: the data cannot be loaded"):
+        check_arrow(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="processes have no limit here")
+def test_the_reading_process_has_a_limit_on_its_memory() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from arrow_child import _limit; _limit(1 << 20); bytearray(1 << 30)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(arrow_child.__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("MemoryError")

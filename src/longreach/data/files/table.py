@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.csv_head import CsvHead, csv_head, is_number
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import read_recording
@@ -110,11 +109,6 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
 
 def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
     path = Path(source).expanduser()
-    if path.exists():
-        if "::" in str(path) or (path.is_dir() and any(mark in str(path.resolve()) for mark in "[]*?")):
-            # `datasets` takes them for patterns and for addresses within archives.
-            raise DataError(f"{path}: expected a path without '::', and of a folder without [ ] * ?; rename it")
-        check_arrow(path)
     if path.is_file():
         builder = TABLE_ENDINGS[path.suffix.lower()]
         settings: dict[str, Any] = {}
