@@ -32,6 +32,9 @@ SAMPLING = 2_000
 TRUNCATION = 28
 """Steps of gradient, of the classifier and before every anchor: two rows of pixels."""
 
+FAST: dict[str, Any] = {"learning_rate": 0.004, "schedule": "cosine", "warmup": 200}
+"""A higher learning rate that falls, as the demo has it."""
+
 SEGMENTS = ((1, 98), (4, 28), (8, 12))
 """(n, l) of the three bases: half of the sequence in one segment, in four, in eight."""
 
@@ -127,9 +130,7 @@ def recall() -> tuple[RunConfig, ...]:
 def fast(name: str, truncation: int | None, *losses: AuxiliaryConfig) -> RunConfig:
     """A higher learning rate that falls, as the demo has it; there recall has eight anchors of one row, weight 10."""
     base = lstm(name, truncation, *losses)
-    return base.model_copy(
-        update={"phases": (PhaseConfig(updates=UPDATES, learning_rate=0.004, schedule="cosine", warmup=200),)}
-    )
+    return base.model_copy(update={"phases": (PhaseConfig(updates=UPDATES, **FAST),)})
 
 
 _SEGMENT: dict[str, Any] = {

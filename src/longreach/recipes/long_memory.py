@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
-
-_FAST: dict[str, Any] = {"learning_rate": 0.004, "schedule": "cosine"}
+from longreach.recipes.ablation import FAST
 
 
 def mnist784() -> tuple[RunConfig, ...]:
@@ -24,12 +23,12 @@ def mnist784() -> tuple[RunConfig, ...]:
     return (
         run("lstm-truncated"),
         run("lstm-full", truncation=None),
-        run("lstm-full-fast", truncation=None, **_FAST),
+        run("lstm-full-fast", truncation=None, **FAST),
         run("recall", recall()),
         run("recall-weight-10", recall(weight=10.0)),
         run("recall-growing-lags", recall(growth=4_500, horizon_start=28)),
         run("recall-log-lags", recall(lag_distribution="log")),
-        run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **_FAST),
+        run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **FAST),
     )
 
 
@@ -46,11 +45,11 @@ def noise() -> tuple[RunConfig, ...]:
     return (
         run("lstm-truncated"),
         run("lstm-full", truncation=None),
-        run("lstm-full-fast", truncation=None, **_FAST),
+        run("lstm-full-fast", truncation=None, **FAST),
         run("recall", recall()),
         run("recall-growing-lags", recall(growth=5_000, horizon_start=16)),
         run("recall-blocks", recall(blocks=(1, 14, 98))),
-        run("recall-fast", recall(anchors=8, weight=10.0), **_FAST),
+        run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
 
 
@@ -68,9 +67,7 @@ def precision() -> tuple[RunConfig, ...]:
             (RecallConfig(anchors=8, queries=16, truncation=window, weight=10.0),),
             updates=4_500,
             evaluate_every=500,
-            learning_rate=0.004,
-            schedule="cosine",
-            warmup=200,
+            **FAST,
         ).model_copy(update={"prefix_precision": prefix, "gradient_precision": gradient})
         for name, data, truncation, window in sets
         for kind, prefix, gradient in (

@@ -147,7 +147,9 @@ def test_a_file_that_changes_while_it_is_looked_at_is_looked_at_again(
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="processes have no limit here")
 def test_the_reading_process_has_a_limit_on_its_memory() -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from arrow_child import _limit; _limit(1 << 20); bytearray(1 << 30)"
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]; from arrow_child import _limit; _limit(1 << 20); bytearray(1 << 30)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, str(Path(arrow_child.__file__).parent)],
         capture_output=True,

@@ -2,7 +2,7 @@
 
 Its standard input is a JSON list of [kind, path, most]: what pyarrow unpacks of that file may be `most` bytes, and the
 process grow by twice that and some. For every file it prints a line of JSON, `{"unpacked": bytes}` or `{"error": why}`.
-Nothing of longreach is imported: it starts in a fifth of a second.
+Nothing of longreach is imported, so that it starts soon.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """CSV of many columns, a row a sequence: read row by row.
 
-`datasets` and what lies below it keep books on every column: 2,000 can take half a minute, 100,000 many.
+`datasets` and what lies below it keep books on every column, in time and memory that grow faster than the
+file.
 
 Shapes: T steps.
 """
