@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,11 +51,20 @@ def check_local(path: Path) -> None:
     """
     if not path.exists():
         return
-    if "::" in str(path) or (path.is_dir() and any(mark in str(path.resolve()) for mark in "[]*?")):
-        raise DataError(f"{path}: expected a path without '::', and of a folder without [ ] * ?; rename it")
+    if "::" in str(path) or (path.is_dir() and not _names_itself(path)):
+        raise DataError(
+            f"{path}: expected a path without '::', and of a folder one that as a pattern of [ * ? names nothing but "
+            "itself; rename it"
+        )
     if path.is_dir():
         check_folder(path)
     check_arrow(path)
+
+
+def _names_itself(folder: Path) -> bool:
+    """Whether the folder's path, which `datasets` takes for a pattern, matches it and no other."""
+    whole = str(folder.resolve())
+    return not glob.has_magic(whole) or ("**" not in whole and glob.glob(whole, include_hidden=True) == [whole])
 
 
 def reason(error: BaseException) -> str:

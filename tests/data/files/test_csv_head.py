@@ -78,9 +78,22 @@ def test_a_name_that_is_a_pattern_names_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "x1.csv").write_text("t0,t1\n8,8\n9,9\n")
     found = read(tmp_path / "x[1].csv", "t0,t1\n1,5\n2,6\n").parts["train"]
     assert [found.sequence(row)[:, 0].tolist() for row in range(2)] == [[1, 5], [2, 6]]
-    (tmp_path / "d[1]").mkdir()
-    with pytest.raises(DataError, match=r"expected a path without '::', and of a folder without \[ \] \* \?"):
-        open_files(str(tmp_path / "d[1]"), "table", ReadOptions())
+
+
+@pytest.mark.parametrize(("name", "other"), [("d[1]", "d1"), ("d[1]", "e"), ("d*", "d1"), ("d?", "d1"), ("d**", "e")])
+def test_a_folder_that_as_a_pattern_names_another(name: str, other: str, tmp_path: Path) -> None:
+    for folder in (name, other):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.csv").write_text("t0,t1,y\n5,1,a\n6,3,b\n")
+    with pytest.raises(DataError, match=r"one that as a pattern of \[ \* \? names nothing but itself; rename it"):
+        open_files(str(tmp_path / name), "table", ReadOptions())
+
+
+@pytest.mark.parametrize("name", ["d*", "d?", "{{7*7}}"])
+def test_a_pattern_that_names_itself_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "train.csv").write_text("t0,t1,y\n5,1,a\n6,3,b\n")
+    assert len(collect(open_files(str(tmp_path / name), "table", ReadOptions())).parts["train"]) == 2
 
 
 def test_first_lines_that_no_reader_would_expect(tmp_path: Path) -> None:
@@ -88,3 +101,11 @@ def test_first_lines_that_no_reader_would_expect(tmp_path: Path) -> None:
     assert [len(name) for name in csv_head(tmp_path / "x.csv").names] == [200_000, 1]
     with pytest.raises(DataError, match="expected a first line that ends, found an open quote; close it"):
         read(tmp_path / "y.csv", '"t\n0",t1,t2,y\n1,2,3,a\n')
+
+
+def test_a_bracket_that_makes_no_pattern_is_a_name_like_others(tmp_path: Path) -> None:
+    (tmp_path / "d]").mkdir()
+    (tmp_path / "d]" / "train.csv").write_text("t0,t1,y\n5,1,a\n6,3,b\n")
+    assert len(collect(open_files(str(tmp_path / "d]"), "table", ReadOptions())).parts["train"]) == 2
+    (tmp_path / "e[1]").mkdir()
+    assert len(read(tmp_path / "e[1]" / "x.csv", "t0,t1,y\n5,1,a\n6,3,b\n").parts["train"]) == 2
