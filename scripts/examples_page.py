@@ -6,11 +6,12 @@ python scripts/examples_page.py [--check]
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
+
+from page_tables import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "examples.md"
@@ -76,26 +77,5 @@ TABLES = {
     "series": series,
 }
 
-
-def filled(text: str, records: Path) -> str:
-    """The page with its tables made anew."""
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert pattern.search(text), f"no place for the table {name}"
-        made = make(records)
-        text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
-    return text
-
-
-def main() -> int:
-    """Write the tables, or compare them."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before, RECORDS)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    PAGE.write_text(after, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, TABLES, RECORDS))

@@ -2,26 +2,24 @@
 
     python scripts/fuzz_atheris.py [--runs 10000] [--only READER]... [--out results/fuzz-atheris.json]
 
-The readers are those of `tests/safety/test_fuzz.py`, where files are broken blindly; here libFuzzer changes them, and
-keeps what reached lines of longreach that were not reached before. Each reader runs in a process of its own. Anything
-but a result or an error in our words ends it with status 1 and shows the file; so does an input that takes ten seconds
-or 2 GB. Needs `pip install atheris` (Linux, Python up to 3.13).
+The readers are those of `tests/safety/fuzzed_readers.py`. `test_fuzz.py` breaks files blindly; here libFuzzer changes
+them, and keeps what reached lines of longreach that were not reached before. Each reader runs in a process of its own.
+Anything but a result or an error in our words ends it with status 1 and shows the file; so does an input that takes ten
+seconds or 2 GB. Needs `pip install atheris` (Linux, Python up to 3.13).
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests" / "safety"))
 NAMES = (
     *("idx", "idx packed", "ts", "cifar10", "pickle of arrays", "npy", "npz", "stream of npy"),
     *("model's config", "model's weights", "baseline's config", "checkpoint", "checkpoint with its checksum"),
@@ -31,23 +29,13 @@ LONGEST = 4_096
 """Bytes of an input at most; pictures in CIFAR's files have 3,072 each."""
 
 
-def readers() -> ModuleType:
-    """The module that holds them."""
-    spec = importlib.util.spec_from_file_location("test_fuzz", ROOT / "tests" / "safety" / "test_fuzz.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["test_fuzz"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def fuzz(name: str, runs: int) -> None:
     """Lead one reader in this process, which libFuzzer ends."""
     import atheris  # type: ignore[import-not-found, unused-ignore]
 
     with atheris.instrument_imports(include=["longreach"]):
-        reader: Any = readers().READERS[name]
+        from fuzzed_readers import READERS
+    reader = READERS[name]
     from longreach.errors import LongreachError
 
     with tempfile.TemporaryDirectory() as folder:

@@ -6,10 +6,11 @@ python scripts/scaling_page.py [--check]
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from page_tables import write_or_check
 
 from longreach.benchmark.methods import CHANNELS, CLASSES, FREQUENCIES, HEAD, METHODS
 from longreach.benchmark.operations import operations
@@ -289,26 +290,5 @@ TABLES = {
     "network": network_table,
 }
 
-
-def filled(text: str, figures: Path) -> str:
-    """The page with its tables made anew."""
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert pattern.search(text), f"no place for the table {name}"
-        table = make(figures)
-        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
-    return text
-
-
-def main() -> int:
-    """Write the tables, or compare them."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before, FIGURES)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    PAGE.write_text(after, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, TABLES, FIGURES))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import scaling_page
 import typer
+from page_tables import filled
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
@@ -21,13 +22,8 @@ COMMANDS = [
 
 
 def test_tables_are_those_of_the_committed_figures() -> None:
-    spec = importlib.util.spec_from_file_location("scaling_page", ROOT / "scripts" / "scaling_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert script.filled(PAGE, ROOT / "benchmarks" / "results") == PAGE
-    for name in script.TABLES:
+    assert filled(PAGE, scaling_page.TABLES, ROOT / "benchmarks" / "results") == PAGE
+    for name in scaling_page.TABLES:
         assert re.search(rf"<!-- table: {name} -->\n\S", PAGE), f"the table {name} is empty"
 
 

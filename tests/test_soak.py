@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import soak
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,12 +27,8 @@ def test_five_kills(tmp_path: Path) -> None:
     assert figures["runs"] >= 2
 
 
-def test_a_difference_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_is_seen(tmp_path: Path) -> None:
     """The comparison itself: a weight, a metric, a figure of the record or a file too many."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import soak
-    import torch
-
     from longreach.training.checkpoints import write_checkpoint
 
     def made(folder: Path, weight: float = 1.0, metrics: str = "update", accuracy: float = 0.5) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 import zlib
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 
+import make_mnist14
 import numpy as np
 import pytest
 
@@ -21,17 +20,6 @@ from longreach.data.pixels import resized
 from longreach.errors import DataError
 
 FILE = Path(str(files("longreach.data") / "mnist14.npz"))
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "make_mnist14.py"
-    spec = importlib.util.spec_from_file_location("make_mnist14", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(("split", "each"), [("train", 2000), ("test", 400)])
@@ -89,10 +77,10 @@ def test_a_missing_or_changed_file_is_refused(tmp_path: Path, monkeypatch: pytes
     refused(r"cannot be read \(.+\); install longreach again")
 
 
-def test_the_script_makes_it_again(script: ModuleType, mnist_folder: Path, tmp_path: Path) -> None:
+def test_the_script_makes_it_again(mnist_folder: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.npz", tmp_path / "second.npz"
-    assert script.make(mnist_folder, first) == MNIST14_SHA256
-    script.make(mnist_folder, second)
+    assert make_mnist14.make(mnist_folder, first) == MNIST14_SHA256
+    make_mnist14.make(mnist_folder, second)
     assert first.read_bytes() == second.read_bytes()
     if zlib.ZLIB_RUNTIME_VERSION == "1.2.13":
         # Another version of zlib may pack the same arrays in other bytes.
@@ -100,7 +88,6 @@ def test_the_script_makes_it_again(script: ModuleType, mnist_folder: Path, tmp_p
 
 
 def test_the_script_from_the_shell(
-    script: ModuleType,
     mnist_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -108,7 +95,7 @@ def test_the_script_from_the_shell(
 ) -> None:
     out = tmp_path / "made.npz"
     monkeypatch.setattr(sys, "argv", ["make_mnist14.py", "--mnist", str(mnist_folder), "--out", str(out)])
-    script.main()
+    make_mnist14.main()
     assert capsys.readouterr().out == (
         f"{out}: {out.stat().st_size:,} bytes\ntrain: sha256 {MNIST14_SHA256['train']}\n"
         f"test: sha256 {MNIST14_SHA256['test']}\n"

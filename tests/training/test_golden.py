@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.append(str(ROOT / "scripts"))
-
-from golden_losses import GOLDEN, RUNS, golden_run, losses  # noqa: E402
+from golden_losses import GOLDEN, RUNS, golden_run, losses
 
 
 def numbers(line: str) -> tuple[str, list[str], list[float]]:

@@ -1,16 +1,17 @@
 """Make the README's tables from the records under results/, or with --check tell whether they are up to date.
 
-python scripts/tables.py [--check]
+python scripts/readme_tables.py [--check]
 """
 
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
+
+from page_tables import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -86,25 +87,7 @@ def mnist_table(results: Path) -> str:
     return "\n".join(lines)
 
 
-def filled(text: str, results: Path) -> str:
-    """The README with its tables made anew."""
-    for name, make in (("demo", demo_table), ("cost", cost_table), ("mnist", mnist_table)):
-        pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        assert pattern.search(text), f"no place for the table {name}"
-        table = make(results)
-        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
-    return text
-
-
-def main() -> int:
-    """Write the tables, or compare them."""
-    before = README.read_text(encoding="utf-8")
-    after = filled(before, RESULTS)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
-    return 0
-
+TABLES = {"demo": demo_table, "cost": cost_table, "mnist": mnist_table}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(README, TABLES, RESULTS))
