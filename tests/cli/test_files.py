@@ -197,6 +197,73 @@ def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:
     assert by_table["samples"] == 60
 
 
+@pytest.fixture(scope="module")
+def table_run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a table of steps t0 to t24 and a label."""
+    folder = tmp_path_factory.mktemp("table")
+    own, _ = write_table(folder)
+    (folder / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("train", folder / "own.yaml", "--out", folder / "run", "--quiet").returncode == 0
+    return folder / "run"
+
+
+def rewritten(table: Path, change: Callable[[int, dict[str, str]], dict[str, str] | None]) -> Path:
+    """The table with each row changed or left out."""
+    with table.open(newline="") as stream:
+        rows = [done for row, line in enumerate(csv.DictReader(stream)) if (done := change(row, line)) is not None]
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
+def test_a_sequence_without_a_label_is_not_counted_as_of_some_class(command, tmp_path: Path, table_run: Path) -> None:
+    own, new = write_table(tmp_path)
+    mend = "add them, name their column with --set label_column=NAME, or name the classes with `longreach predict`"
+    done = command("evaluate", table_run, new)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"longreach: {new}: expected a label for each sequence, found 7 of 7 without; {mend}\n"
+    some = rewritten(own, lambda row, line: line | {"label": ""} if row in (3, 8) else line)
+    done = command("evaluate", table_run, some)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"longreach: {some}: expected a label for each sequence, found 2 of 60 without (the first is sequence 3); "
+        f"{mend}\n"
+    )
+
+
+def test_other_data_may_be_of_one_class(command, tmp_path: Path, table_run: Path) -> None:
+    own, _ = write_table(tmp_path)
+    one = rewritten(own, lambda _, line: line if line["label"] == "up" else None)
+    scores = json.loads(command("evaluate", table_run, one, "--json").stdout)
+    assert (scores["samples"], sum(scores["confusion"][scores["class_names"].index("up")])) == (30, 30)
+    own.write_text("t0,t1,label\n1,2,sideways\n")
+    assert command("evaluate", table_run, own).stderr == (
+        f"longreach: {own}: expected classes among down, up, as the run was trained on, found sideways; name them "
+        "alike\n"
+    )
+
+
+def test_other_data_may_have_other_names(command, tmp_path: Path, table_run: Path) -> None:
+    own, new = write_table(tmp_path)
+    expected = command("evaluate", table_run, own).stdout
+    named = rewritten(own, lambda row, line: {"sort": line.pop("label"), "who": f"r{row}", **line})
+    assert command("evaluate", table_run, named).returncode == 2
+    steps = "[" + ", ".join(f"t{step}" for step in range(25)) + "]"
+    done = command("evaluate", table_run, named, "--set", "label_column=sort", "--set", f"data.values_columns={steps}")
+    assert (done.returncode, done.stdout) == (0, expected)
+    wrong = command("predict", table_run, new, "--set", "values_columns=[t9, t90]")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "expected a column 't90', as data.values_columns says" in wrong.stderr
+    assert command("predict", table_run, new, "--set", "nothing=1").stderr == (
+        "longreach: --set: unknown key 'data.nothing'; `longreach recipes NAME` prints every key there is\n"
+    )
+    assert command("predict", table_run, new, "--stream", "--set", "id_column=who").stderr == (
+        "longreach: predict: --stream reads bare steps, as `longreach predict --help` says; leave --set out\n"
+    )
+
+
 def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(command, tmp_path: Path) -> None:
     rows = ["label,a,b", "x,1,2", "y,1,oops", "x,inf,3", "y,,4"]
     (tmp_path / "own.csv").write_text("\n".join(rows))

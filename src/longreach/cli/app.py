@@ -17,6 +17,11 @@ app = typer.Typer(
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 """Where something is computed."""
+DataSet = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Set a key of data, such as --set label_column=kind. Repeatable."),
+]
+"""How data are read otherwise."""
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 """No progress."""
 

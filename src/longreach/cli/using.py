@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from longreach.cli.app import app
+from longreach.cli.app import DataSet, app
 from longreach.errors import RunError
 
 
@@ -18,13 +18,14 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Argument(help="Other data of the same kind; by default the run's test set.")
     ] = None,
+    set_: DataSet = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Test a trained classifier: accuracy, F1, AUROC, loss and confusion matrix."""
-    from longreach.commands import print_scores
+    from longreach.commands import assignments, print_scores
     from longreach.training.use import evaluate_run
 
-    scores = evaluate_run(run, data)
+    scores = evaluate_run(run, data, assignments(set_ or []))
     typer.echo(json.dumps(scores)) if as_json else print_scores(scores)
 
 
@@ -38,6 +39,7 @@ def predict(
             "bytes. With --stream: a text with one step a line, an .npy file, or - for standard input."
         ),
     ],
+    set_: DataSet = None,
     out: Annotated[Path | None, typer.Option(help="File to write; by default standard output.")] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Read step by step and print a line after every chunk.")
@@ -51,16 +53,19 @@ def predict(
     if stream:
         if out is not None:
             raise RunError("predict: --stream prints as it reads; leave --out out, and redirect with > FILE")
+        if set_:
+            raise RunError("predict: --stream reads bare steps, as `longreach predict --help` says; leave --set out")
         from longreach.training.use_stream import stream_run
 
         for answer in stream_run(run, data, chunk=chunk, follow=follow):
             typer.echo(json.dumps(answer, allow_nan=False))
         return
+    from longreach.commands import assignments
     from longreach.training.use import predict_run
 
     if out is not None and not out.parent.is_dir():
         raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
-    lines = (json.dumps(line, allow_nan=False) for line in predict_run(run, data))
+    lines = (json.dumps(line, allow_nan=False) for line in predict_run(run, data, assignments(set_ or [])))
     if out is None:
         for line in lines:
             typer.echo(line)
@@ -90,10 +95,7 @@ def export(
 @app.command()
 def check(
     data: Annotated[str, typer.Argument(help="A file, a folder, a name on the hub, or a run's YAML file.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a key of data, such as --set label_column=kind. Repeatable."),
-    ] = None,
+    set_: DataSet = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List everything that is wrong with data, in one pass; status 2 where something must be mended."""

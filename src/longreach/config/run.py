@@ -178,6 +178,14 @@ class RunConfig(Section):
             assign(tree, key, value)
         return parse_config(tree, "--set")
 
+    def with_data_set(self, assignments: dict[str, Any]) -> RunConfig:
+        """The same run with keys of `data` set: label_column, or data.label_column as `train` calls it.
+
+        Raises:
+            ConfigError: a key that does not exist or a value that does not fit.
+        """
+        return self.with_set({f"data.{key.removeprefix('data.')}": value for key, value in assignments.items()})
+
     def to_yaml(self) -> str:
         """The whole run as YAML that `load_config` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -34,7 +34,7 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
         run = load_config(Path(data))
     else:
         run = RunConfig(data=DataConfig(source="auto", path=data))
-    config = resolved(run.with_set({f"data.{key.removeprefix('data.')}": value for key, value in changes.items()}).data)
+    config = resolved(run.with_data_set(changes).data)
     return check_report(read_files(config) if config.source in FILE_SOURCES else _collect_others(config))
 
 

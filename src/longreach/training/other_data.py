@@ -21,7 +21,7 @@ from longreach.errors import DataError
 from longreach.training.sources import read_options, refuse
 
 _LABEL_KINDS = ("missing label", "no labels", "unknown class", "single class")
-"""Findings that do not matter where the data are only read."""
+"""Findings that are of training alone: who needs labels compares them with the classifier's classes."""
 
 
 def is_of_files(config: DataConfig) -> bool:
@@ -43,7 +43,7 @@ def other_sequences(
         config: of the run: what it says of columns holds here too, as far as there are such columns.
         data: file, folder or name on the hub.
         input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
-        labelled: False: labels do not matter, whether they are there or not.
+        labelled: False: labels need not be there, nor can they be asked for by name.
 
     Returns:
         The sequences, and what the files call them; None where they do not name them.
@@ -59,11 +59,7 @@ def other_sequences(
     options = replace(read_options(config), tokens=tokens, label_needed=labelled)
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
     collected = collect(open_files(data, _kind(data, vocabulary), options), size)
-    problems = [
-        finding.text
-        for finding in collected.findings
-        if finding.grave and (labelled or finding.kind not in _LABEL_KINDS)
-    ]
+    problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]
     refuse(problems, collected.told)
     parts = collected.parts
     name = "test" if "test" in parts else next(iter(parts))

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from longreach.baselines.classifier import Classifier
+from longreach.batch import UNLABELLED
 from longreach.config import DataConfig
 from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
@@ -37,23 +39,25 @@ def load_classifier(folder: RunFolder) -> Classifier:
     return classifier_class(config).from_pretrained(folder.model)
 
 
-def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
+def evaluate_run(run: Path, data: Path | None = None, changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """Scores of a run's classifier on its test set, or on other data of the same kind.
 
     Args:
         run: the run folder.
         data: in place of the run's `data.path`, read the same way, its test part.
+        changes: keys of the run's `data` to read otherwise, such as label_column.
 
     Returns:
         What `full_scores` tells, samples and class_names.
 
     Raises:
         RunError: no finished run there.
-        DataError: data that are missing or broken.
+        DataError: data that are missing or broken, or have no labels.
+        ConfigError: a key that does not exist or a value that does not fit.
     """
     folder = RunFolder(run)
     classifier = load_classifier(folder)
-    config = folder.load_config().data
+    config = folder.load_config().with_data_set(changes or {}).data
     where = str(data or config.path or "the bundled data")
     if data is None:
         test = build_test_set(config, None)
@@ -71,13 +75,14 @@ def evaluate_run(run: Path, data: Path | None = None) -> dict[str, Any]:
     }
 
 
-def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
+def predict_run(run: Path, data: Path, changes: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
     """The class of every sequence of a file or folder.
 
     Args:
         run: the run folder.
         data: an IDX file of images, a Parquet file or an image folder; for a run on files of sequences, files of any
             format that holds sequences of the same kind.
+        changes: keys of the run's `data` to read otherwise, such as id_column.
 
     Yields:
         index, class and probability of each sequence, in order; and its id, where the files name it: in a column of
@@ -86,10 +91,11 @@ def predict_run(run: Path, data: Path) -> Iterator[dict[str, Any]]:
     Raises:
         RunError: no finished run there.
         DataError: data that are missing or broken.
+        ConfigError: a key that does not exist or a value that does not fit.
     """
     folder = RunFolder(run)
     classifier = load_classifier(folder)
-    config = folder.load_config().data
+    config = folder.load_config().with_data_set(changes or {}).data
     ids: tuple[str, ...] | None = None
     if is_of_files(config):
         sequences, ids = other_sequences(config, str(data), classifier.input_vocabulary, labelled=False)
@@ -162,7 +168,14 @@ def _kind(vocabulary: dict[str, Any] | None) -> str:
 
 def _labels_of(dataset: Sequences, classifier: Classifier, where: str) -> torch.Tensor:
     """(N,) labels counted as the classifier counts its classes: a class is told by its name, not by its place."""
-    assert dataset.labels is not None
+    labels = np.full(len(dataset), UNLABELLED) if dataset.labels is None else np.asarray(dataset.labels)
+    missing = np.flatnonzero(labels == UNLABELLED)
+    if missing.size:
+        first = f" (the first is sequence {missing[0]})" if missing.size < len(labels) else ""
+        raise DataError(
+            f"{where}: expected a label for each sequence, found {missing.size} of {len(labels)} without{first}; add "
+            "them, name their column with --set label_column=NAME, or name the classes with `longreach predict`"
+        )
     known = {name: place for place, name in enumerate(classifier.class_names)}
     unknown = [name for name in dataset.class_names if name not in known]
     if unknown:
@@ -171,7 +184,7 @@ def _labels_of(dataset: Sequences, classifier: Classifier, where: str) -> torch.
             f"found {', '.join(unknown)}; name them alike"
         )
     places = torch.tensor([known[name] for name in dataset.class_names])
-    return places[torch.from_numpy(dataset.labels)]
+    return places[torch.from_numpy(labels)]
 
 
 def _other_data(config: DataConfig, data: Path) -> DataConfig:
