@@ -208,6 +208,7 @@ def test_the_forming_decision_is_what_each_beginning_would_have_got(ragged: bool
         mean = right[labels == label, :, label].mean(0)
         np.testing.assert_allclose(found.true[label], mean, atol=1e-5)
     assert np.isnan(found.true[2]).all()
+    np.testing.assert_allclose(found.pooled, right[np.arange(25), :, labels].mean(0), atol=1e-5)
     answers = right.argmax(-1)
     np.testing.assert_allclose(found.accuracy, (answers == labels[:, None]).mean(0))
     settled = []

@@ -25,8 +25,12 @@ def evaluate(
     from longreach.commands import assignments, print_scores
     from longreach.training.use import evaluate_run
 
-    scores = evaluate_run(run, data, assignments(set_ or []))
+    scores = evaluate_run(run, data, assignments(set_ or []), _tell)
     typer.echo(json.dumps(scores)) if as_json else print_scores(scores)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 @app.command()
@@ -65,7 +69,8 @@ def predict(
 
     if out is not None and not out.parent.is_dir():
         raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
-    lines = (json.dumps(line, allow_nan=False) for line in predict_run(run, data, assignments(set_ or [])))
+    answers = predict_run(run, data, assignments(set_ or []), _tell)
+    lines = (json.dumps(line, allow_nan=False) for line in answers)
     if out is None:
         for line in lines:
             typer.echo(line)

@@ -24,12 +24,14 @@ class Forming:
     Args:
         read: (P,) shares of each sequence that were read, ascending, the last one 1.
         true: (K, P) mean probability of the true class, by class; NaN for classes that do not occur.
+        pooled: (P,) the same mean over all sequences.
         accuracy: (P,) of all sequences, if they ended there.
         settled: the median share of a sequence after which its answer no longer changes.
     """
 
     read: np.ndarray
     true: np.ndarray
+    pooled: np.ndarray
     accuracy: np.ndarray
     settled: float
 
@@ -70,4 +72,5 @@ def forming(classifier: SequenceClassifier, test: Sequences, *, places: int = 60
     # The first place from which on all answers are the last one.
     differs = answers != answers[-1]
     last_change = np.where(differs.any(0), len(shares) - 1 - differs[::-1].argmax(0), -1)
-    return Forming(shares, true, (answers == labels).mean(1), float(np.median(shares[last_change + 1])))
+    settled = float(np.median(shares[last_change + 1]))
+    return Forming(shares, true, own.mean(1), (answers == labels).mean(1), settled)

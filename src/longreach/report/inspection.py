@@ -194,7 +194,7 @@ def _memory_drawing(memory: ReadBack, names: list[str], width: float, salt: str)
 
 def _forming_drawing(decision: Forming, names: list[str], width: float, salt: str) -> Markup:
     return lines(
-        _drawn(100 * decision.read, 100 * decision.true, 100 * np.nanmean(decision.true, axis=0), names),
+        _drawn(100 * decision.read, 100 * decision.true, 100 * decision.pooled, names),
         title="probability of the true class, %",
         xlabel="share of the sequence read, %",
         limits=(0.0, 100.0),

@@ -19,6 +19,7 @@ from longreach.training.build import Datasets, build_datasets, build_objective
 from longreach.training.fit import load_weights
 from longreach.training.objective import Objective
 from longreach.training.run_folder import RunFolder
+from longreach.training.same_data import check_same
 
 _AT_ONCE = 100
 """Sequences rebuilt in one call: the readout's hidden units for all lags of more would fill the memory."""
@@ -48,13 +49,15 @@ def load_objective(folder: RunFolder) -> tuple[Objective, Datasets]:
 
     Raises:
         RunError: no run there, or none that is finished.
-        DataError: data that are missing or broken.
+        DataError: data that are missing or broken, or changed since the run.
     """
     config = folder.load_config()
     checkpoint = folder.best if config.select == "best" else folder.last
     if not checkpoint.is_file():
         raise RunError(f"{folder.path}: no {checkpoint.name}, so the run is not finished; go on with it by --resume")
     data = build_datasets(config.data)
+    check_same(folder, "train", data.train)
+    check_same(folder, "test", data.test)
     objective = build_objective(config, data.train)
     load_weights(objective, checkpoint)
     return objective.eval(), data

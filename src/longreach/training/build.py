@@ -54,6 +54,7 @@ class Datasets:
         train, validation, test: the parts.
         told: how they were read and parted, to be said aloud.
         warnings: what looks wrong with them.
+        channels: columns that are the channels of a table of steps, in order; None for anything else.
     """
 
     train: Sequences
@@ -61,6 +62,7 @@ class Datasets:
     test: Sequences
     told: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    channels: tuple[str, ...] | None = None
 
     def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
         """The parts evaluated along a run, by name; of the training part its first samples."""
@@ -105,6 +107,7 @@ def build_datasets(config: DataConfig) -> Datasets:
         ready(parts.test, "test"),
         (*found.told, *parts.told) if found.told else (),
         found.warnings,
+        found.channels,
     )
 
 

@@ -200,6 +200,7 @@ def fit(
             "test": data.test.fingerprint(),
             "train_size": len(data.train),
             "test_size": len(data.test),
+            "channels": data.channels,
         },
         "config": config.model_dump(mode="json"),
     }

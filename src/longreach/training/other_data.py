@@ -5,7 +5,7 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,29 @@ def is_of_files(config: DataConfig) -> bool:
     return not (Path(config.path).expanduser().exists() and detect(config.path) in ("idx", "hub"))
 
 
+@dataclass(frozen=True, eq=False)
+class OtherData:
+    """What was read.
+
+    Args:
+        sequences: with tokens as the classifier knows them.
+        ids: what the files call them; None where they do not name them.
+        told: how they were read, to be said aloud.
+    """
+
+    sequences: Sequences
+    ids: tuple[str, ...] | None
+    told: str
+
+
 def other_sequences(
-    config: DataConfig, data: str, input_vocabulary: dict[str, Any] | None, labelled: bool
-) -> tuple[Sequences, tuple[str, ...] | None]:
-    """The test part of other data where they have one, else all of them; tokens as the classifier knows them.
+    config: DataConfig,
+    data: str,
+    input_vocabulary: dict[str, Any] | None,
+    labelled: bool,
+    channels: tuple[str, ...] | None = None,
+) -> OtherData:
+    """The test part of other data where their files or folders are named so, else all of them.
 
     The format may be another than that of the training data; what a step is must be the same.
 
@@ -43,10 +62,8 @@ def other_sequences(
         config: of the run: what it says of columns holds here too, as far as there are such columns.
         data: file, folder or name on the hub.
         input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
-        labelled: False: labels need not be there, nor can they be asked for by name.
-
-    Returns:
-        The sequences, and what the files call them; None where they do not name them.
+        labelled: False: labels need not be there, nor does a column that names parts matter: every row is read.
+        channels: columns that were the channels of the run's table of steps, in order; they are found by their names.
 
     Raises:
         DataError: nothing that can be read there, or sequences that must be mended, all at once.
@@ -56,7 +73,7 @@ def other_sequences(
 
     vocabulary = None if input_vocabulary is None else Vocabulary.from_plain(input_vocabulary)
     tokens = None if vocabulary is None else vocabulary.kind
-    options = replace(read_options(config), tokens=tokens, label_needed=labelled)
+    options = replace(read_options(config), tokens=tokens, label_needed=labelled, by_part=labelled, channels=channels)
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
     collected = collect(open_files(data, _kind(data, vocabulary), options), size)
     problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]
@@ -64,15 +81,16 @@ def other_sequences(
     parts = collected.parts
     name = "test" if "test" in parts else next(iter(parts))
     part, ids = parts[name], collected.ids.get(name)
+    told = collected.told if len(parts) == 1 else f"{collected.told}; the test part alone, {len(part):,} sequences"
     if len(parts) > 1 and "test" not in parts:
         raise DataError(f"{data}: expected one part or one named test, found {', '.join(parts)}; give one of them")
     if vocabulary is None:
-        return part, ids
+        return OtherData(part, ids, told)
     if vocabulary.kind == "characters":
-        return encoded(part, vocabulary), ids
+        return OtherData(encoded(part, vocabulary), ids, told)
     if vocabulary.kind == "bytes" and not (part.is_token and part.values.dtype == np.uint8):
         raise DataError(f"{data}: expected bytes, as the run was trained on, found other values")
-    return replace(part, vocabulary=vocabulary), ids
+    return OtherData(replace(part, vocabulary=vocabulary), ids, told)
 
 
 def _kind(data: str, vocabulary: Vocabulary | None) -> FileKind:

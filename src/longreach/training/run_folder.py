@@ -117,6 +117,19 @@ class RunFolder:
             )
         return load_config(self.config)
 
+    def known_data(self) -> dict[str, Any]:
+        """What the record says of the data: fingerprints and sizes of the parts, names of channels.
+
+        Returns:
+            Nothing for a run without a record, or with one that does not say.
+
+        Raises:
+            RunError: a broken record.
+        """
+        record = self.load_record() if self.record.is_file() else None
+        known = record.get("data") if isinstance(record, dict) else None
+        return known if isinstance(known, dict) else {}
+
     def save_record(self, record: dict[str, Any]) -> None:
         """Write the record of a finished run."""
         write_json(self.record, record)

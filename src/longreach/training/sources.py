@@ -31,12 +31,14 @@ class Found:
         told: how files were read, line by line; nothing of sources that are read in one way only.
         warnings: what looks wrong with them and does not keep from training.
         code_points: characters are still code points, without a vocabulary.
+        channels: columns that are the channels of a table of steps, in order; None for anything else.
     """
 
     parts: dict[str, Sequences]
     told: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     code_points: bool = False
+    channels: tuple[str, ...] | None = None
 
 
 def resolved(config: DataConfig) -> DataConfig:
@@ -67,6 +69,7 @@ def read_parts(config: DataConfig) -> Found:
             (collected.told,),
             tuple(collected.findings.light),
             collected.form == "characters",
+            collected.channels,
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):

@@ -5,7 +5,7 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
 from longreach.training.build import build_test_set, classifier_class
 from longreach.training.evaluate import full_scores, predict_logits
-from longreach.training.other_data import is_of_files, other_sequences
+from longreach.training.other_data import OtherData, is_of_files, other_sequences
 from longreach.training.run_folder import RunFolder
+from longreach.training.same_data import check_same
 
 
 def load_classifier(folder: RunFolder) -> Classifier:
@@ -39,20 +40,26 @@ def load_classifier(folder: RunFolder) -> Classifier:
     return classifier_class(config).from_pretrained(folder.model)
 
 
-def evaluate_run(run: Path, data: Path | None = None, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Path,
+    data: Path | None = None,
+    changes: dict[str, Any] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Scores of a run's classifier on its test set, or on other data of the same kind.
 
     Args:
         run: the run folder.
         data: in place of the run's `data.path`, read the same way, its test part.
         changes: keys of the run's `data` to read otherwise, such as label_column.
+        tell: is told how files were read.
 
     Returns:
         What `full_scores` tells, samples and class_names.
 
     Raises:
         RunError: no finished run there.
-        DataError: data that are missing or broken, or have no labels.
+        DataError: data that are missing or broken, or have no labels; or a test set that changed since the run.
         ConfigError: a key that does not exist or a value that does not fit.
     """
     folder = RunFolder(run)
@@ -61,8 +68,10 @@ def evaluate_run(run: Path, data: Path | None = None, changes: dict[str, Any] | 
     where = str(data or config.path or "the bundled data")
     if data is None:
         test = build_test_set(config, None)
+        if not changes:
+            check_same(folder, "test", test)
     elif is_of_files(config):
-        test, _ = other_sequences(config, str(data), classifier.input_vocabulary, labelled=True)
+        test = _read(folder, config, data, classifier, True, tell).sequences
     else:
         test = build_test_set(_other_data(config, data), None, own=False)
     dataset = _fitting(test, classifier, where)
@@ -75,7 +84,12 @@ def evaluate_run(run: Path, data: Path | None = None, changes: dict[str, Any] | 
     }
 
 
-def predict_run(run: Path, data: Path, changes: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+def predict_run(
+    run: Path,
+    data: Path,
+    changes: dict[str, Any] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[dict[str, Any]]:
     """The class of every sequence of a file or folder.
 
     Args:
@@ -83,6 +97,7 @@ def predict_run(run: Path, data: Path, changes: dict[str, Any] | None = None) ->
         data: an IDX file of images, a Parquet file or an image folder; for a run on files of sequences, files of any
             format that holds sequences of the same kind.
         changes: keys of the run's `data` to read otherwise, such as id_column.
+        tell: is told how files were read.
 
     Yields:
         index, class and probability of each sequence, in order; and its id, where the files name it: in a column of
@@ -98,7 +113,8 @@ def predict_run(run: Path, data: Path, changes: dict[str, Any] | None = None) ->
     config = folder.load_config().with_data_set(changes or {}).data
     ids: tuple[str, ...] | None = None
     if is_of_files(config):
-        sequences, ids = other_sequences(config, str(data), classifier.input_vocabulary, labelled=False)
+        read = _read(folder, config, data, classifier, False, tell)
+        sequences, ids = read.sequences, read.ids
     else:
         sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
     dataset = _fitting(sequences, classifier, str(data))
@@ -108,6 +124,23 @@ def predict_run(run: Path, data: Path, changes: dict[str, Any] | None = None) ->
         best = int(row.argmax())
         named = {} if ids is None else {"id": ids[index]}
         yield {"index": index, **named, "class": names[best], "probability": round(float(row[best]), 6)}
+
+
+def _read(
+    folder: RunFolder,
+    config: DataConfig,
+    data: Path,
+    classifier: Classifier,
+    labelled: bool,
+    tell: Callable[[str], None] | None,
+) -> OtherData:
+    """Other files, with the channels that the run had, found by their names."""
+    named = folder.known_data().get("channels")
+    channels = tuple(map(str, named)) if isinstance(named, list) else None
+    found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels)
+    if tell is not None:
+        tell(found.told)
+    return found
 
 
 def read_images(path: Path) -> ImageSet:

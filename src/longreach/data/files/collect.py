@@ -42,6 +42,7 @@ class Collected:
             labels count the classes of all parts, `UNLABELLED` where there is none.
         findings: what is wrong.
         ids: of each part, what the files call its sequences; no entry where they do not name them all.
+        channels: columns that are the channels of a table of steps, in order; None for anything else.
     """
 
     told: str
@@ -49,6 +50,7 @@ class Collected:
     parts: dict[str, RaggedDataset]
     findings: Findings
     ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    channels: tuple[str, ...] | None = None
 
 
 def collect(source: Source, vocabulary: int | None = None) -> Collected:
@@ -88,7 +90,7 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
             _to_cache(aside, folder, made, names, checks.vocabulary, findings)
             return _from_cache(source, folder)
         ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
-        return Collected(source.told, source.form, parts, findings, ids)
+        return Collected(source.told, source.form, parts, findings, ids, source.channels)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -210,4 +212,4 @@ def _from_cache(source: Source, folder: Path) -> Collected:
         )
         if (named := folder / part / "ids.json").is_file():
             ids[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
-    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings, ids)
+    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings, ids, source.channels)

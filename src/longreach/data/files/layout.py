@@ -105,9 +105,8 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
             f"{time or 'no time'} among {', '.join(_first(there))}; name both, data.id_column and data.time_column"
         )
     if by_id or (identity is not None and time is not None and not whole and identity != time):
-        values = options.values_columns or tuple(
-            name for name in free if name not in (identity, time) and kinds[name] == "number"
-        )
+        values = options.values_columns or _channels(there, options.channels, where)
+        values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
         unused = tuple(name for name in free if name not in (identity, time, *values))
@@ -125,6 +124,23 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
             f"data.id_column={texts[0]}, or, where a row is a whole sequence, its columns with data.values_columns"
         )
     return _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
+
+
+def _channels(there: list[str], known: tuple[str, ...] | None, where: str) -> tuple[str, ...]:
+    """The channels of the training part, which may stand in another order here; none where nothing is known of them.
+
+    Raises:
+        DataError: one that is not there.
+    """
+    channels = known or ()
+    missing = [name for name in channels if name not in there]
+    if missing:
+        raise DataError(
+            f"{where}: expected the channels {', '.join(_first(list(channels)))}, as the training part has them, found "
+            f"no {' and no '.join(_first(missing))} among {', '.join(_first(there))}; name them alike, or say which "
+            "columns hold them, in that order, with data.values_columns"
+        )
+    return channels
 
 
 def _of_single_cells(

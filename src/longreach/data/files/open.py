@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -44,10 +45,11 @@ def open_files(
         DataError: nothing there, nothing that can be read, images, or parts of different kinds.
     """
     source = _open(path, kind or detect(path), options)
+    alike = options if source.channels is None else replace(options, channels=source.channels)
     for part, other in (("validation", validation_path), ("test", test_path)):
         if other is None:
             continue
-        more = _open(other, kind or detect(other), options)
+        more = _open(other, kind or detect(other), alike)
         if more.form != source.form:
             raise DataError(f"{other}: expected {source.form} as in {path}, found {more.form}; give files of one kind")
         chained = partial(_chained, tuple(more.parts.values()))
@@ -57,6 +59,7 @@ def open_files(
             {**source.parts, part: chained},
             f"{source.stamp};{part};{more.stamp}",
             {**source.array, **_single(more, part)},
+            source.channels,
         )
     return source
 

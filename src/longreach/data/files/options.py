@@ -20,6 +20,8 @@ class ReadOptions:
         tokens: what a step is, where it is no real value: "numbers", "characters" or "bytes".
         subset: of a data set on the hub that has several.
         label_needed: False: a `label_column` that is not there does not matter.
+        by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
+        channels: columns that were the channels of another table of steps, in order: this one is read alike.
     """
 
     values_columns: tuple[str, ...] | None = None
@@ -31,3 +33,5 @@ class ReadOptions:
     tokens: Literal["numbers", "characters", "bytes"] | None = None
     subset: str | None = None
     label_needed: bool = True
+    by_part: bool = True
+    channels: tuple[str, ...] | None = None

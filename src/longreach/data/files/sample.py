@@ -50,6 +50,7 @@ class Source:
         parts: by "train", "validation" and "test" what the files hold of them; everything is "train" where they name
             no parts.
         stamp: changes whenever the files do; a cache of them is keyed by it.
+        channels: columns that are the channels of a table of steps, in order; None for anything else.
         array: by part, a whole array (N, T) or (N, T, C) that its samples are rows of, so that it need not be copied.
     """
 
@@ -58,6 +59,7 @@ class Source:
     parts: dict[str, Samples]
     stamp: str
     array: dict[str, np.ndarray] = field(default_factory=dict)
+    channels: tuple[str, ...] | None = None
 
 
 PART_NAMES = {

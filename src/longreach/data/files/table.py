@@ -11,6 +11,7 @@ import glob
 import io
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset, DatasetDict, Features
 
 TABLE_ENDINGS = {
     ".csv": "csv",
@@ -65,7 +66,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
     loaded, how = _load(source, options)
     where = Path(source).name or source
     features = next(iter(loaded.values())).features
-    layout = find_layout(features, options, where)
+    layout = _layout(features, options, where)
     form: Form = {"text": "characters", "binary": "bytes"}.get(layout.cells, "real")  # type: ignore[assignment]
     if options.tokens is not None:
         if layout.cells in ("text", "binary") and options.tokens == "numbers":
@@ -85,7 +86,13 @@ def table_source(source: str, options: ReadOptions) -> Source:
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     stamp = f"{[(str(name), rows._fingerprint) for name, rows in loaded.items()]};{layout};{options}"
-    return Source(f"{source}: {how}, {layout.told}", form, parts, stamp)
+    channels = layout.values if layout.cells == "steps" else None
+    return Source(f"{source}: {how}, {layout.told}", form, parts, stamp, channels=channels)
+
+
+def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
+    found = find_layout(features, options, where)
+    return found if options.by_part else replace(found, part=None)
 
 
 def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
@@ -96,7 +103,7 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     kinds = ["float64" if not cell.strip() or is_number(cell) else "string" for cell in cells]
     kinds += ["float64"] * (len(head.names) - len(kinds))
     features = Features({name: Value(kind) for name, kind in zip(head.names, kinds, strict=False)})
-    layout = find_layout(features, options, path.name)
+    layout = _layout(features, options, path.name)
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
         if len(head.names) < MOST_COLUMNS:
             return None
