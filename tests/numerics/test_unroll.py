@@ -261,6 +261,53 @@ def test_a_users_own_module_is_unrolled_alike(make: Callable[[], nn.Module]) -> 
         close(found, right)
 
 
+class Dropping(nn.Module):
+    """A user's own encoder that drops inputs: it draws from the global generator at every step."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.cell = nn.RNNCell(channels, size)
+
+    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        here = None if state is None else state[0][0]
+        outputs = []
+        for step in inputs.unbind(1):
+            here = self.cell(nn.functional.dropout(step, 0.5), here)
+            outputs.append(here)
+        assert here is not None
+        return torch.stack(outputs, dim=1), (here.unsqueeze(0),)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: nn.LSTM(2, 4, num_layers=2, dropout=0.5, batch_first=True), lambda: Dropping(2, 4)],
+    ids=["nn.LSTM", "hand-written"],
+)
+@pytest.mark.parametrize("every", [4, 5, 12])
+def test_what_is_computed_twice_drops_the_same_both_times(make: Callable[[], nn.Module], every: int) -> None:
+    torch.manual_seed(0)
+    module = make().double().train()
+    inputs = random_values((3, 12, 2), 1)
+    wanted = [inputs, *module.parameters()]
+
+    torch.manual_seed(7)
+    (found,) = unroll(module, inputs, [12], None, checkpoint_every=every)
+    # What others draw between the forward and the backward pass does not matter, nor are their draws moved.
+    before = torch.get_rng_state()
+    found_gradients = gradients(weigh(found, 5), wanted)
+    assert torch.equal(torch.get_rng_state(), before)
+
+    torch.manual_seed(7)
+    right: State | None = None
+    for piece in inputs.split(every, dim=1):
+        _, right = module(piece, right)
+    assert right is not None
+    for one, other in zip(found, right, strict=True):
+        close(one, other)
+    for one, other in zip(found_gradients, gradients(weigh(right, 5), wanted), strict=True):
+        close(one, other)
+
+
 def test_a_trained_beginning_is_reached_only_where_the_truncation_covers_the_stop() -> None:
     torch.manual_seed(0)
     module = LeakyIntegrator(1, 4).double()
