@@ -34,6 +34,20 @@ def test_the_other_decays_of_bengio_2015() -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"updates": 50},
+        {"decay": "constant", "k": 0.3},
+        {"decay": "exponential", "k": 0.9},
+        {"decay": "inverse_sigmoid", "k": 20.0},
+    ],
+)
+def test_a_schedule_that_runs_faster_is_the_same_one_at_later_updates(given: dict[str, Any]) -> None:
+    fast, plain = TruthSchedule(**given, speed=4.0), TruthSchedule(**given)
+    assert [fast.probability(i) for i in range(30)] == [plain.probability(4 * i) for i in range(30)]
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"k": 0.5}, "scheduled sampling: linear takes updates and no k, found k=0.5"),
@@ -45,6 +59,7 @@ def test_the_other_decays_of_bengio_2015() -> None:
             {"decay": "exponential", "k": 0.5, "updates": 3},
             "scheduled sampling: exponential takes k and no updates, found k=0.5, updates=3",
         ),
+        ({"speed": 0.0}, "scheduled sampling: expected a speed above 0, found 0"),
         ({"decay": "constant", "k": 1.5}, "scheduled sampling: expected a probability as k of constant, found 1.5"),
         (
             {"decay": "exponential", "k": 1.0},

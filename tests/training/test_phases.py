@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from longreach.config import PhaseConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.auxiliary.schedule import TruthSchedule
+from longreach.config import PhaseConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig, SegmentConfig
 from longreach.training.phases import Plan, shrink
 
 
@@ -79,8 +80,20 @@ def long_run() -> RunConfig:
             PhaseConfig(name="joint", epochs=900, schedule="halving", halve_every=300, warmup=400),
             PhaseConfig(name="more", updates=5_000, schedule="halving", halve_every=2_500),
         ),
-        auxiliary=(ReconstructConfig(sampling_updates=100_000), PredictConfig(), RecallConfig()),
+        auxiliary=(
+            ReconstructConfig(sampling_updates=100_000),
+            PredictConfig(),
+            RecallConfig(),
+            RecallConfig(growth=50_000),
+            PredictConfig(sampling="constant", sampling_k=0.3),
+            ReconstructConfig(sampling="exponential", sampling_k=0.9999),
+            ReconstructConfig(sampling="inverse_sigmoid", sampling_k=9_000.0),
+        ),
     )
+
+
+def truth(loss: SegmentConfig) -> TruthSchedule:
+    return TruthSchedule(loss.sampling_updates, loss.sampling, loss.sampling_k, loss.sampling_speed)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.037])
@@ -98,13 +111,24 @@ def test_a_shorter_run_keeps_its_proportions(scale: float) -> None:
             at_old = old.begin + int(share * (old.end - old.begin))
             at_new = new.begin + int(share * (new.end - new.begin))
             assert new.learning_rate(at_new) == pytest.approx(old.learning_rate(at_old))
-    reconstruct, predict, recall = config.auxiliary
+    reconstruct, predict, recall, growing = config.auxiliary[:4]
     assert isinstance(reconstruct, ReconstructConfig)
     assert reconstruct.sampling_updates == round(100_000 * scale)
-    assert (predict, recall) == long_run().auxiliary[1:]
+    assert (predict, recall) == long_run().auxiliary[1:3]
+    assert isinstance(growing, RecallConfig)
+    assert growing.growth == round(50_000 * scale)
+    # At a share of the way the truth is fed as often, however its probability falls.
+    for old_loss, new_loss in zip(long_run().auxiliary, config.auxiliary, strict=True):
+        if isinstance(old_loss, SegmentConfig):
+            assert isinstance(new_loss, SegmentConfig)
+            for share in (0.0, 0.01, 0.1, 0.2, 0.5, 1.0):
+                at_old = truth(old_loss).probability(round(share * before.updates))
+                assert truth(new_loss).probability(round(share * after.updates)) == pytest.approx(at_old, abs=0.002)
     # What is written into the run folder is read back as the same run.
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
 
 
-def test_a_run_shrunk_to_nothing_still_has_every_phase() -> None:
-    assert [phase.end for phase in Plan.make(shrink(long_run(), 1e-9, 469), 469).phases] == [1, 2, 3]
+def test_a_run_shrunk_to_nothing_still_has_every_phase_and_can_be_read_back() -> None:
+    config = shrink(long_run(), 1e-9, 469)
+    assert [phase.end for phase in Plan.make(config, 469).phases] == [1, 2, 3]
+    assert RunConfig.model_validate(config.model_dump(mode="json")) == config

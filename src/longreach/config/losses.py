@@ -29,6 +29,8 @@ class SegmentConfig(Section):
     """Updates over which linear scheduled sampling falls to no truth at all; null is teacher forcing."""
     sampling_k: Annotated[float, Field(ge=0.0)] | None = None
     """k of the schedules that are not linear."""
+    sampling_speed: Annotated[float, Field(gt=0.0)] = 1.0
+    """Updates of the schedule in one of the run; longreach sets it where a budget shrinks a schedule with a k."""
     sampling_passes: Count | None = None
     """Gradient-free passes that make the sampled inputs, which is quicker and inexact; null is token by token."""
     lag_features: bool = False

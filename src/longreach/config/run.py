@@ -117,7 +117,7 @@ class RunConfig(Section):
     tensorboard: bool = True
     """Also write TensorBoard logs."""
     budget: Annotated[float, Field(gt=0.0)] | None = None
-    """Seconds that training may take; phases, halvings and sampling shrink in proportion."""
+    """Seconds that training may take; phases, halvings, sampling and growing lags shrink in proportion."""
     budget_scale: float | None = None
     """By what the schedule was shrunk to fit the budget; set by longreach when it does."""
 

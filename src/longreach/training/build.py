@@ -294,7 +294,7 @@ def _build_loss(
         "truncation": loss.truncation,
         "weight": loss.weight,
         "anchors_per": loss.anchors_per,
-        "schedule": TruthSchedule(loss.sampling_updates, loss.sampling, loss.sampling_k),
+        "schedule": TruthSchedule(loss.sampling_updates, loss.sampling, loss.sampling_k, loss.sampling_speed),
     }
     if isinstance(loss, PredictConfig):
         return Predict(decoder, **shared)

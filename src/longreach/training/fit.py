@@ -116,6 +116,8 @@ def fit(
         plan = Plan.make(config, per_epoch)
         scale = budget_scale(config, plan, objective, data, evaluate_every, config.budget)
         config = shrink(config, scale, per_epoch)
+        # Losses hold their own schedules; the weights are drawn from the same seed again.
+        objective = build_objective(config, data.train)
         if progress:
             shrunk = Plan.make(config, per_epoch).updates
             print(

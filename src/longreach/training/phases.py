@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from longreach.config import PhaseConfig, RunConfig, SegmentConfig
+from longreach.config import LossConfig, PhaseConfig, RecallConfig, RunConfig, SegmentConfig
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Plan:
 
 
 def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig:
-    """The same run shortened: phases, halvings, warm-up and scheduled sampling in proportion.
+    """The same run shortened: phases, halvings, warm-up, scheduled sampling and growing lags in proportion.
 
     Args:
         config: the run.
@@ -96,10 +96,21 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
                 }
             )
         )
-    auxiliary = tuple(
-        loss.model_copy(update={"sampling_updates": max(1, round(loss.sampling_updates * scale))})
-        if isinstance(loss, SegmentConfig) and loss.sampling_updates is not None
-        else loss
-        for loss in config.auxiliary
-    )
+    auxiliary = tuple(_shrunk(loss, scale) for loss in config.auxiliary)
     return config.model_copy(update={"phases": tuple(phases), "auxiliary": auxiliary, "budget_scale": scale})
+
+
+def _shrunk(loss: LossConfig, scale: float) -> LossConfig:
+    """The same loss with the schedule that it has shortened.
+
+    Choice: what falls by a k keeps it and runs faster. No other k gives the inverse sigmoid the same course, and that
+    of a much shorter exponential would be zero to the last bit.
+    """
+    changed: dict[str, float] = {}
+    if isinstance(loss, RecallConfig) and loss.growth is not None:
+        changed["growth"] = max(1, round(loss.growth * scale))
+    if isinstance(loss, SegmentConfig) and loss.sampling_updates is not None:
+        changed["sampling_updates"] = max(1, round(loss.sampling_updates * scale))
+    if isinstance(loss, SegmentConfig) and loss.sampling in ("exponential", "inverse_sigmoid"):
+        changed["sampling_speed"] = loss.sampling_speed / scale
+    return loss.model_copy(update=changed)
