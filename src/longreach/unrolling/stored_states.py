@@ -41,8 +41,10 @@ class StoredStates:
 
     Choice: float16, not bfloat16. Of the two it has the finer grain (a relative 5e-4 against 4e-3), and an LSTM's c,
     which grows by at most one a step, reaches its limit of 65,504 no sooner than after as many steps. What would be
-    larger is stored as that limit. Sequence i reads all of itself again when its visits and i add up to a multiple of
-    `refresh_every`, so that about as many are due at every update.
+    larger is stored as that limit. What is no number or infinite is not stored: its sequence counts as not visited and
+    is read whole at its next visit, so that an update that is left out leaves nothing behind. Sequence i reads all of
+    itself again when its visits and i add up to a multiple of `refresh_every`, so that about as many are due at every
+    update.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class StoredStates:
         self.burn_in, self.refresh_every, self.dtype = burn_in, refresh_every, dtype
         self.points = steps // grid
         self.visits = torch.zeros(sequences, dtype=torch.int32)
-        """(N,) how often each sequence was visited."""
+        """(N,) how often each sequence was visited; counted anew from a state that was no number."""
         self.parts: State = ()
         """One tensor (N, G, layers, H) for each of a state's; none before the first visit, which tells their sizes."""
         self.types: tuple[torch.dtype, ...] = ()
@@ -99,8 +101,8 @@ class StoredStates:
             )
         visits = self.visits[rows]
         if self.refresh_every is None:
-            return visits == 0
-        return (visits == 0) | ((visits + rows) % self.refresh_every == 0)
+            return visits <= 0
+        return (visits <= 0) | ((visits + rows) % self.refresh_every == 0)
 
     def read(self, rows: Tensor, steps: Tensor) -> State:
         """The states of n rows, each after a number of steps of its own on the grid, zero after none of them.
@@ -123,7 +125,7 @@ class StoredStates:
         return tuple(states)
 
     def write(self, rows: Tensor, steps: Tensor, states: State) -> None:
-        """Keep the states of n rows, each after a number of steps of its own on the grid.
+        """Keep the states of n rows, each after a number of steps of its own on the grid, but no NaN and no infinity.
 
         Args:
             rows: (n,) sequences.
@@ -135,6 +137,12 @@ class StoredStates:
         """
         if not self.parts:
             self._make(states)
+        kept = torch.stack([state.detach().isfinite().transpose(0, 1).flatten(1).all(1) for state in states]).all(0)
+        if not bool(kept.all()):
+            there, kept = kept, kept.cpu()
+            # The visit that is under way adds one: it does not count.
+            self.visits[rows[~kept]] = -1
+            rows, steps, states = rows[kept], steps[kept], tuple(state[:, there] for state in states)
         points = steps // self.grid - 1
         for part, state in zip(self.parts, states, strict=True):
             limit = min(torch.finfo(self.dtype).max, torch.finfo(state.dtype).max)
