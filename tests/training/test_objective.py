@@ -23,7 +23,7 @@ from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.network import EncoderCell
 from longreach.randomness import derived_generator
 from longreach.training.objective import Objective, term_names
-from longreach.unrolling import unroll
+from longreach.unrolling import StoredStates, unroll
 
 B, T, H = 3, 24, 4
 
@@ -105,6 +105,62 @@ def check(objective: Objective, given: SequenceBatch) -> None:
         torch.autograd.grad(found["loss"], parameters), torch.autograd.grad(total, parameters), strict=True
     ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def cut(encoder: nn.Module, values: Tensor, stop: int, truncation: int) -> tuple[Tensor, ...]:
+    """The state after `stop` steps, its past before the last K of them cut off by hand."""
+    state = None
+    for step in range(stop):
+        if step == stop - truncation and state is not None:
+            state = tuple(part.detach() for part in state)
+        _, state = encoder(values[:, step : step + 1], state)
+    assert state is not None
+    return state if truncation else tuple(part.detach() for part in state)
+
+
+def gradients(term: Tensor, module: nn.Module) -> list[Tensor]:
+    """Zero where the term does not hang on a weight."""
+    weights = list(module.parameters())
+    found = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(weight) if g is None else g for weight, g in zip(weights, found, strict=True)]
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["fresh", "stored"])
+@pytest.mark.parametrize("truncation", [0, 1, 2])
+@pytest.mark.parametrize("term", ["supervised", "reconstruct", "predict", "recall"])
+def test_each_terms_gradient_is_cut_at_its_own_truncation(term: str, truncation: int, stored: bool) -> None:
+    """Those of the other terms are longer. At 0 no gradient reaches the encoder, and what lies behind it learns."""
+    objective = make(losses="rpc").train()
+    names = ["reconstruct", "predict", "recall"]
+    for loss in objective.auxiliary:
+        loss.truncation = 7
+    encoder, given = objective.classifier.encoder, replace(batch(), rows=torch.arange(B))
+    if term == "supervised":
+        objective.truncation, behind = truncation, objective.classifier.head
+    else:
+        behind = objective.auxiliary[names.index(term)]
+        behind.truncation = truncation
+    states = StoredStates(sequences=B, steps=T, grid=5, burn_in=3, refresh_every=1) if stored else None
+    found = objective(given, 7, stored=states)[term]
+    assert given.labels is not None
+    if term == "supervised":
+        logits = objective.classifier.head(
+            cut(encoder, given.values, T, truncation)[0][-1], derived_generator(objective.seed, "head", 7)
+        )
+        right = nn.functional.cross_entropy(logits, given.labels)
+    else:
+        place = names.index(term)
+        anchors = behind.sample(given.lengths, derived_generator(objective.seed, f"anchors {place}", 7), 7)
+        assert max(anchors.stops) > truncation
+        right = behind(
+            [cut(encoder, given.values, stop, truncation) for stop in anchors.stops], given, anchors, encoder
+        )
+    torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+    on_encoder = gradients(found, encoder)
+    for one, other in zip(on_encoder, gradients(right, encoder), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    assert all(bool(gradient.any()) == (truncation > 0) for gradient in on_encoder)
+    assert all(bool(gradient.any()) for gradient in gradients(found, behind))
 
 
 def test_a_users_own_encoder_trains_like_ours() -> None:
