@@ -29,8 +29,10 @@ from longreach.config import (
     parse_config,
 )
 from longreach.recipes import OWN_RECIPES, PAPER_RECIPES, RECIPES, SMALL_RECIPES, recipe_name
+from longreach.recipes.figures456 import FIGURE6
 from longreach.recipes.paper import PaperTable, Printed, Row, printed_lines, rows_of
 from longreach.recipes.tables import TABLES, home_of
+from longreach.report.own_table import flat
 from longreach.training.build import Datasets, build_datasets, build_objective, build_optimiser
 
 LINES = [line for line in printed_lines() if line.where != "table1"]
@@ -117,6 +119,41 @@ def check_figure_6(line: Printed, config: RunConfig) -> None:
         assert [(phase.supervised, phase.auxiliary) for phase in config.phases] == [(False, True), (True, False)]
     if line.setting == "only the immediate past":
         assert [loss.place for loss in config.auxiliary] == ["immediate"]
+
+
+# What each variant of Figure 6 changes of r-LSTM, and nothing else.
+LEFT_OUT: dict[str, dict[str, object]] = {
+    "all parts": {},
+    "without joint training": {"phases.1.auxiliary": False, "phases.1.name": "supervised"},
+    "without scheduled sampling": {"auxiliary.0.sampling_updates": None},
+    "without pretraining": {},  # But for its phases, which the test looks at.
+    "only the immediate past": {"auxiliary.0.place": "immediate"},
+    "not past the anchor": {"auxiliary.0.place": "past"},
+    "without input embedding": {"model.embedding_size": None, "auxiliary.0.decoder_embedding_size": None},
+    "not reversed": {"auxiliary.0.reverse": False},
+    "one auxiliary layer": {"auxiliary.0.decoder_layers": 1},
+}
+
+
+@pytest.mark.parametrize("scale", ["paper", "small"])
+@pytest.mark.parametrize("setting", LEFT_OUT)
+def test_every_variant_of_figure_6_leaves_out_its_part_and_nothing_else(setting: str, scale: str) -> None:
+    (row,) = [row for row in FIGURE6.rows if row.setting == setting]
+    assert len(FIGURE6.rows) == len(LEFT_OUT)
+    base, config = ({"paper": at.paper, "small": at.small}[scale]() for at in (FIGURE6.rows[0], row))
+    assert recipe_name(FIGURE6.rows[0].paper) == "cifar10-r"
+    assert recipe_name(FIGURE6.rows[0].small) == "small-mnist14-r"
+    if setting == "without pretraining":
+        # The one phase that is left lasts as long as both, under the same rate.
+        (alone,), (before, joint) = config.phases, base.phases
+        unit = "epochs" if scale == "paper" else "updates"
+        length = getattr(before, unit) + getattr(joint, unit)
+        assert length == (1_000 if scale == "paper" else 4_000)
+        assert alone == joint.model_copy(update={unit: length})
+        config = config.model_copy(update={"phases": base.phases})
+    trees = [flat(one.model_dump(mode="json", exclude={"name"})) for one in (base, config)]
+    assert trees[0].keys() == trees[1].keys()
+    assert {key: trees[1][key] for key in trees[0] if trees[0][key] != trees[1][key]} == LEFT_OUT[setting]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
