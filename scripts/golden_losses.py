@@ -46,6 +46,12 @@ RUNS: dict[str, dict[str, Any]] = {
         "auxiliary": [{"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 8, "truncation": 10}],
         "stored": {"grid": 28, "burn_in": 14, "refresh_every": 2},
     },
+    # Four passes of three updates: most of them begin from what was stored at earlier visits, some of it twice over.
+    "stored-state-visits": {
+        "auxiliary": [{"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 8, "truncation": 10}],
+        "stored": {"grid": 14, "burn_in": 2, "refresh_every": 3},
+        "phases": [{"updates": 12, "learning_rate": 0.01}],
+    },
 }
 
 
