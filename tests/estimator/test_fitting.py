@@ -6,6 +6,8 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
@@ -432,17 +434,36 @@ def test_as_many_labels_as_sequences() -> None:
     )
 
 
-@pytest.mark.parametrize("missing", [None, float("nan")], ids=str)
-def test_a_missing_label_is_told_with_its_place(missing: float | None) -> None:
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=str)
+@pytest.mark.parametrize("form", [lambda y: y, list, tuple, lambda y: [[label] for label in y]])
+def test_a_missing_label_is_told_with_its_place(missing: Any, form: Any) -> None:
     X, y = toy()
     labels = np.where(y > 0, "up", "down").astype(object)
     labels[[3, 5]] = missing
     with pytest.raises(DataError) as caught:
-        LongSequenceClassifier(**QUICK).fit(X, labels)
+        LongSequenceClassifier(**QUICK).fit(X, form(labels))
     assert str(caught.value) == (
         f"y: expected a class for each sequence, found {missing} for sequence 3 (2 of 40 have none); take these out of "
         "X and y, and hand them to fit by unlabeled="
     )
+
+
+def test_a_label_that_is_missing_in_a_column_or_masked() -> None:
+    X, y = toy()
+    hidden = np.ma.masked_array(y, np.arange(40) == 3)
+    words = [None if row == 3 else "ab"[label] for row, label in enumerate(y)]
+    for given in (hidden, pd.Series(words, dtype="string"), pd.Series(words, dtype="category"), pl.Series(words)):
+        with pytest.raises(DataError, match=r"a class for each sequence, found \S+ for sequence 3 \(1 of 40 have none"):
+            LongSequenceClassifier(**QUICK).fit(X, given)
+    for given in (hidden, [None if row == 3 else label for row, label in enumerate(y)]):
+        with pytest.raises(DataError, match=r"a number for each sequence, found None for sequence 3 \(1 of 40 have "):
+            LongSequenceRegressor(**QUICK).fit(X, given)
+
+
+def test_text_that_reads_nan_is_a_class_in_an_array_of_text() -> None:
+    X, y = toy()
+    model = LongSequenceClassifier(**QUICK).fit(X, np.array(["curry", "nan"])[y])
+    assert model.classes_.tolist() == ["curry", "nan"], "as scikit-learn has it: nothing tells it from the bread"
 
 
 def test_a_training_that_diverges_says_so() -> None:

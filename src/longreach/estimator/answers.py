@@ -5,6 +5,7 @@ Shapes: N sequences, K targets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -144,13 +145,16 @@ class Numbers:
         """(N, K) float64 targets.
 
         Raises:
-            DataError: no y.
+            DataError: no y, or a target that is missing.
             ValueError: y is no numbers, as scikit-learn says it.
         """
         from sklearn.utils import check_array
 
         if y is None:
             raise DataError(_NO_Y.format("number"))
+        items = _items(y)
+        if items and len(items) == len(y):
+            _check_present(items, "a number")
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         return cls(targets.ndim == 1), targets.reshape(len(targets), -1)
 
@@ -198,7 +202,7 @@ def checked_labels(y: Any) -> np.ndarray:
     """(N,) labels of any kind.
 
     Raises:
-        DataError: no y.
+        DataError: no y, or a label that is missing: None, NaN, pandas' NA, masked.
         ValueError: y is no single column of classes, as scikit-learn says it.
     """
     from sklearn.utils import assert_all_finite, column_or_1d
@@ -206,19 +210,53 @@ def checked_labels(y: Any) -> np.ndarray:
 
     if y is None:
         raise DataError(_NO_Y.format("label"))
+    _check_present(_items(y), "a class")
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name="y")
-    if labels.dtype == object:
-        missing = [row for row, label in enumerate(labels) if label is None or label != label]
-        if missing:
-            raise DataError(
-                f"y: expected a class for each sequence, found {labels[missing[0]]} for sequence {missing[0]} "
-                f"({len(missing)} of {len(labels)} have none); take these out of X and y, and hand them to fit by "
-                "unlabeled="
-            )
     check_classification_targets(labels)
     return labels
+
+
+def _items(y: Any) -> list[Any]:
+    """The labels one by one, as they are before NumPy makes one type of them: NaN among text would become 'nan'.
+
+    None of an array of a single type, which cannot lack any but as NaN; what is masked in one is None.
+    """
+    if hasattr(y, "to_numpy"):
+        y = y.to_numpy()
+        if y.dtype.kind == "f":
+            return y.ravel().tolist()
+    if isinstance(y, np.ndarray):
+        if y.dtype.kind in "Mm":
+            return [None if gone else False for gone in np.isnat(y).ravel()]
+        return y.ravel().tolist() if y.dtype == object or isinstance(y, np.ma.MaskedArray) else []
+    if not isinstance(y, Sequence) or isinstance(y, str | bytes):
+        return []
+    return [item[0] if isinstance(item, list | tuple) and len(item) == 1 else item for item in y]
+
+
+def _check_present(labels: Sequence[Any], what: str) -> None:
+    missing = [row for row, label in enumerate(labels) if _is_missing(label)]
+    if missing:
+        raise DataError(
+            f"y: expected {what} for each sequence, found {labels[missing[0]]} for sequence {missing[0]} "
+            f"({len(missing)} of {len(labels)} have none); take these out of X and y, and hand them to fit by "
+            "unlabeled="
+        )
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN, pandas' NA and NaT, what is masked."""
+    if label is None or label is np.ma.masked:
+        return True
+    if hasattr(label, "__len__"):
+        return False
+    try:
+        return bool(label != label)
+    except TypeError:
+        # pandas' NA: whether it equals itself is not known either.
+        return True
 
 
 def checked_weights(weights: Any, rows: int) -> np.ndarray | None:
