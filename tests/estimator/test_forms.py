@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,54 @@ def test_a_sequences_answer_does_not_depend_on_the_others() -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
 
 
+def with_columns(frame: Any, **columns: np.ndarray) -> Any:
+    return frame({name: values.tolist() for name, values in columns.items()})
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, datasets.Dataset.from_dict])
+def test_list_columns_are_known_by_their_names(frame: Any) -> None:
+    here, there = VALUES[..., 0], VALUES[..., 1]
+    data = with_columns(frame, a=here, b=there)
+    swapped, renamed = with_columns(frame, b=there, a=here), with_columns(frame, a=here, c=there)
+    begins = "The feature names should match those that were passed during fit.\n"
+    order = begins + "Feature names must be in the same order as they were in fit.\n"
+    names = f"{begins}Feature names unseen at fit time:\n- c\nFeature names seen at fit time, yet now missing:\n- b\n"
+    model = fitted(data)
+    for known in (model, pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(known.predict_proba(data), model.predict_proba(data))
+        for other, message in ((swapped, order), (renamed, names)):
+            for use in (known.predict, known.transform, lambda X, known=known: known.partial_fit(X, Y)):
+                with pytest.raises(DataError) as caught:
+                    use(other)
+                assert str(caught.value) == message
+    for where, given in (("unlabeled", {"unlabeled": swapped}), ("validation", {"validation": (swapped, Y)})):
+        with pytest.raises(DataError) as caught:
+            LongSequenceClassifier().fit(data, Y, **given)
+        assert str(caught.value) == f"{where}: {order}"
+    # Trained anew it takes the names of what it is trained on.
+    model.set_params(max_epochs=1).fit(swapped, Y).predict(swapped)
+
+
+def test_list_columns_where_there_were_no_names() -> None:
+    data = with_columns(pd.DataFrame, a=VALUES[..., 0], b=VALUES[..., 1])
+    with pytest.warns(UserWarning, match="X has feature names, but LongSequenceClassifier was fitted without feature "):
+        fitted(VALUES).predict(data)
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but LongSequenceClassifier was fitted"):
+        fitted(data).predict(VALUES)
+    # A single column cannot be mistaken for another one, but for one of another name.
+    model = fitted(pd.DataFrame({"text": WORDS}))
+    model.predict(WORDS)
+    with pytest.raises(DataError, match="Feature names unseen at fit time:\n- body\n"):
+        model.predict(pd.DataFrame({"body": WORDS}))
+
+
+def test_an_estimator_pickled_before_channels_had_names_is_still_loaded() -> None:
+    model = fitted(VALUES)
+    del model._fitted.reader.__dict__["names"]
+    older = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(older.predict_proba(VALUES), model.predict_proba(VALUES))
+
+
 def test_characters_and_bytes() -> None:
     forms: list[Any] = [
         np.array(WORDS),
@@ -203,6 +252,10 @@ BAD = {
     "no steps": (
         np.ones((2, 0, 1)),
         "X: expected at least one sequence of at least one step, found shape (2, 0, 1)",
+    ),
+    "two columns of one name": (
+        pd.DataFrame([[[1.0], [2.0]], [[1.0], [2.0]]], columns=["a", "a"]),
+        "X: expected a name for each column, found 'a' twice; rename one of them",
     ),
     "two columns of text": (
         pd.DataFrame({"a": ["x"], "b": ["y"]}),

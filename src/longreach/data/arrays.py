@@ -54,6 +54,12 @@ def is_table(data: Any) -> bool:
     return True
 
 
+def channel_names(data: Any) -> tuple[str, ...] | None:
+    """Names of a frame's columns of lists or of text, in their order; None of what has no such column."""
+    names = _list_columns(data) if is_frame(data) else []
+    return tuple(map(str, names)) or None
+
+
 def sequences_of(data: Any, vocabulary: Vocabulary | None = None, where: str = "X") -> RaggedDataset:
     """Sequences without labels.
 
@@ -98,6 +104,8 @@ def _of_frame(frame: Any, vocabulary: Vocabulary | None, where: str) -> RaggedDa
     names = _list_columns(frame)
     if not names:
         raise DataError(f"{where}: expected a column of lists or of text, found columns {_names(frame)}")
+    if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+        raise DataError(f"{where}: expected a name for each column, found {twice[0]!r} twice; rename one of them")
     others = [name for name in _names(frame) if name not in names]
     if others:
         raise DataError(

@@ -27,8 +27,9 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     needs no labels. Sequences without labels therefore help: `fit(X, y, unlabeled=X_u)`.
 
     X is an array of (N, T) or (N, T, C), a list of arrays of (T_i,) or (T_i, C), a list of str (characters) or bytes, a
-    frame of pandas or polars or a Hugging Face Dataset with a list column (several list columns are channels). An array
-    of (N, T) fixes T; every other form takes any lengths. A memory-mapped array in C order is never copied whole.
+    frame of pandas or polars or a Hugging Face Dataset with a list column (several list columns are channels, known by
+    their names ever after). An array of (N, T) fixes T; every other form takes any lengths. A memory-mapped array in C
+    order is never copied whole.
 
     Args:
         cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".

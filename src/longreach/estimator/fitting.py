@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from longreach.config import RunConfig
+from longreach.data.arrays import channel_names
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
 from longreach.data.vocabulary import Vocabulary
@@ -114,17 +115,18 @@ def fit(
     settings = settings_of(estimator)
     seed = _seed(settings["random_state"])
     before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
-    known, start = _known(settings, before)
+    known, start = _known(settings, before, data)
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
-    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
+    names = known.names if known else channel_names(data)
+    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
     labelled = _labelled(raw, encoded, weights)
     others = None
     if unlabelled is not None:
-        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
+        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
     _check_alike(raw, others, known, settings["missing"] == "mask")
     held: Labelled | None = None
     if validation is not None:
-        held = _given_validation(estimator, validation, answers, raw.vocabulary)
+        held = _given_validation(estimator, validation, answers, raw.vocabulary, names)
         rows = np.arange(len(raw))
     else:
         rows, held_rows = hold_out(
@@ -139,7 +141,7 @@ def fit(
         held = None if held_rows is None else labelled.subset(held_rows)
     train = labelled.subset(rows)
     answers = before.answers if before else answers.fitted(train.encoded)
-    reader = known or _fitted_reader(settings, train.raw, others)
+    reader = known or _fitted_reader(settings, train.raw, others, names)
     if held is not None:
         reader.check(held.raw, "validation" if validation is not None else "X")
     prepared = train.prepared(reader, answers)
@@ -193,17 +195,18 @@ def partial_fit(
     """
     settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
-    known, start = _known(settings, before)
+    known, start = _known(settings, before, data)
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
-    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary)
+    names = known.names if known else channel_names(data)
+    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
     labelled = _labelled(raw, encoded, weights)
     others = None
     if unlabelled is not None:
-        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, where="unlabeled")
+        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
     _check_alike(raw, others, known, settings["missing"] == "mask")
     seed = before.objective.seed if before else _seed(settings["random_state"])
     answers = before.answers if before else answers.fitted(encoded)
-    reader = known or _fitted_reader(settings, raw, others)
+    reader = known or _fitted_reader(settings, raw, others, names)
     prepared = labelled.prepared(reader, answers)
     batch_size = settings["batch_size"]
     epoch = -(-(len(prepared) + (0 if others is None else len(others))) // batch_size)
@@ -230,7 +233,7 @@ def partial_fit(
     return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained
 
 
-def _known(settings: dict[str, Any], before: Fitted | None) -> tuple[Reader | None, Pretrained | None]:
+def _known(settings: dict[str, Any], before: Fitted | None, data: Any) -> tuple[Reader | None, Pretrained | None]:
     """How data are read, where that is settled, and the pretrained memory to begin with, where there is one."""
     if before is not None:
         return before.reader, None
@@ -239,12 +242,15 @@ def _known(settings: dict[str, Any], before: Fitted | None) -> tuple[Reader | No
     start = Pretrained.load(settings["pretrained"])
     start.check(settings)
     settings["horizon"] = start.horizon
-    return start.reader, start
+    # The files of a memory name no channels: the data that are trained on do.
+    return replace(start.reader, names=start.reader.names or channel_names(data)), start
 
 
-def _fitted_reader(settings: dict[str, Any], raw: RaggedDataset, others: RaggedDataset | None) -> Reader:
+def _fitted_reader(
+    settings: dict[str, Any], raw: RaggedDataset, others: RaggedDataset | None, names: tuple[str, ...] | None
+) -> Reader:
     sets = [raw] if others is None else [raw, others]
-    return Reader.fit(sets, standardise=settings["standardise"], mark_gaps=settings["missing"] == "mask")
+    return Reader.fit(sets, standardise=settings["standardise"], mark_gaps=settings["missing"] == "mask", names=names)
 
 
 def _objective(
@@ -302,12 +308,18 @@ def _shared_vocabulary(data: Any, unlabelled: Any) -> Vocabulary | None:
     return Vocabulary.of_characters(text for text in chain(data, unlabelled) if isinstance(text, str))
 
 
-def _given_validation(estimator: Any, validation: Any, answers: Answers, vocabulary: Vocabulary | None) -> Labelled:
+def _given_validation(
+    estimator: Any,
+    validation: Any,
+    answers: Answers,
+    vocabulary: Vocabulary | None,
+    names: tuple[str, ...] | None,
+) -> Labelled:
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise DataError(
             f"validation: expected (X, y) or (X, y, sample_weight), found {type(validation).__name__}; give both"
         )
-    raw = read(estimator, validation[0], reset=False, vocabulary=vocabulary, where="validation")
+    raw = read(estimator, validation[0], reset=False, vocabulary=vocabulary, names=names, where="validation")
     weights = checked_weights(validation[2] if len(validation) == 3 else None, len(raw))
     return _labelled(raw, answers.encode(validation[1]), weights)
 

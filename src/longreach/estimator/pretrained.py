@@ -64,6 +64,7 @@ class Pretrained:
                 None if vocabulary is None else Vocabulary.from_plain(vocabulary),
                 None if standard is None else Standardisation(tuple(standard["mean"]), tuple(standard["std"])),
                 facts["network"]["missing"] == "mask",
+                None if facts.get("names") is None else tuple(facts["names"]),
             )
             return cls(path, reader, facts["network"], facts["horizon"], weights)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -118,6 +119,7 @@ def save(
         path / _FACTS,
         {
             "channels": reader.channels,
+            "names": reader.names,
             "vocabulary": None if reader.vocabulary is None else reader.vocabulary.plain(),
             "standardisation": None if standard is None else {"mean": standard.mean, "std": standard.std},
             "network": {name: settings[name] for name in _NETWORK},

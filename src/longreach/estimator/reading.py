@@ -5,6 +5,7 @@ Shapes: N sequences, T steps, C channels.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from longreach.data.arrays import is_table, real, sequences_of
+from longreach.data.arrays import channel_names, is_table, real, sequences_of
 from longreach.data.gaps import check_finite, fit_present
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
@@ -30,21 +31,31 @@ class Reader:
         vocabulary: of tokens; None for real values.
         standardisation: of the channels; None for tokens, or where values stay as they are.
         mark_gaps: NaN is a missing value.
+        names: of the list columns, where the data were a frame of them; None where the channels had no names.
     """
 
     channels: int
     vocabulary: Vocabulary | None
     standardisation: Standardisation | None
     mark_gaps: bool
+    names: tuple[str, ...] | None = None
 
     @classmethod
-    def fit(cls, sets: Sequence[RaggedDataset], *, standardise: bool, mark_gaps: bool) -> Reader:
+    def fit(
+        cls,
+        sets: Sequence[RaggedDataset],
+        *,
+        standardise: bool,
+        mark_gaps: bool,
+        names: tuple[str, ...] | None = None,
+    ) -> Reader:
         """Settle it by the training part.
 
         Args:
             sets: its sequences, those without labels included.
             standardise: subtract the mean and divide by the deviation of each channel.
             mark_gaps: NaN is a missing value.
+            names: of the list columns, or None.
         """
         first = sets[0]
         standardisation = None
@@ -56,7 +67,7 @@ class Reader:
                 standardisation = Standardisation.fit_parts(
                     lambda: chain.from_iterable(part.parts() for part in sets), lengths
                 )
-        return cls(first.channels, first.vocabulary, standardisation, mark_gaps and not first.is_token)
+        return cls(first.channels, first.vocabulary, standardisation, mark_gaps and not first.is_token, names)
 
     def prepared(self, raw: RaggedDataset) -> PreparedSequences:
         """Sequences as the model reads them."""
@@ -82,7 +93,13 @@ def _kind(vocabulary: Vocabulary | None, channels: int) -> str:
 
 
 def read(
-    estimator: Any, data: Any, *, reset: bool, vocabulary: Vocabulary | None = None, where: str = "X"
+    estimator: Any,
+    data: Any,
+    *,
+    reset: bool,
+    vocabulary: Vocabulary | None = None,
+    names: tuple[str, ...] | None = None,
+    where: str = "X",
 ) -> RaggedDataset:
     """Sequences of any form, as they are.
 
@@ -91,10 +108,12 @@ def read(
         data: see `longreach.data.arrays.FORMS`.
         reset: these are training data; else they must fit what the estimator remembers.
         vocabulary: of text, settled before.
+        names: of the list columns, settled before; see `Reader`.
         where: what the data are called in messages.
 
     Raises:
-        DataError, ValueError: data that cannot be read, in our words or, for tables, in scikit-learn's.
+        DataError, ValueError: data that cannot be read, in our words or, for tables, in scikit-learn's; list columns
+            of other names or in another order.
     """
     if reset:
         for name in ("n_features_in_", "feature_names_in_"):
@@ -107,4 +126,29 @@ def read(
             data = data.to_pandas()
         table = validate_data(estimator, data, reset=reset, dtype="numeric", ensure_all_finite=False)
         return RaggedDataset.from_array(real(table[..., None]))
-    return sequences_of(data, vocabulary, where)
+    sequences = sequences_of(data, vocabulary, where)
+    _check_names(channel_names(data), names, type(estimator).__name__, where)
+    return sequences
+
+
+def _check_names(found: tuple[str, ...] | None, expected: tuple[str, ...] | None, estimator: str, where: str) -> None:
+    """What scikit-learn does with the columns of tables, in its words: columns are never told apart by their order."""
+    if found == expected:
+        return
+    if found is None or expected is None:
+        # A single column cannot be mistaken for another one.
+        if len(found or expected or ()) > 1:
+            here, there = ("does not have valid", "with") if found is None else ("has", "without")
+            warnings.warn(
+                f"{where} {here} feature names, but {estimator} was fitted {there} feature names", stacklevel=2
+            )
+        return
+    problem = "The feature names should match those that were passed during fit.\n"
+    unseen, missing = sorted(set(found) - set(expected)), sorted(set(expected) - set(found))
+    if unseen:
+        problem += "Feature names unseen at fit time:\n" + "".join(f"- {name}\n" for name in unseen)
+    if missing:
+        problem += "Feature names seen at fit time, yet now missing:\n" + "".join(f"- {name}\n" for name in missing)
+    if not unseen and not missing:
+        problem += "Feature names must be in the same order as they were in fit.\n"
+    raise DataError(problem if where == "X" else f"{where}: {problem}")

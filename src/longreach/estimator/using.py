@@ -68,7 +68,7 @@ def features(estimator: Any, data: Any) -> np.ndarray:
 def _prepared(estimator: Any, data: Any) -> PreparedSequences:
     check_is_fitted(estimator, "model_")
     reader = estimator._fitted.reader
-    raw = read(estimator, data, reset=False, vocabulary=reader.vocabulary)
+    raw = read(estimator, data, reset=False, vocabulary=reader.vocabulary, names=reader.names)
     reader.check(raw, "X")
     return reader.prepared(raw)
 
