@@ -259,8 +259,13 @@ def _is_missing(label: Any) -> bool:
         return True
 
 
-def checked_weights(weights: Any, rows: int) -> np.ndarray | None:
+def checked_weights(weights: Any, rows: int, *, zero_too: bool = False) -> np.ndarray | None:
     """(N,) float64, or None where there are none.
+
+    Args:
+        weights: as they were given.
+        rows: N.
+        zero_too: all of them may be zero.
 
     Raises:
         DataError: another shape, a weight that is negative or no number, or none above zero.
@@ -276,6 +281,6 @@ def checked_weights(weights: Any, rows: int) -> np.ndarray | None:
             f"sample_weight: expected finite weights from 0 on, found {array[wrong[0]]} in row {int(wrong[0])} "
             f"({len(wrong)} of {rows})"
         )
-    if not array.any():
+    if not (zero_too or array.any()):
         raise DataError("sample_weight: expected at least one weight above zero, found zero in every row")
     return array

@@ -49,7 +49,8 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         batch_size: sequences per update.
         learning_rate: Adam's at the start, from where it falls to zero as a cosine; "auto": 0.02 where the longest
             sequence has fewer than 32 steps, else 0.003.
-        clip: largest norm of the gradient; None for no clipping.
+        clip: largest norm of the gradient, in `partial_fit` times the mean weight where that is above 1; None for no
+            clipping.
         drop_connect: probability with which weights of the head are left out in training.
         early_stopping: hold some labelled sequences out, stop when they are no longer classified better, and keep the
             best weights; "auto": where there are 300 or more.
@@ -173,25 +174,27 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         else:
             answers = before.answers
             encoded = answers.encode(y)
-        fitted, trained, passes = fitting.fit(
+        fitted, history, passes = fitting.fit(
             self,
             X,
             answers,
             encoded,
-            self._weights(answers, encoded, sample_weight),
+            checked_weights(sample_weight, len(encoded)),
+            by_class=self._weights_by_class(answers, encoded),
             unlabelled=unlabeled,
             groups=groups,
             validation=validation,
         )
         self.classes_ = answers.classes
-        return record(self, fitted, trained, passes)
+        return record(self, fitted, history, passes)
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, *, unlabeled: Any = None
     ) -> LongSequenceClassifier:
         """Train one pass at a constant learning rate, going on from the last call.
 
-        The first call settles the classes and how data are read: standardisation, characters, channels.
+        The first call settles the classes and how data are read: standardisation, characters, channels. Weights count
+        as they are given, from call to call; sequences that all weigh nothing train the memory alone, if there is one.
 
         Args:
             X: N sequences.
@@ -202,7 +205,17 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Returns:
             Itself.
+
+        Raises:
+            ConfigError: parameters that cannot be meant, `class_weight="balanced"` among them: a part of the data does
+                not tell how often each class occurs.
+            DataError: data that cannot be used; other `ValueError`s and `TypeError`s are scikit-learn's.
         """
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            raise ConfigError(
+                "class_weight: expected None or a dict for partial_fit, found 'balanced', which a part of the data "
+                "does not tell; give a weight for each class, as sklearn.utils.class_weight.compute_class_weight does"
+            )
         before = getattr(self, "_fitted", None)
         if before is None:
             if classes is None:
@@ -219,11 +232,17 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                     f"{', '.join(map(repr, np.unique(classes).tolist()))}; leave classes out"
                 )
         encoded = answers.encode(y)
-        fitted, trained = fitting.partial_fit(
-            self, X, answers, encoded, self._weights(answers, encoded, sample_weight), unlabelled=unlabeled
+        fitted, history = fitting.partial_fit(
+            self,
+            X,
+            answers,
+            encoded,
+            checked_weights(sample_weight, len(encoded), zero_too=True),
+            by_class=self._weights_by_class(answers, encoded),
+            unlabelled=unlabeled,
         )
         self.classes_ = answers.classes
-        return record(self, fitted, trained, 1.0, more=before is not None)
+        return record(self, fitted, history, 1.0, more=before is not None)
 
     def predict(self, X: Any) -> np.ndarray:
         """(N,) the most probable class of each sequence."""
@@ -252,20 +271,27 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_is_fitted(self, "classes_")
         return self.classes_
 
-    def _weights(self, answers: Classes, encoded: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-        weights = checked_weights(sample_weight, len(encoded))
+    def _weights_by_class(self, answers: Classes, encoded: np.ndarray) -> np.ndarray | None:
+        """(classes,) as the training data have them, or None."""
         if self.class_weight is None:
-            return weights
+            return None
         from sklearn.utils.class_weight import compute_class_weight
 
         if not (isinstance(self.class_weight, dict) or self.class_weight == "balanced"):
             raise ConfigError(f"class_weight: expected None, 'balanced' or a dict, found {self.class_weight!r}")
-        present = np.unique(encoded)
+        # How often a class occurs is told of those alone that do; a weight that is given is known of all.
+        told = np.unique(encoded) if isinstance(self.class_weight, str) else np.arange(len(answers.classes))
         by_class = np.ones(len(answers.classes))
-        by_class[present] = compute_class_weight(
-            self.class_weight, classes=answers.classes[present], y=answers.classes[encoded]
+        by_class[told] = compute_class_weight(
+            self.class_weight, classes=answers.classes[told], y=answers.classes[encoded]
         )
-        return by_class[encoded] if weights is None else weights * by_class[encoded]
+        wrong = np.flatnonzero(~(np.isfinite(by_class) & (by_class >= 0)))
+        if len(wrong):
+            raise ConfigError(
+                f"class_weight: expected finite weights from 0 on, found {by_class[wrong[0]]} for the class "
+                f"{answers.classes.tolist()[wrong[0]]!r}"
+            )
+        return by_class
 
     @property
     def _n_features_out(self) -> int:

@@ -32,7 +32,6 @@ from longreach.training.objective import Objective
 from longreach.training.outputs import head_outputs
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a fitted estimator that is loaded to predict needs none of it.
-    from longreach.training.in_memory import Trained
     from longreach.training.watch import Score
 
 
@@ -73,11 +72,17 @@ class Labelled:
         """Those at these places."""
         return Labelled(self.raw.subset(rows), self.encoded[rows], self.weights[rows])
 
-    def prepared(self, reader: Reader, answers: Answers) -> PreparedSequences:
-        """As the model learns them; weights of mean one, so that they leave the size of the loss as it is."""
-        weights = None
-        if self.weights.min() < self.weights.max():
-            weights = (self.weights / self.weights.mean()).astype(np.float32)
+    def prepared(self, reader: Reader, answers: Answers, *, all_of_it: bool = True) -> PreparedSequences:
+        """As the model learns them.
+
+        Args:
+            reader, answers: how they are read.
+            all_of_it: there is no more to come: weights of mean one, so that they leave the size of the loss as it is.
+                Of a part of the data they stay as they are, or they would count within that part alone.
+        """
+        scale = self.weights.mean() if all_of_it else 1.0
+        alike = self.weights.min() == self.weights.max() and (all_of_it or scale == self.weights[0])
+        weights = None if alike else (self.weights / scale).astype(np.float32)
         labels = answers.labels(self.encoded)
         return reader.prepared(replace(self.raw, labels=labels, class_names=answers.class_names, weights=weights))
 
@@ -89,10 +94,11 @@ def fit(
     encoded: np.ndarray,
     weights: np.ndarray | None,
     *,
+    by_class: np.ndarray | None = None,
     unlabelled: Any = None,
     groups: Any = None,
     validation: Any = None,
-) -> tuple[Fitted, Trained, float]:
+) -> tuple[Fitted, list[dict[str, Any]], float]:
     """Train from the start, or with `warm_start` from where the last training ended.
 
     Args:
@@ -100,13 +106,14 @@ def fit(
         data: N sequences of any form.
         answers: of the labels or targets.
         encoded: (N,) or (N, K), as `answers` gave them.
-        weights: (N,) of samples and classes together, or None.
+        weights: (N,) of the samples, or None.
+        by_class: (classes,) that these are multiplied by, those of `validation` too; None for all alike.
         unlabelled: sequences that train the memory alone, or None.
         groups: (N,) for the validation split, or None.
         validation: (X, y) or (X, y, sample_weight) to choose the weights by; None holds some of the data out.
 
     Returns:
-        What was learned, how, and the passes over the data.
+        What was learned, the history of it, and the passes over the data.
 
     Raises:
         ConfigError: parameters that cannot be meant.
@@ -119,14 +126,15 @@ def fit(
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
-    labelled = _labelled(raw, encoded, weights)
+    labelled = _labelled(raw, encoded, weights, by_class)
+    _check_counted(labelled, "X")
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
     _check_alike(raw, others, known, settings["missing"] == "mask")
     held: Labelled | None = None
     if validation is not None:
-        held = _given_validation(estimator, validation, answers, raw.vocabulary, names)
+        held = _given_validation(estimator, validation, answers, raw.vocabulary, names, by_class)
         rows = np.arange(len(raw))
     else:
         rows, held_rows = hold_out(
@@ -135,7 +143,7 @@ def fit(
             wanted=settings["early_stopping"],
             strata=answers.strata(encoded),
             groups=groups,
-            weights=weights,
+            weights=labelled.weights,
             seed=derived_seed(seed, "validation") % 2**32,
         )
         held = None if held_rows is None else labelled.subset(held_rows)
@@ -176,7 +184,7 @@ def fit(
             verbose=bool(settings["verbose"]),
         )
     updates = (before.updates if before else 0) + trained.updates
-    return Fitted(objective, reader, answers, None, updates), trained, trained.updates / epoch
+    return Fitted(objective, reader, answers, None, updates), trained.history, trained.updates / epoch
 
 
 def partial_fit(
@@ -186,12 +194,14 @@ def partial_fit(
     encoded: np.ndarray,
     weights: np.ndarray | None,
     *,
+    by_class: np.ndarray | None = None,
     unlabelled: Any = None,
-) -> tuple[Fitted, Trained]:
+) -> tuple[Fitted, list[dict[str, Any]]]:
     """One pass over some data at a constant learning rate; the first call settles how data are read.
 
     Args:
-        estimator, data, answers, encoded, weights, unlabelled: as for `fit`.
+        estimator, data, answers, encoded, weights, by_class, unlabelled: as for `fit`. Weights count as they are, so
+            that they do from call to call; where all are zero the memory is trained alone, if there is one.
     """
     settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
@@ -199,7 +209,7 @@ def partial_fit(
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
-    labelled = _labelled(raw, encoded, weights)
+    labelled = _labelled(raw, encoded, weights, by_class)
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
@@ -207,12 +217,28 @@ def partial_fit(
     seed = before.objective.seed if before else _seed(settings["random_state"])
     answers = before.answers if before else answers.fitted(encoded)
     reader = known or _fitted_reader(settings, raw, others, names)
-    prepared = labelled.prepared(reader, answers)
+    prepared = labelled.prepared(reader, answers, all_of_it=False)
+    counted = bool(labelled.weights.any())
+    if settings["clip"] is not None:
+        # Cut at the same norm whatever they weigh, the gradients of two calls would be the same size.
+        settings["clip"] *= max(1.0, float(labelled.weights.mean()))
     batch_size = settings["batch_size"]
     epoch = -(-(len(prepared) + (0 if others is None else len(others))) // batch_size)
-    config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None, one_pass=True)
+    config = run_config(
+        settings,
+        prepared,
+        seed=seed,
+        epoch=epoch,
+        unlabelled=others is not None,
+        one_pass=True,
+        supervised=counted,
+    )
     objective = before.objective if before else _objective(config, prepared, answers, start)
     begun = before.updates if before else 0
+    optimiser = before.optimiser if before else None
+    if not (counted or config.auxiliary):
+        # Nothing to learn from. An update with a gradient of zero would still move the weights, by its momentum.
+        return Fitted(objective.eval(), reader, answers, optimiser, begun), []
     order = derived_seed(seed, "partial_fit", begun) % 2**31
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn([(loader_of(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
@@ -226,11 +252,11 @@ def partial_fit(
             epoch=epoch,
             every=epoch,
             begun=begun,
-            optimiser=before.optimiser if before else None,
+            optimiser=optimiser,
             device=settings["device"],
             verbose=bool(settings["verbose"]),
         )
-    return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained
+    return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained.history
 
 
 def _known(settings: dict[str, Any], before: Fitted | None, data: Any) -> tuple[Reader | None, Pretrained | None]:
@@ -284,12 +310,23 @@ def _seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _labelled(raw: RaggedDataset, encoded: np.ndarray, weights: np.ndarray | None) -> Labelled:
+def _labelled(
+    raw: RaggedDataset, encoded: np.ndarray, weights: np.ndarray | None, by_class: np.ndarray | None
+) -> Labelled:
     if len(encoded) != len(raw):
         raise DataError(
             f"X and y: expected as many labels as sequences, found {len(raw)} sequences and {len(encoded)} labels"
         )
-    return Labelled(raw, encoded, np.ones(len(raw)) if weights is None else weights)
+    weights = np.ones(len(raw)) if weights is None else weights
+    return Labelled(raw, encoded, weights if by_class is None else weights * by_class[encoded])
+
+
+def _check_counted(labelled: Labelled, where: str) -> None:
+    if not labelled.weights.any():
+        raise DataError(
+            f"{where}: expected a sequence whose weight is above zero, found none: the weight of its class or its own "
+            "is zero in every row; raise one in class_weight or sample_weight"
+        )
 
 
 def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, known: Reader | None, missing_allowed: bool) -> None:
@@ -314,6 +351,7 @@ def _given_validation(
     answers: Answers,
     vocabulary: Vocabulary | None,
     names: tuple[str, ...] | None,
+    by_class: np.ndarray | None,
 ) -> Labelled:
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise DataError(
@@ -321,7 +359,9 @@ def _given_validation(
         )
     raw = read(estimator, validation[0], reset=False, vocabulary=vocabulary, names=names, where="validation")
     weights = checked_weights(validation[2] if len(validation) == 3 else None, len(raw))
-    return _labelled(raw, answers.encode(validation[1]), weights)
+    labelled = _labelled(raw, answers.encode(validation[1]), weights, by_class)
+    _check_counted(labelled, "validation")
+    return labelled
 
 
 def _score(objective: Objective, held: Labelled, reader: Reader, answers: Answers) -> Score:

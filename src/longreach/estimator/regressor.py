@@ -132,7 +132,7 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         else:
             answers = before.answers
             encoded = answers.encode(y)
-        fitted, trained, passes = fitting.fit(
+        fitted, history, passes = fitting.fit(
             self,
             X,
             answers,
@@ -142,12 +142,13 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
             groups=groups,
             validation=validation,
         )
-        return record(self, fitted, trained, passes)
+        return record(self, fitted, history, passes)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, unlabeled: Any = None) -> LongSequenceRegressor:
         """Train one pass at a constant learning rate, going on from the last call.
 
-        The first call settles how data are read: standardisation of inputs and targets, characters, channels.
+        The first call settles how data are read: standardisation of inputs and targets, characters, channels. Weights
+        count as they are given, from call to call; sequences that all weigh nothing train the memory alone.
 
         Args:
             X: N sequences.
@@ -164,10 +165,15 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         else:
             answers = before.answers
             encoded = answers.encode(y)
-        fitted, trained = fitting.partial_fit(
-            self, X, answers, encoded, checked_weights(sample_weight, len(encoded)), unlabelled=unlabeled
+        fitted, history = fitting.partial_fit(
+            self,
+            X,
+            answers,
+            encoded,
+            checked_weights(sample_weight, len(encoded), zero_too=True),
+            unlabelled=unlabeled,
         )
-        return record(self, fitted, trained, 1.0, more=before is not None)
+        return record(self, fitted, history, 1.0, more=before is not None)
 
     def predict(self, X: Any) -> np.ndarray:
         """(N,) or (N, K) float64, as y was."""

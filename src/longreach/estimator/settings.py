@@ -101,6 +101,7 @@ def run_config(
     epoch: int,
     unlabelled: bool = False,
     one_pass: bool = False,
+    supervised: bool = True,
 ) -> RunConfig:
     """The run that the parameters mean for these data.
 
@@ -111,6 +112,7 @@ def run_config(
         epoch: updates per pass.
         unlabelled: whether there are sequences without labels.
         one_pass: one pass at a constant learning rate, for `partial_fit`.
+        supervised: whether labels are learned in that pass, or the memory alone, if there is one.
 
     Returns:
         A configuration whose phases are in updates: "pretrain", where it has one, and "joint".
@@ -141,7 +143,7 @@ def run_config(
         ),
         truncation=truncation_for(steps) if settings["truncation"] == "auto" else settings["truncation"],
         auxiliary=auxiliary,
-        phases=_phases(settings, steps, epoch, unlabelled and bool(auxiliary), bool(auxiliary), one_pass),
+        phases=_phases(settings, steps, epoch, unlabelled and bool(auxiliary), bool(auxiliary), one_pass, supervised),
         optimiser=OptimiserConfig(name="adam", clip=settings["clip"]),
         batch_size=settings["batch_size"],
         monitor=(),
@@ -165,11 +167,18 @@ def pretraining_config(
 
 
 def _phases(
-    settings: dict[str, Any], steps: int, epoch: int, unlabelled: bool, memory: bool, one_pass: bool
+    settings: dict[str, Any],
+    steps: int,
+    epoch: int,
+    unlabelled: bool,
+    memory: bool,
+    one_pass: bool,
+    supervised: bool,
 ) -> tuple[PhaseConfig, ...]:
     rate = learning_rate_for(steps) if settings["learning_rate"] == "auto" else settings["learning_rate"]
     if one_pass:
-        return (PhaseConfig(name="joint", updates=epoch, learning_rate=rate, auxiliary=memory),)
+        learned = supervised or not memory
+        return (PhaseConfig(name="joint", updates=epoch, learning_rate=rate, supervised=learned, auxiliary=memory),)
     phases: list[PhaseConfig] = []
     before = settings["pretrain_epochs"]
     if before == "auto":

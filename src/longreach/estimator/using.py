@@ -6,7 +6,7 @@ Shapes: N sequences, K outputs.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,9 +17,6 @@ from longreach.estimator.feeding import threads
 from longreach.estimator.fitting import Fitted
 from longreach.estimator.reading import read
 from longreach.training.outputs import final_states, head_outputs
-
-if TYPE_CHECKING:
-    from longreach.training.in_memory import Trained
 
 
 class Recorded(Protocol):
@@ -34,19 +31,19 @@ class Recorded(Protocol):
 E = TypeVar("E", bound=Recorded)
 
 
-def record(estimator: E, fitted: Fitted, trained: Trained, passes: float, more: bool = False) -> E:
+def record(estimator: E, fitted: Fitted, history: list[dict[str, Any]], passes: float, more: bool = False) -> E:
     """Keep what a training left as the estimator's attributes.
 
     Args:
         estimator: either.
         fitted: what was learned.
-        trained: how.
+        history: how: a row for every look.
         passes: over the data.
         more: add to the history in place of beginning a new one.
     """
     estimator._fitted = fitted
     estimator.model_ = fitted.objective.classifier
-    estimator.history_ = [*(estimator.history_ if more else []), *trained.history]
+    estimator.history_ = [*(estimator.history_ if more else []), *history]
     estimator.n_iter_ = max(1, round(passes)) + (estimator.n_iter_ if more else 0)
     return estimator
 
