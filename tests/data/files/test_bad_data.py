@@ -229,6 +229,28 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
         ],
         [],
     ),
+    "numbers that are no bytes": (
+        "x.npy",
+        array([[1.0, 300.0, -1.0, 2.7], [5.0, 6.0, 7.0, 255.0]]),
+        {"tokens": "bytes"},
+        [
+            "x.npy: row 0: expected whole numbers from 0 to 255, found 300 at step 1 (3 of 4 tokens are out of range); "
+            "write bytes as they are, or read others with data.tokens=numbers",
+        ],
+        [],
+    ),
+    "numbers that are no characters": (
+        "x.npy",
+        array([[97, -1, 98], [99, 100, 0x10FFFF], [1, 2, 0x110000]], [0, 1, 1]),
+        {"tokens": "characters"},
+        [
+            "x.npy: row 0: expected whole numbers from 0 to 1114111, found -1 at step 1 (1 of 3 tokens are out of "
+            "range); write the code points of characters, or read others with data.tokens=numbers",
+            "x.npy: row 2: expected whole numbers from 0 to 1114111, found 1114112 at step 2 (1 of 3 tokens are out of "
+            "range); write the code points of characters, or read others with data.tokens=numbers",
+        ],
+        [],
+    ),
     "tokens that training never has": (
         "x.jsonl",
         lines(

@@ -10,11 +10,13 @@ import pytest
 import soundfile
 
 from longreach.batch import UNLABELLED
+from longreach.config import DataConfig
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.detect import detect
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 from longreach.data.vocabulary import Vocabulary
+from longreach.training.build import build_datasets
 
 from .conftest import FORMATS, Walks, make_walks, write_json_lines, write_ts
 
@@ -229,6 +231,35 @@ def test_whole_numbers_are_tokens_where_it_is_said_so(file: str, tmp_path: Path)
     assert found.is_token
     assert found.vocabulary == Vocabulary("numbers", size=8)
     assert [found.sequence(row).tolist() for row in (0, 1)] == values.tolist()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float64])
+@pytest.mark.parametrize("tokens", ["bytes", "characters"])
+@pytest.mark.parametrize("by_offsets", [False, True])
+def test_whole_numbers_are_bytes_or_characters_where_it_is_said_so(
+    by_offsets: bool, tokens: str, kind: type, tmp_path: Path
+) -> None:
+    values = np.array([[3, 0, 255], [97, 98, 99]]).astype(kind)
+    np.save(tmp_path / "x.npy", values.ravel() if by_offsets else values)
+    if by_offsets:
+        np.save(tmp_path / "offsets.npy", [0, 3, 6])
+    collected = read(tmp_path / "x.npy", tokens=tokens)
+    found = collected.parts["train"]
+    assert collected.findings.grave == []
+    assert found.is_token
+    assert found.values.dtype == (np.uint8 if tokens == "bytes" else np.uint32)
+    assert [found.sequence(row).tolist() for row in (0, 1)] == values.tolist()
+
+
+def test_what_a_run_made_of_an_array_of_characters_is_not_put_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    np.save(folder / "x.npy", np.arange(400).reshape(20, 20) % 7 + 97)
+    np.save(folder / "y.npy", np.arange(20) % 2)
+    train = build_datasets(DataConfig(source="auto", path=str(folder / "x.npy"), tokens="characters")).train
+    assert train.vocabulary is not None
+    assert sorted(train.vocabulary.symbols) == list("abcdefg")
+    assert sorted(path.name for path in folder.iterdir()) == ["x.npy", "y.npy"]
 
 
 @pytest.mark.parametrize(

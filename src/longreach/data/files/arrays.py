@@ -201,8 +201,11 @@ def _is_ready(values: np.ndarray, offsets: np.ndarray | None, options: ReadOptio
     """Whether rows can be looked at where they lie."""
     if offsets is not None or options.channels_first or not values.flags.c_contiguous or 0 in values.shape:
         return False
+    if form == "numbers":
+        return values.dtype.kind in "iu" and values.dtype.isnative
+    # Characters are copied: what is made of them is written beside them, which must not be among the user's files.
     # A type of another byte order equals none of these.
-    return values.dtype in _AS_THEY_ARE if form == "real" else values.dtype.kind in "iu" and values.dtype.isnative
+    return values.dtype in {"real": _AS_THEY_ARE, "bytes": (np.uint8,), "characters": ()}[form]
 
 
 def _shape(found: dict[str, tuple[str, np.ndarray]], options: ReadOptions) -> str:

@@ -6,6 +6,7 @@ Shapes: T steps, C channels, V vocabulary.
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,12 @@ from longreach.data.files.sample import Form, Sample
 
 _LARGEST = float(np.finfo(np.float32).max)
 _LEAVE_OUT = "mend the sequence or leave it out"
+_LIMITS = {"bytes": 256, "characters": sys.maxunicode + 1}
+_MEND_TOKENS = {
+    "numbers": "number the tokens from 0, or set data.vocabulary to how many there are",
+    "bytes": "write bytes as they are, or read others with data.tokens=numbers",
+    "characters": "write the code points of characters, or read others with data.tokens=numbers",
+}
 
 
 @dataclass(eq=False)
@@ -57,8 +64,8 @@ class Checks:
         self._look_at_rate(sample)
         if self.form == "real":
             self._look_at_numbers(sample, values)
-        elif self.form == "numbers":
-            self._look_at_tokens(sample, values, part)
+        else:
+            self._look_at_tokens(sample, values)
         if self.findings.grave_count > before:
             return None
         if self.form == "real" and part == "train":
@@ -182,10 +189,10 @@ class Checks:
                     f"({int(wrong.sum())} of {values.size} values are {what}); {mend}",
                 )
 
-    def _look_at_tokens(self, sample: Sample, values: np.ndarray, part: str) -> None:
+    def _look_at_tokens(self, sample: Sample, values: np.ndarray) -> None:
         whole = np.issubdtype(values.dtype, np.integer)
         wrong = np.zeros(len(values), bool) if whole else ~(np.isfinite(values) & (values == np.floor(values)))
-        limit = self.vocabulary
+        limit = _LIMITS.get(self.form, self.vocabulary)
         with np.errstate(invalid="ignore"):
             wrong |= (values < 0) | (values >= (2**31 if limit is None else limit))
         if wrong.any():
@@ -195,9 +202,8 @@ class Checks:
             self._grave(
                 "tokens",
                 sample,
-                f"expected whole numbers from 0{highest}{above}, found {values[step]:g} at step {step} "
-                f"({int(wrong.sum())} of {len(values)} tokens are out of range); number the tokens from 0, or set "
-                "data.vocabulary to how many there are",
+                f"expected whole numbers from 0{highest}{above}, found {values[step]:.7g} at step {step} "
+                f"({int(wrong.sum())} of {len(values)} tokens are out of range); {_MEND_TOKENS[self.form]}",
             )
 
     def _look_for_copies(self, sample: Sample, values: np.ndarray, part: str) -> None:

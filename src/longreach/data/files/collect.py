@@ -27,7 +27,7 @@ from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 2
+_FORMAT = 3
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
@@ -141,7 +141,7 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
     finally:
         store.close()
     if whole is not None:
-        found.values = whole.reshape(-1, *(whole.shape[2:] or (() if source.form == "numbers" else (1,))))
+        found.values = whole.reshape(-1, *(whole.shape[2:] or ((1,) if source.form == "real" else ())))
     return found
 
 
