@@ -109,7 +109,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (write_table, "up", "CSV with a line of column names, a row is one sequence, its steps in 25 columns 't0' to "
          "'t24', labels in 'label'"),
         (write_json_lines, "up", "JSON lines, a row is one sequence, a list in 'x', labels in 'y'"),
-        (write_arrays, "up", "NumPy arrays, train (60, 8) of float64 as (sequences, steps), with labels"),
+        (write_arrays, "up", "NumPy arrays, train (60, 8) of float64 as (sequences, steps), with labels of y"),
         (write_ts, "up", ".ts of the UCR/UEA archive"),
         (write_audio, "high", "recordings, a step is one sample of the sound, a folder for each class"),
         (write_texts(".txt"), "greek", "texts, a step is one character, a folder for each class"),

@@ -6,7 +6,6 @@ Shapes: N sequences, T steps, C channels, S steps of all sequences together.
 from __future__ import annotations
 
 import math
-import re
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -16,44 +15,33 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from longreach.data.files.beside import VALUES, files_beside, role_and_part
 from longreach.data.files.labels import label_text
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
+from longreach.data.files.sample import Form, Sample, Samples, Source
 from longreach.data.guards import BROKEN_ARRAY, check_folder, mapped_array, most_unpacked, too_large
 from longreach.errors import DataError
 
-_VALUES = ("x", "values", "data", "sequences", "images", "signals")
-_LABELS = ("y", "label", "labels", "target", "targets", "classes")
-_OFFSETS = ("offsets",)
-_ROLES = {name: names[0] for names in (_VALUES, _LABELS, _OFFSETS) for name in names}
 _AS_THEY_ARE = (np.uint8, np.int16, np.float32, np.float64)
+
+Parts = dict[str, dict[str, tuple[str, np.ndarray]]]
+"""By part and by "x", "y" and "offsets": what an array is called and the array."""
 
 
 def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
     """Sequences of a .npy file with its labels beside it, of a .npz file, or of a folder of .npy files.
 
     Args:
-        path: X.npy beside y.npy, labels.npy or X_labels.npy; or a .npz or a folder with arrays named x, values, data,
-            sequences (and y, label, labels, target; offsets), alone or with _train, _validation or
+        path: X.npy with its labels and offsets beside it, see `files_beside`; or a .npz or a folder with arrays named
+            x, values, data, sequences (and y, label, labels, target; offsets), alone or with _train, _validation or
             _test behind or before.
-        options: `channels_first` and `tokens` are looked at.
+        options: `channels_first`, `tokens` and `label_needed` are looked at.
         stamp: of the files.
 
     Raises:
-        DataError: a file that cannot be read, or arrays that are no sequences.
+        DataError: a file that cannot be read, arrays that are no sequences, or of which it is not clear what they are.
     """
-    arrays = _arrays(path)
-    parts: dict[str, dict[str, tuple[str, np.ndarray]]] = {}
-    for name, array in arrays.items():
-        role, part = _role(name)
-        if role is not None:
-            parts.setdefault(part, {})[role] = (name, array)
-    parts = {part: found for part, found in parts.items() if "x" in found}
-    if not parts:
-        raise DataError(
-            f"{path}: expected an array of sequences named {', '.join(_VALUES)}, found {', '.join(arrays) or 'none'}; "
-            "name it so, with _train or _test behind where there are parts"
-        )
+    parts = _by_name(path) if path.is_dir() or path.suffix == ".npz" else _single(path, options)
     form: Form = "real" if options.tokens is None else options.tokens
     samples: dict[str, Samples] = {}
     whole: dict[str, np.ndarray] = {}
@@ -67,8 +55,38 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
         if _is_ready(values, offsets, options, form):
             whole[part] = values
     shapes = ", ".join(f"{part} {_shape(found, options)}" for part, found in parts.items())
-    labelled = "with" if any("y" in found for found in parts.values()) else "without"
-    return Source(f"{path}: NumPy arrays, {shapes}, {labelled} labels", form, samples, stamp, whole)
+    named = ", ".join(found["y"][0] for found in parts.values() if "y" in found)
+    labelled = f"with labels of {named}" if named else "without labels"
+    return Source(f"{path}: NumPy arrays, {shapes}, {labelled}", form, samples, stamp, whole)
+
+
+def _single(path: Path, options: ReadOptions) -> Parts:
+    beside = files_beside(path, options.label_needed)
+    return {"train": {"x": ("x", _load(path)), **{role: (file.name, _load(file)) for role, file in beside.items()}}}
+
+
+def _by_name(path: Path) -> Parts:
+    arrays = _arrays(path)
+    parts: Parts = {}
+    for name, array in arrays.items():
+        role, part = role_and_part(name)
+        if role is None:
+            continue
+        found = parts.setdefault(part, {})
+        if role in found:
+            what = {"x": "sequences", "y": "labels", "offsets": "offsets"}[role]
+            raise DataError(
+                f"{path}: {part} part: expected one array of {what}, found {found[role][0]} and {name}; leave one of "
+                "them out, or name their parts with _train or _test behind"
+            )
+        found[role] = (name, array)
+    parts = {part: found for part, found in parts.items() if "x" in found}
+    if not parts:
+        raise DataError(
+            f"{path}: expected an array of sequences named {', '.join(VALUES)}, found {', '.join(arrays) or 'none'}; "
+            "name it so, with _train or _test behind where there are parts"
+        )
+    return parts
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -76,23 +94,12 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if path.is_dir():
         check_folder(path, archives=False)
         return {file.stem: _load(file) for file in sorted(path.glob("*.npy"))}
-    if path.suffix == ".npz":
-        _check_members(path)
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except BROKEN_ARRAY as error:
-            raise _unreadable(path, error) from None
-    arrays = {"x": _load(path)}
-    stem = path.stem
-    for name in ("y", "labels", f"{stem}_labels", f"{stem}_y", re.sub("^[xX](?=_|$)", "y", stem)):
-        beside = path.with_name(f"{name}.npy")
-        if beside != path and beside.is_file():
-            arrays["y"] = _load(beside)
-    offsets = path.with_name("offsets.npy")
-    if offsets.is_file() and offsets != path:
-        arrays["offsets"] = _load(offsets)
-    return arrays
+    _check_members(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except BROKEN_ARRAY as error:
+        raise _unreadable(path, error) from None
 
 
 def _load(path: Path) -> np.ndarray:
@@ -143,17 +150,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     if "allow_pickle" in reason or "Python objects" in reason:
         reason = "it holds Python objects, which could run code; save arrays of numbers"
     return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({reason})")
-
-
-def _role(name: str) -> tuple[str | None, str]:
-    """What an array of this name is and of which part: "X_train" and "train_x" are the values of train."""
-    words = name.lower().split("_")
-    part = "train"
-    for place in (-1, 0):
-        if len(words) > 1 and words[place] in PART_NAMES:
-            part = PART_NAMES[words.pop(place)]
-            break
-    return _ROLES.get("_".join(words)), part
 
 
 def _check(where: str, values: np.ndarray, offsets: np.ndarray | None, labels: np.ndarray | None, form: Form) -> None:
@@ -212,6 +208,7 @@ def _shape(found: dict[str, tuple[str, np.ndarray]], options: ReadOptions) -> st
     values = found["x"][1]
     axes = ["channels", "steps"] if options.channels_first else ["steps", "channels"]
     if "offsets" in found:
-        return f"{len(found['offsets'][1]) - 1} sequences by offsets in {values.shape} of {values.dtype}"
+        name, offsets = found["offsets"]
+        return f"{len(offsets) - 1} sequences by {name} in {values.shape} of {values.dtype}"
     names = ["sequences", *(axes if values.ndim == 3 else ["steps"])]
     return f"{values.shape} of {values.dtype} as ({', '.join(names)})"
