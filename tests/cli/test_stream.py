@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -189,18 +190,27 @@ def test_arguments_that_do_not_go_together(command, trained, tmp_path: Path, arg
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
 
 
-@pytest.mark.parametrize("kind", ["characters", "bytes"])
-def test_a_model_of_text_reads_the_text_itself(kind: str, command, trained, tmp_path: Path, monkeypatch) -> None:
-    text = "Straße\n\nzwei  Zeilen\n"
+def run_on_text(kind: str, trained: Path, run: Path) -> tuple[Vocabulary, SequenceClassifier]:
+    """A run whose model reads characters or bytes."""
     vocabulary = Vocabulary.of_characters(["abeilnrtwz \n"]) if kind == "characters" else Vocabulary("bytes")
     model = SequenceClassifier(
         classes=2, vocabulary=len(vocabulary), embedding_size=3, hidden_size=4, class_names=["x", "y"],
         input_vocabulary=vocabulary.plain(),
     ).eval()  # fmt: skip
-    run = tmp_path / "run"
     run.mkdir()
-    (run / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
+    config = (trained / "config.yaml").read_text()
+    (run / "config.yaml").write_text(
+        re.sub("source: .*", f"source: {'text' if kind == 'characters' else kind}", config)
+    )
     model.save_pretrained(run / "model")
+    return vocabulary, model
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes"])
+def test_a_model_of_text_reads_the_text_itself(kind: str, command, trained, tmp_path: Path, monkeypatch) -> None:
+    text = "Straße\n\nzwei  Zeilen\n"
+    run = tmp_path / "run"
+    vocabulary, model = run_on_text(kind, trained, run)
     path = tmp_path / "text.txt"
     path.write_bytes(text.encode())
     tokens = torch.from_numpy(vocabulary.encode(text).astype(np.int64))[None]
@@ -213,3 +223,41 @@ def test_a_model_of_text_reads_the_text_itself(kind: str, command, trained, tmp_
     assert [(line["steps"], line["probabilities"]) for line in read_lines(done.stdout)] == right
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline=""))
     assert command("predict", run, "-", "--stream", "--chunk", "4").stdout == done.stdout
+
+
+@pytest.mark.parametrize("kind", ["characters", "bytes"])
+def test_text_and_its_array_stream_to_what_predict_says(
+    kind: str, command, trained, tmp_path: Path, monkeypatch
+) -> None:
+    text = "Straße,\r\nzwei  Zeilen\n"
+    run = tmp_path / "run"
+    run_on_text(kind, trained, run)
+    points = [ord(character) for character in text] if kind == "characters" else list(text.encode())
+    np.save(tmp_path / "text.npy", [points])
+    (tmp_path / "text.txt").write_bytes(text.encode())
+    whole = read_lines(command("predict", run, tmp_path / "text.txt").stdout)[0]
+    names = ["text.npy", "text.txt", "-"]
+    if kind == "characters":
+        # To a model of bytes the mark is three bytes like any others.
+        (tmp_path / "marked.txt").write_bytes(text.encode("utf-8-sig"))
+        names.append("marked.txt")
+        assert (
+            read_lines(command("predict", run, tmp_path / "marked.txt").stdout)[0]["probability"]
+            == (whole["probability"])
+        )
+    assert read_lines(command("predict", run, tmp_path / "text.npy").stdout)[0]["probability"] == whole["probability"]
+    for name in names:
+        raw = text.encode("utf-8-sig" if kind == "characters" else "utf-8")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="latin-1"))
+        path = name if name == "-" else tmp_path / name
+        last = read_lines(command("predict", run, path, "--stream", "--chunk", "5").stdout)[-1]
+        assert (last["steps"], last["class"]) == (len(points), whole["class"]), name
+        assert last["probability"] == pytest.approx(whole["probability"], abs=1e-5), name
+
+
+def test_a_byte_order_mark_before_numbers_is_no_part_of_them(command, trained, pixels, tmp_path: Path) -> None:
+    for name, mark in (("marked.txt", "\ufeff"), ("plain.txt", "")):
+        (tmp_path / name).write_text(mark + text_of(pixels[:1]), encoding="utf-8")
+    done = [command("predict", trained, tmp_path / name, "--stream") for name in ("marked.txt", "plain.txt")]
+    assert done[0].returncode == 0, done[0].stderr
+    assert done[0].stdout == done[1].stdout

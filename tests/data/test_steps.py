@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from longreach.data.steps import chunks_of_lines, chunks_of_text, text_lines
+from longreach.data.steps import chunks_of_array, chunks_of_lines, chunks_of_text, text_lines
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 
@@ -58,3 +59,27 @@ def test_a_text_is_one_sequence_however_its_parts_arrive(kind: str) -> None:
     assert all(len(chunk) == 5 for _, chunk in chunks[:-1])
     assert 1 <= len(chunks[-1][1]) <= 5
     assert np.concatenate([chunk for _, chunk in chunks]).tolist() == vocabulary.encode(text).tolist()
+
+
+def test_an_array_of_code_points_is_encoded_by_the_vocabulary(tmp_path: Path) -> None:
+    texts = ["hello world", "ΩΩ, well..."]
+    vocabulary = Vocabulary.of_characters(["hello, world"])
+    path = tmp_path / "points.npy"
+    np.save(path, [[ord(character) for character in text] for text in texts])
+    found = list(chunks_of_array(path, None, 4, vocabulary))
+    assert [sequence for sequence, _ in found] == [0, 0, 0, 1, 1, 1]
+    for number, text in enumerate(texts):
+        own = np.concatenate([chunk for sequence, chunk in found if sequence == number])
+        assert own.tolist() == vocabulary.encode(text).tolist()
+    assert np.concatenate([chunk for _, chunk in chunks_of_array(path, None, 4)])[0] == ord("h")
+
+
+@pytest.mark.parametrize("wrong", [-1, 0x110000])
+def test_what_is_no_code_point_is_named(wrong: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "points.npy", [97, 98, 99, wrong])
+    with pytest.raises(DataError) as error:
+        list(chunks_of_array(tmp_path / "points.npy", None, 3, Vocabulary.of_characters(["abc"])))
+    assert str(error.value) == (
+        f"{tmp_path / 'points.npy'}: sequence 0: expected code points of characters, 0 to 1114111, found {wrong} at "
+        "step 3; write the characters of the text, or the text itself"
+    )

@@ -6,6 +6,7 @@ Shapes: T steps of a chunk, C channels.
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -119,7 +120,9 @@ def chunks_of_text(
         yield 0, vocabulary.encode(held)
 
 
-def chunks_of_array(path: Path, channels: int | None, size: int) -> Iterator[tuple[int, np.ndarray]]:
+def chunks_of_array(
+    path: Path, channels: int | None, size: int, characters: Vocabulary | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
     """Sequences of an .npy file, in chunks; the file is never held as a whole.
 
     Args:
@@ -127,18 +130,33 @@ def chunks_of_array(path: Path, channels: int | None, size: int) -> Iterator[tup
             (T,) or (N, T) of tokens.
         channels: C; None for tokens.
         size: steps of a chunk; the last one of a sequence may be shorter.
+        characters: of a model of characters: the array holds code points, which become its tokens. None: tokens are
+            as they are.
 
     Yields:
         As `chunks_of_lines`.
 
     Raises:
-        DataError: a file that is no such array.
+        DataError: a file that is no such array, or a number that is no code point.
     """
     # Mapped anew for each chunk: what was read before is then not counted as this process's memory.
     shape = _mapped(path, channels).shape
     for sequence in range(shape[0]):
         for begin in range(0, shape[1], size):
-            yield sequence, np.array(_mapped(path, channels)[sequence, begin : begin + size])
+            chunk = np.array(_mapped(path, channels)[sequence, begin : begin + size])
+            if characters is not None:
+                _check_points(chunk, f"{path}: sequence {sequence}", begin)
+                chunk = characters.encode_points(chunk)
+            yield sequence, chunk
+
+
+def _check_points(chunk: np.ndarray, where: str, begin: int) -> None:
+    wrong = np.flatnonzero((chunk < 0) | (chunk > sys.maxunicode))
+    if len(wrong):
+        raise DataError(
+            f"{where}: expected code points of characters, 0 to {sys.maxunicode}, found {chunk[wrong[0]]} at step "
+            f"{begin + int(wrong[0])}; write the characters of the text, or the text itself"
+        )
 
 
 def _mapped(path: Path, channels: int | None) -> np.ndarray:

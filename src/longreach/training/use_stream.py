@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -27,7 +28,8 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
     Args:
         run: the run folder.
         data: "-" for standard input, a text with one step a line (see `chunks_of_lines`), or an .npy file; real values
-            in the unit of the data. Of a model of characters or bytes: the text itself, one sequence.
+            in the unit of the data. Of a model of characters or bytes: the text itself, one sequence; in an .npy file
+            its code points or bytes.
         chunk: steps between two answers.
         follow: for a text that is still growing, how many seconds to wait for more; None ends where it ends.
 
@@ -74,7 +76,8 @@ def _chunks(
             f"{data}: no such file; give a text with one step a line, an .npy file, or - for standard input"
         )
     if data.suffix == ".npy":
-        yield from chunks_of_array(data, channels, size)
+        of_characters = vocabulary is not None and vocabulary.kind == "characters"
+        yield from chunks_of_array(data, channels, size, vocabulary if of_characters else None)
         return
     where = "standard input" if data == STANDARD_INPUT else str(data)
     try:
@@ -93,9 +96,14 @@ def _chunks(
 
 
 def _opened(data: Path) -> AbstractContextManager[TextIO]:
-    if data == STANDARD_INPUT:
-        return nullcontext(sys.stdin)
-    return data.open(encoding="utf-8", newline="")
+    """A text in UTF-8, its lines ended as they are, without a byte-order mark: as files of texts are read."""
+    if data != STANDARD_INPUT:
+        return data.open(encoding="utf-8-sig", newline="")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # Where something was read of it already it stays as it is.
+        with suppress(io.UnsupportedOperation):
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict", newline="")
+    return nullcontext(sys.stdin)
 
 
 def _opened_bytes(data: Path) -> AbstractContextManager[BinaryIO]:
