@@ -20,14 +20,19 @@ def class_names(labels: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def label_text(label: Any) -> str | None:
-    """A label as the name of its class: whole numbers without a point, None where there is nothing."""
+    """A label, an id or the name of a part: text as it stands, whole numbers without a point.
+
+    None where there is nothing: no cell, a blank one or NaN, also as a word, in small or capital letters. No other word
+    is nothing: None, NA and null are names.
+    """
     if isinstance(label, bytes):
         label = label.decode("utf-8", "replace")
     if isinstance(label, float):
         if math.isnan(label):
             return None
         label = int(label) if label.is_integer() else label
-    return None if label is None or str(label).strip() == "" else str(label).strip()
+    text = "" if label is None else str(label).strip()
+    return None if text.lower() in ("", "nan") else text
 
 
 def class_name(cell: Any, names: list[str] | None) -> str | None:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.files.csv_cells import first_without_number, is_text, numbers_of, trimmed
 from longreach.data.files.findings import Finding
-from longreach.data.files.labels import class_name
+from longreach.data.files.labels import class_name, label_text
 from longreach.data.files.layout import Layout
 from longreach.data.files.sample import Form, Sample
+from longreach.data.files.step_times import Times, look_at_times, no_time, read_times
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
 
 _ROWS_AT_ONCE = 1 << 16
@@ -26,7 +29,8 @@ def step_samples(
 ) -> Iterator[Sample | Finding]:
     """The sequences of a table of steps, in the order in which their ids first come.
 
-    Ids and times are held in memory, 20 bytes for each row; values are read a few thousand rows at a time.
+    Ids and times are held in memory, 20 bytes for each row, and while times that are text are read, their text too;
+    values are read a few thousand rows at a time.
 
     Args:
         rows: R rows.
@@ -38,8 +42,10 @@ def step_samples(
     """
     assert layout.id is not None
     assert layout.time is not None
-    codes, ids = _codes(rows, layout.id)
-    times = _times(rows, layout.time)
+    if len(rows) == 0:
+        return
+    codes, ids = _codes(_column(rows, layout.id))
+    times = read_times(_column(rows, layout.time))
     place_of = np.arange(len(codes)) if at is None else at
     unnamed = np.flatnonzero(codes < 0)
     if len(unnamed):
@@ -48,11 +54,15 @@ def step_samples(
             f"{where}: row {int(place_of[unnamed[0]])}: expected an id in column {layout.id!r}, found none "
             f"({len(unnamed)} of {len(codes)} rows have none); fill it or leave the rows out",
         )
-    order = np.lexsort((times, codes))
+    if times.wrong is not None:
+        # The rows are looked at in the order in which they stand: whatever else is wrong is told too.
+        yield no_time((int(place_of[times.wrong[0]]), times.wrong[1]), layout.time, where)
+    order = np.lexsort((times.values, codes)) if times.wrong is None else np.argsort(codes, kind="stable")
     order = order[len(unnamed) :]
     if not np.array_equal(order, np.arange(len(codes))):
         rows = rows.select(order)
-    codes, times, place_of = codes[order], times[order], place_of[order]
+    codes, place_of = codes[order], place_of[order]
+    values, missing = times.values[order], times.missing[order]
     bounds = np.flatnonzero(np.diff(codes)) + 1
     begins, ends = np.concatenate([[0], bounds]), np.concatenate([bounds, [len(codes)]])
     table = _Table(rows, [*layout.values, *([layout.label] if layout.label else [])])
@@ -61,11 +71,14 @@ def step_samples(
             continue
         place = f"{where}: {layout.id} {ids[codes[begin]]}"
         columns = table.read(begin, end)
-        yield from _look_at_times(times[begin:end], place_of[begin:end], layout.time, place)
+        if times.wrong is None:
+            own = Times(values[begin:end], missing[begin:end])
+            yield from look_at_times(own, place_of[begin:end], layout.time, place)
         label: str | None = None
         if layout.label:
-            labels = [class_name(cell, names) for cell in columns[layout.label].unique().to_pylist()]
-            if len(set(labels)) > 1:
+            cells = columns[layout.label].unique().to_pylist()
+            labels = list(dict.fromkeys(class_name(cell, names) for cell in cells))
+            if len(labels) > 1:
                 yield Finding(
                     "changing label",
                     f"{place}: expected one class at all steps, found {', '.join(map(repr, labels[:5]))}; "
@@ -73,11 +86,11 @@ def step_samples(
                 )
                 continue
             label = labels[0]
-        values = _values(columns, layout.values, place)
-        if isinstance(values, Finding):
-            yield values
+        channels = _values(columns, layout.values, place)
+        if isinstance(channels, Finding):
+            yield channels
         else:
-            yield Sample(values if form == "real" else values[:, 0], label, place, id=str(ids[codes[begin]]))
+            yield Sample(channels if form == "real" else channels[:, 0], label, place, id=ids[codes[begin]])
 
 
 class _Table:
@@ -108,69 +121,36 @@ class _Table:
         return found
 
 
-def _codes(rows: Dataset, column: str) -> tuple[np.ndarray, list[Any]]:
-    """A number for each id in the order in which they first come, below zero where there is none."""
+def _column(rows: Dataset, name: str) -> pa.ChunkedArray:
+    """(R,) one column."""
     import pyarrow as pa
 
-    chunks = [table[column] for table in rows.select_columns([column]).with_format("arrow").iter(_ROWS_AT_ONCE)]
-    whole = pa.chunked_array([chunk for column in chunks for chunk in column.chunks]).dictionary_encode()
-    encoded = whole.unify_dictionaries().combine_chunks()
+    tables = rows.select_columns([name]).with_format("arrow").iter(_ROWS_AT_ONCE)
+    return pa.chunked_array([chunk for table in tables for chunk in table[name].chunks])
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str | None]]:
+    """(R,) a number for each id in the order in which they first come, below zero where there is none; and the ids."""
+    if is_text(column):
+        column = trimmed(column)
+    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes, encoded.dictionary.to_pylist()
-
-
-def _times(rows: Dataset, column: str) -> np.ndarray:
-    parts = [
-        table[column].to_numpy() for table in rows.select_columns([column]).with_format("arrow").iter(_ROWS_AT_ONCE)
-    ]
-    times = np.concatenate(parts)
-    return times.astype(str) if times.dtype == object else times
-
-
-def _look_at_times(times: np.ndarray, places: np.ndarray, column: str, where: str) -> Iterator[Finding]:
-    if times.dtype.kind == "f" and np.isnan(times).any():
-        row = int(places[np.isnan(times).argmax()])
-        yield Finding(
-            "missing time", f"{where}: expected a time in column {column!r}, found none in row {row}; fill it"
-        )
-        return
-    same = np.flatnonzero(times[1:] == times[:-1])
-    if len(same):
-        yield Finding(
-            "repeated time",
-            f"{where}: expected each time once, found {times[same[0]]} in rows {int(places[same[0]])} and "
-            f"{int(places[same[0] + 1])}; leave one out, or give the sequences ids of their own",
-        )
-        return
-    if times.dtype.kind in "iufmM" and len(times) > 2:
-        gaps = np.diff(times).astype(np.float64)
-        usual = float(np.median(gaps))
-        odd = np.flatnonzero(np.abs(gaps - usual) > 0.01 * abs(usual))
-        if len(odd):
-            yield Finding(
-                "uneven times",
-                f"{where}: expected times that are equally far apart, found {gaps[odd[0]]:g} after step {int(odd[0])} "
-                f"and {usual:g} elsewhere ({len(odd)} of {len(gaps)} gaps differ); longreach counts steps alone, "
-                "resample the sequence or add the gap as a channel",
-                grave=False,
-            )
+    ids = [label_text(cell) for cell in encoded.dictionary.to_pylist()]
+    for code in (code for code, name in enumerate(ids) if name is None):
+        codes = np.where(codes == code, -1, codes)
+    return codes, ids
 
 
 def _values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Finding:
+    """(T, C) values of one sequence."""
     channels = []
     for channel, name in enumerate(names):
-        try:
-            array = columns[name].to_numpy().astype(np.float64)
-        except (ValueError, TypeError):
-            for step, cell in enumerate(columns[name].to_pylist()):
-                try:
-                    float("nan" if cell is None else cell)
-                except (ValueError, TypeError):
-                    return Finding(
-                        "not a number",
-                        f"{place}: expected a number in column {name!r}, found {str(cell)[:40]!r} at step {step}, "
-                        f"channel {channel}; correct it, or leave the column out with data.values_columns",
-                    )
-            array = np.array([np.nan if cell is None else float(cell) for cell in columns[name].to_pylist()])
+        array, _ = numbers_of(columns[name])
+        if (wrong := first_without_number(columns[name], array)) is not None:
+            return Finding(
+                "not a number",
+                f"{place}: expected a number in column {name!r}, found {wrong[1][:40]!r} at step {wrong[0]}, channel "
+                f"{channel}; correct it, or leave the column out with data.values_columns",
+            )
         channels.append(array)
     return np.stack(channels, axis=1)
