@@ -27,12 +27,43 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
         DataError: it cannot be loaded, with the reason that lies below all others.
     """
     from datasets import load_dataset
-    from datasets.exceptions import DatasetsError
 
     check_local(Path(source).expanduser())
+    with no_progress_bars(), _in_our_words(source):
+        return load_dataset(*arguments, **settings)
+
+
+def csv_files(source: str | Path, *arguments: Any, **settings: Any) -> list[str]:
+    """The files that `datasets.load_dataset` would read of a local folder, where all of them are CSV.
+
+    None where others are among them, or where the folder says itself what the columns are.
+
+    Args:
+        source: named in the message.
+        arguments, settings: of `load_dataset`.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
+    from datasets import load_dataset_builder
+
+    check_local(Path(source).expanduser())
+    with no_progress_bars(), _in_our_words(source):
+        builder = load_dataset_builder(*arguments, **settings)
+    config = builder.config
+    if builder.info.features is not None or getattr(config, "names", ...) is not None:
+        return []
+    files = [str(file) for part in (config.data_files or {}).values() for file in part]
+    return files if all(Path(file).suffix.lower() in (".csv", ".tsv") for file in files) else []
+
+
+@contextmanager
+def _in_our_words(source: str | Path) -> Iterator[None]:
+    """Raises a DataError with the reason that lies below all others."""
+    from datasets.exceptions import DatasetsError
+
     try:
-        with no_progress_bars():
-            return load_dataset(*arguments, **settings)
+        yield
     # Every builder of `datasets` has errors of its own kind, some bare ValueErrors, some from pyarrow or the network.
     except (DatasetsError, OSError, ValueError, RuntimeError, LookupError, TypeError, StopIteration) as error:
         where = "" if Path(source).expanduser().exists() else " (there is no such local path either)"

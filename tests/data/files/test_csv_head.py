@@ -109,3 +109,64 @@ def test_a_bracket_that_makes_no_pattern_is_a_name_like_others(tmp_path: Path) -
     assert len(collect(open_files(str(tmp_path / "d]"), "table", ReadOptions())).parts["train"]) == 2
     (tmp_path / "e[1]").mkdir()
     assert len(read(tmp_path / "e[1]" / "x.csv", "t0,t1,y\n5,1,a\n6,3,b\n").parts["train"]) == 2
+
+
+def head(path: Path, *rows: str) -> tuple[bool, list[str]]:
+    path.write_text("\n".join(rows) + "\n")
+    found = csv_head(path)
+    return found.header, found.names
+
+
+@pytest.mark.parametrize(
+    ("first", "row"),
+    [
+        ("0,1,2,3", "0.5,-1.5,2,1"),
+        ("1,2,3,4", "7,3,9,2"),
+        ("0,1,2,label", "5,1,2,up"),
+        ("label,0,1,2", "up,5,1,2"),
+        ("label,0", "up,5"),
+        ("0,label,2,3", "5,up,7,1"),
+        ("kind,1,2,3", "up,5,7,1"),
+        ("0,1,2,kind", "5,1,2,up"),
+        (",0,1,2", "0,5,1,2"),
+        ("id,kind,0,1", "a,up,5,1"),
+    ],
+)
+def test_a_first_line_that_counts_names_the_columns(first: str, row: str, tmp_path: Path) -> None:
+    names = [cell or "Unnamed: 0" for cell in first.split(",")]
+    assert head(tmp_path / "x.csv", first, row, row.replace("5", "8")) == (True, names)
+
+
+@pytest.mark.parametrize(
+    ("first", "rows"),
+    [
+        # A class that comes again, sequences that rise likewise, nothing that it could name.
+        ("walk,0,1,2", ["run,5,3,1", "walk,0,2,2"]),
+        ("walk,0,1,2", ["run,4,5,6", "stay,9,3,1"]),
+        ("0,1,2,3", ["4,5,6,7", "9,3,2,1", "6,6,6,6"]),
+        ("0,1,2,3", []),
+        ("walk,0,1,2", [""]),
+        ("0,1,2,4", ["5,6,1,3"]),
+        ("0,1,1,2", ["5,6,1,3"]),
+        ("5,1,2,7,a,", ["6,3,4,8,b,"]),
+        ("1,2,3,,", ["4,5,,,", "6,7,8,9,1"]),
+        ("walk,0", ["run,1"]),
+    ],
+)
+def test_a_first_line_of_values(first: str, rows: list[str], tmp_path: Path) -> None:
+    assert head(tmp_path / "x.csv", first, *rows) == (False, [str(place) for place in range(first.count(",") + 1)])
+
+
+def test_names_that_are_or_hold_numbers_and_none(tmp_path: Path) -> None:
+    assert head(tmp_path / "x.csv", "kind,name,colour,1", "up,a,b,5")[0]
+    assert head(tmp_path / "x.csv", "1_1,1_2,1_3", "5,6,7") == (True, ["1_1", "1_2", "1_3"])
+    assert head(tmp_path / "x.csv", "label, ,t0,", "a,1,2,3") == (True, ["label", "Unnamed: 1", "t0", "Unnamed: 3"])
+    assert head(tmp_path / "x.csv", ",Unnamed: 0,t0", "1,2,3") == (True, ["Unnamed: 0.1", "Unnamed: 0", "t0"])
+
+
+def test_counted_columns_are_read_line_by_line_and_told(tmp_path: Path) -> None:
+    found = read(tmp_path / "x.csv", "0,1,2\n0.5,1.5,9\n3,4,6\n")
+    assert [found.parts["train"].sequence(row)[:, 0].tolist() for row in range(2)] == [[0.5, 1.5, 9], [3, 4, 6]]
+    assert "CSV with a line of column names (taken as such, as they count from 0 to 2), a row is" in found.told
+    found = read(tmp_path / "y.csv", "0,1,label\n0.5,1,a\n3,4.5,b\n")
+    assert found.parts["train"].class_names == ("a", "b")

@@ -8,10 +8,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from longreach.data.files.csv_cells import is_number
+from longreach.data.files.layout import ROLE_NAMES
 from longreach.errors import DataError
+
+_LOOKED_AT = 20
+"""Rows that are compared with a first line that counts."""
 
 
 @dataclass(frozen=True)
@@ -19,27 +25,40 @@ class CsvHead:
     """What the first line tells.
 
     Args:
-        names: of the columns; numbers from 0 where the file does not name them.
+        names: of the columns, each another; "Unnamed: " and the place where the first line has none, as pandas calls
+            them; numbers from 0 where the file does not name its columns.
         header: the first line holds the names.
         delimiter: between cells.
+        counted: names of columns that are numbers, in the order of the file, where the first line holds names because
+            they count.
     """
 
     names: list[str]
     header: bool
     delimiter: str
+    counted: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
         """The same in words."""
-        return (
-            "with a line of column names" if self.header else f"without column names, called 0 to {len(self.names) - 1}"
-        )
+        if not self.header:
+            return f"without column names, called 0 to {len(self.names) - 1}"
+        why = f" (taken as such, as they count from {self.counted[0]} to {self.counted[-1]})" if self.counted else ""
+        return f"with a line of column names{why}"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Of the CSV builder of `datasets`."""
-        settings: dict[str, Any] = {"sep": self.delimiter, "encoding": "utf-8-sig"}
-        return settings if self.header else settings | {"column_names": self.names, "header": None}
+        """Of the CSV builder of `datasets`: every cell stays text, as it stands, and so does a blank one."""
+        from datasets import Features, Value
+
+        return {
+            "sep": self.delimiter,
+            "encoding": "utf-8-sig",
+            "names": self.names,
+            "header": 0 if self.header else None,
+            "na_filter": False,
+            "features": Features({name: Value("string") for name in self.names}),
+        }
 
     def settings_for(self, rows: Iterable[tuple[int, list[str]]], where: str) -> dict[str, Any]:
         """The same, for rows like these; where the first of them has no cell too many, the others are not looked at.
@@ -90,12 +109,63 @@ def csv_head(path: Path) -> CsvHead:
             if "end of data" in str(error):
                 raise DataError(f"{path}: expected a first line that ends, found an open quote; close it") from None
     named = [cell.strip() for cell in cells]
-    numbers = sum(is_number(cell) for cell in named)
-    counted = all(_is_count(cell, place) for place, cell in enumerate(named[1:])) and not is_number(named[0])
+    filled = [cell for cell in named if cell]
+    numbers = [cell for cell in filled if is_number(cell)]
+    unique = len(set(filled)) == len(filled)
     # More than one number among what could be names: these are values, unless they count the columns.
-    if counted or (len(set(named)) == len(named) and numbers < max(1, len(named) - 1)):
-        return CsvHead(named, True, delimiter)
-    return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
+    plain = unique and len(numbers) < max(1, len(filled) - 1)
+    counted = unique and not plain and _count(named) and _count_names(named, path, delimiter)
+    if not (plain or counted):
+        return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
+    return CsvHead(_all_named(named), True, delimiter, tuple(numbers) if counted else ())
+
+
+def _all_named(cells: list[str]) -> list[str]:
+    """The same with a name where there is none, as pandas gives it."""
+    taken, names = set(cells), []
+    for place, cell in enumerate(cells):
+        name = cell or f"Unnamed: {place}"
+        again = 0
+        while not cell and name in taken:
+            again += 1
+            name = f"Unnamed: {place}.{again}"
+        names.append(name)
+    return names
+
+
+def _count(cells: list[str]) -> bool:
+    """Whether the numbers in a line count: from 0 or 1, cell by cell or each its place; texts may stand between."""
+    numbers = [(place, cell) for place, cell in enumerate(cells) if is_number(cell)]
+    return any(
+        all(cell == str(first + (place if by_place else at)) for at, (place, cell) in enumerate(numbers))
+        for first in (0, 1)
+        for by_place in (False, True)
+    )
+
+
+def _count_names(cells: list[str], path: Path, delimiter: str) -> bool:
+    """Whether a first line that counts names the columns, as pandas writes it, and is no sequence that rises by one.
+
+    Choice: it does where another of its cells is a usual name such as label. Otherwise two numbers and more are names,
+    unless the rows behind speak against it: there are none, a text of the first line comes again in its column (it is a
+    class, then), or a quarter of the rows rise by one as well.
+    """
+    texts = {place: cell for place, cell in enumerate(cells) if cell and not is_number(cell)}
+    if any(cell.lower() in ROLE_NAMES for cell in texts.values()):
+        return True
+    numbers = [place for place, cell in enumerate(cells) if is_number(cell)]
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream, long_cells():
+        behind = islice(csv.reader(stream, delimiter=delimiter), 1, 1 + _LOOKED_AT)
+        rows = [[cell.strip() for cell in row] for row in behind if "".join(row).strip()]
+    again = any(row[place : place + 1] == [cell] for row in rows for place, cell in texts.items())
+    rising = sum(_rises_by_one([row[place] for place in numbers if place < len(row)]) for row in rows)
+    return len(numbers) > 1 and bool(rows) and not again and 4 * rising < len(rows)
+
+
+def _rises_by_one(cells: list[str]) -> bool:
+    if len(cells) < 2 or not all(is_number(cell) for cell in cells):
+        return False
+    return all(float(after) - float(before) == 1 for before, after in pairwise(cells))
 
 
 @contextmanager
@@ -107,17 +177,3 @@ def long_cells() -> Iterator[None]:
     finally:
         # A setting of the whole process, which is not ours to keep.
         csv.field_size_limit(before)
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell holds a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_count(cell: str, place: int) -> bool:
-    """Whether columns are called by counting: label,0,1,2 or label,1,2,3."""
-    return cell in (str(place), str(place + 1))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
-from longreach.data.files.table import TABLE_ENDINGS
+from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.errors import DataError
 
 FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]

@@ -5,7 +5,8 @@ Shapes: T steps, C channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from longreach.data.files.options import ReadOptions
@@ -20,6 +21,12 @@ _TIMES = ("time", "t", "step", "timestamp", "date", "datetime")
 _PARTS = ("split", "part")
 _VALUES = ("values", "sequence", "series", "signal", "x", "text", "content", "sentence", "audio", "bytes", "data")
 
+ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
+"""What columns other than those of values are called; single letters might be anything."""
+
+_INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
+
 Cells = Literal["steps", "wide", "lists", "text", "binary", "audio"]
 
 
@@ -32,7 +39,7 @@ class Layout:
             of many columns; "lists", "text", "binary" and "audio": in one column.
         values: columns of the sequences.
         label, id, time, part: columns, None where there is none.
-        unused: columns of which a table of steps makes no use.
+        unused: columns of which no use is made.
     """
 
     cells: Cells
@@ -56,10 +63,11 @@ class Layout:
             "binary": f"a row is one sequence of bytes, in {columns}",
             "audio": f"a row is one recording, in {columns}",
         }[self.cells]
+        ids = "" if self.id is None or self.cells == "steps" else f", ids in {self.id!r}"
         parts = "" if self.part is None else f", parts by {self.part!r}"
         labels = "without labels" if self.label is None else f"labels in {self.label!r}"
         unused = f", not used {', '.join(map(repr, _first(list(self.unused))))}" if self.unused else ""
-        return f"{what}, {labels}{parts}{unused}"
+        return f"{what}, {labels}{ids}{parts}{unused}"
 
 
 def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
@@ -87,18 +95,18 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         lower = {name.lower(): name for name in reversed(there)}
         return next((lower[name] for name in usual if name in lower), None)
 
-    asked = options.label_column
-    if asked is not None and asked not in there and not options.label_needed:
-        asked = None
-    label = chosen(asked, _LABELS, "label_column")
+    # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
+    lacking = options.label_column not in (None, *there) and not options.label_needed
+    label = None if lacking else chosen(options.label_column, _LABELS, "label_column")
     part = chosen(options.split_column, _PARTS, "split_column")
     for name in options.values_columns or ():
         chosen(name, (), "values_columns")
-    free = [name for name in there if name not in (label, part)]
-    whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
-    by_id = options.id_column is not None or options.time_column is not None
     identity = chosen(options.id_column, _IDS, "id_column")
     time = chosen(options.time_column, _TIMES, "time_column")
+    index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
+    free = [name for name in there if name not in (label, part, *index)]
+    whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
+    by_id = options.id_column is not None or options.time_column is not None
     if by_id and (identity is None or time is None):
         raise DataError(
             f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
@@ -109,21 +117,56 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
-        unused = tuple(name for name in free if name not in (identity, time, *values))
+        unused = tuple(name for name in there if name not in (label, part, identity, time, *values))
         return Layout("steps", tuple(values), label, identity, time, part, unused)
     if whole:
         name = _only(whole, where)
         if kinds[name] == "image":
             raise DataError(f"{where}: column {name!r} holds images; read them with data.source=hub")
-        return Layout(kinds[name], (name,), label, part=part)  # type: ignore[arg-type]  # narrowed above
-    texts = [name for name in free if kinds[name] == "text" and name not in (identity, time)]
-    if time is not None and texts and options.values_columns is None:
-        raise DataError(
-            f"{where}: a row seems to be one step, as there are times in {time!r}, but no column is named id or the "
-            f"like, found {', '.join(_first(there))}; name the column that tells the sequences apart, such as "
-            f"data.id_column={texts[0]}, or, where a row is a whole sequence, its columns with data.values_columns"
-        )
-    return _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
+        layout = Layout(kinds[name], (name,), label, part=part)  # type: ignore[arg-type]  # narrowed above
+    else:
+        texts = [name for name in free if kinds[name] == "text" and name not in (identity, time)]
+        if time is not None and texts and options.values_columns is None:
+            raise DataError(
+                f"{where}: a row seems to be one step, as there are times in {time!r}, but no column is named id or "
+                f"the like, found {', '.join(_first(there))}; name the column that tells the sequences apart, such as "
+                f"data.id_column={texts[0]}, or, where a row is a whole sequence, its columns with data.values_columns"
+            )
+        layout = _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
+    names_rows = identity not in (*layout.values, layout.label) and kinds.get(identity or "") in ("number", "text")
+    return replace(layout, id=identity if names_rows else None, unused=tuple(index))
+
+
+def is_unnamed(column: str) -> bool:
+    """Whether this is what stands for a name that a file does not give."""
+    return _UNNAMED.fullmatch(column) is not None
+
+
+def _index_columns(features: Features, wanted: set[str | None], options: ReadOptions, where: str) -> list[str]:
+    """Columns without a name: the numbers or names of rows, as pandas writes them, tell nothing of a sequence.
+
+    Args:
+        features: of all columns.
+        wanted: columns that have a use.
+        options: what the user said of columns.
+        where: for messages.
+
+    Raises:
+        DataError: a column without a name that is no index, as there are named ones before it, but holds something.
+    """
+    index, leading = [], True
+    for place, name in enumerate(features):
+        leading = leading and is_unnamed(name)
+        if name in wanted or not (is_unnamed(name) or _INDEX.fullmatch(name)):
+            continue
+        empty = getattr(features[name], "dtype", "") == "null"
+        if not (leading or empty or _INDEX.fullmatch(name)) and options.values_columns is None:
+            raise DataError(
+                f"{where}: column {place} (counted from 0): expected a name in the first line, found none; name it, or "
+                "say with data.values_columns which columns hold the sequences"
+            )
+        index.append(name)
+    return index
 
 
 def _channels(there: list[str], known: tuple[str, ...] | None, where: str) -> tuple[str, ...]:

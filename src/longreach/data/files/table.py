@@ -1,13 +1,13 @@
-"""Tables through Hugging Face `datasets`: CSV, JSON lines, Parquet, Arrow, and data sets of the hub.
+"""The sequences of tables: CSV, JSON lines, Parquet, Arrow, and data sets of the hub.
 
-`datasets` converts them once to Arrow files that are memory-mapped; rows are read from there a few at a time.
+Hugging Face `datasets` converts them once to Arrow files that are memory-mapped; rows are read from there a few at a
+time.
 
 Shapes: T steps, C channels.
 """
 
 from __future__ import annotations
 
-import glob
 import io
 import itertools
 from collections.abc import Iterator
@@ -18,34 +18,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.csv_head import CsvHead, csv_head, is_number
+from longreach.data.files.csv_cells import cell_features, first_without_number, numbers_of
+from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import read_recording
 from longreach.data.files.labels import class_name, label_text
-from longreach.data.files.layout import Layout, find_layout
+from longreach.data.files.layout import Layout, find_layout, is_unnamed
+from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
-from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, csv_rows, first_cells, wide_csv_parts
-from longreach.data.loading import load_parts
+from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, wide_csv_parts
 from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict, Features
-
-TABLE_ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-}
-"""Which builder of `datasets` reads which files."""
+    import pyarrow as pa
+    from datasets import Dataset, Features
 
 _CELLS_AT_ONCE = 1 << 20
+_READING = 2
+"""Of what is made of a table; raised whenever reading one changes."""
+_LOOKED_AT = 20
+"""Rows of a table of many columns that tell what its columns hold."""
 
 
 def table_source(source: str, options: ReadOptions) -> Source:
@@ -63,9 +58,9 @@ def table_source(source: str, options: ReadOptions) -> Source:
         head = csv_head(path)
         if len(head.names) >= MANY_COLUMNS and (wide := _wide_csv(source, path, head, options)):
             return wide
-    loaded, how = _load(source, options)
+    loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
-    features = next(iter(loaded.values())).features
+    features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
     layout = _layout(features, options, where)
     form: Form = {"text": "characters", "binary": "bytes"}.get(layout.cells, "real")  # type: ignore[assignment]
     if options.tokens is not None:
@@ -85,73 +80,34 @@ def table_source(source: str, options: ReadOptions) -> Source:
                 more = partial(_rows, chosen, at, layout, names, options.channels_first, form, place)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
-    stamp = f"{[(str(name), rows._fingerprint) for name, rows in loaded.items()]};{layout};{options}"
+    prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
+    stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
     channels = layout.values if layout.cells == "steps" else None
     return Source(f"{source}: {how}, {layout.told}", form, parts, stamp, channels=channels)
-
-
-def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
-    found = find_layout(features, options, where)
-    return found if options.by_part else replace(found, part=None)
 
 
 def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
     """None where a row is no sequence of numbers and `datasets` can read the table."""
     from datasets import Features, Value
 
-    cells = first_cells(path, head.header, head.delimiter)
-    kinds = ["float64" if not cell.strip() or is_number(cell) else "string" for cell in cells]
-    kinds += ["float64"] * (len(head.names) - len(kinds))
-    features = Features({name: Value(kind) for name, kind in zip(head.names, kinds, strict=False)})
-    layout = _layout(features, options, path.name)
+    kinds = column_kinds(path, head, None if any(map(is_unnamed, head.names)) else _LOOKED_AT)
+    layout = _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name)
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
         if len(head.names) < MOST_COLUMNS:
             return None
         raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
-    stat = path.stat()
-    stamp = f"{path.absolute()};{stat.st_size};{stat.st_mtime_ns};{options}"
+    stamp = f"{_READING};{files_stamp(path)};{layout};{options}"
     parts = wide_csv_parts(path, head, layout)
     return Source(f"{source}: CSV {head.told}, {layout.told}", options.tokens or "real", parts, stamp)
 
 
-def _load(source: str, options: ReadOptions) -> tuple[DatasetDict, str]:
-    path = Path(source).expanduser()
-    if path.is_file():
-        builder = TABLE_ENDINGS[path.suffix.lower()]
-        settings: dict[str, Any] = {}
-        how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
-        if builder == "csv":
-            head = csv_head(path)
-            settings = head.settings_for(csv_rows(path, head.header, head.delimiter), path.name)
-            how = f"{how} {head.told}"
-        return load_parts(source, builder, data_files={"train": glob.escape(str(path))}, **settings), how
-    if path.is_dir():
-        _check_csv(path)
-        return load_parts(source, str(path.resolve()), options.subset), "a folder of tables"
-    return load_parts(source, source, options.subset), "a data set of the hub"
-
-
-def _check_csv(folder: Path) -> None:
-    """Refuse what `datasets` would read wrongly: it is handed the folder whole, without settings for each file.
-
-    Raises:
-        DataError: a file whose rows have more cells than its first line has names.
-    """
-    for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        head = csv_head(path)
-        if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
-            what = f"delimiter {head.delimiter!r}" if head.header else "what seem to be values in the first line"
-            raise DataError(
-                f"{path}: expected a line of column names and commas (tabs in .tsv), as of all files of a folder, "
-                f"found {what}; write it so, or give the file by itself"
-            )
-        if "index_col" in head.settings_for(csv_rows(path, head.header, head.delimiter), path.name):
-            raise DataError(
-                f"{path}: row 0: expected a cell for each name in the first line, found a delimiter more at the end; "
-                "take it out, or give the file by itself"
-            )
+def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
+    """The layout, without labels and parts where nobody asks for them: a column of labels is then of no use."""
+    found = find_layout(features, options, where)
+    layout = found if options.by_part else replace(found, part=None)
+    if options.label_needed or layout.label is None:
+        return layout
+    return replace(layout, label=None, unused=(*layout.unused, layout.label))
 
 
 def _by_column(
@@ -162,7 +118,7 @@ def _by_column(
         yield part, rows, None
         return
     cells = [label_text(cell) for cell in rows.with_format(None)[layout.part][:]]
-    unknown = sorted({str(cell) for cell in cells if (cell or "").lower() not in PART_NAMES})
+    unknown = sorted({cell or "nothing" for cell in cells if (cell or "").lower() not in PART_NAMES})
     if unknown:
         raise DataError(
             f"{where}: column {layout.part!r}: expected train, validation or test in each row, found "
@@ -207,20 +163,25 @@ def _rows(
         from datasets import Audio
 
         rows = rows.cast_column(layout.values[0], Audio(decode=False))
-    chosen = rows.select_columns([*layout.values, *([layout.label] if layout.label else [])]).with_format("arrow")
+    named = [name for name in (layout.label, layout.id) if name is not None]
+    chosen = rows.select_columns(list(dict.fromkeys([*layout.values, *named]))).with_format("arrow")
     number = 0
     for table in chosen.iter(batch_size=max(1, min(256, _CELLS_AT_ONCE // (4 * len(layout.values))))):
-        labels = [None] * len(table) if layout.label is None else table[layout.label].to_pylist()
+        nothing = [None] * len(table)
+        labels = nothing if layout.label is None else table[layout.label].to_pylist()
+        ids = nothing if layout.id is None else table[layout.id].to_pylist()
         matrix = _matrix(table, layout.values) if layout.cells == "wide" else None
         for row, raw in enumerate(labels):
             place = f"{where}: row {number if at is None else int(at[number])}"
             label = class_name(raw, names)
             number += 1
             if matrix is not None:
-                yield _wide(matrix[row], table, row, layout, label, place)
-                continue
-            cells = [table[name][row] for name in layout.values]
-            yield _cell(cells, layout, channels_first, form, label, place)
+                found = _wide(matrix[0][row], matrix[1][row], table, row, layout, label, place)
+            else:
+                cells = [table[name][row] for name in layout.values]
+                found = _cell(cells, layout, channels_first, form, label, place)
+            name = label_text(ids[row])
+            yield found if name is None or isinstance(found, Finding) else replace(found, id=name)
 
 
 def label_names(rows: Dataset, layout: Layout) -> list[str] | None:
@@ -231,29 +192,23 @@ def label_names(rows: Dataset, layout: Layout) -> list[str] | None:
     return list(feature.names) if isinstance(feature, ClassLabel) else None
 
 
-def _matrix(table: Any, columns: tuple[str, ...]) -> np.ndarray:
-    """(rows, columns) float64: NaN for an empty cell, and for what is no number."""
-    made = np.full((len(table), len(columns)), np.nan)
-    for place, name in enumerate(columns):
-        column = table[name]
-        try:
-            made[:, place] = column.to_numpy()
-        except (ValueError, TypeError):
-            for row, cell in enumerate(column.to_pylist()):
-                made[row, place] = float(cell) if cell is not None and is_number(str(cell)) else np.nan
-    return made
+def _matrix(table: pa.Table, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, columns) float64, NaN for what is missing or no number, and whether a cell is empty or null."""
+    values, empty = zip(*(numbers_of(table[name]) for name in columns), strict=True)
+    return np.stack(values, axis=1), np.stack(empty, axis=1)
 
 
-def _wide(values: np.ndarray, table: Any, row: int, layout: Layout, label: str | None, place: str) -> Sample | Finding:
-    missing = np.isnan(values)
+def _wide(
+    values: np.ndarray, empty: np.ndarray, table: pa.Table, row: int, layout: Layout, label: str | None, place: str
+) -> Sample | Finding:
     # Empty cells at the end are how a table of one row a sequence holds sequences of several lengths.
-    length = len(values) if not missing[-1] else int(len(values) - missing[::-1].argmin()) if not missing.all() else 0
-    for step in np.flatnonzero(missing):
-        cell = table[layout.values[step]][row].as_py()
-        if isinstance(cell, str) and cell.strip():
+    length = 0 if empty.all() else len(values) - int(empty[::-1].argmin())
+    for step in np.flatnonzero(np.isnan(values[:length]) & ~empty[:length]):
+        column = layout.values[step]
+        if (wrong := first_without_number(table[column].slice(row, 1), values[step : step + 1])) is not None:
             return Finding(
                 "not a number",
-                f"{place}: expected a number in column {layout.values[step]!r}, found {cell[:40]!r} at step {step}; "
+                f"{place}: expected a number in column {column!r}, found {wrong[1][:40]!r} at step {step}; "
                 "correct it, or name the columns of values with data.values_columns",
             )
     return Sample(values[:length], label, place)

@@ -9,12 +9,15 @@ Shapes: T steps.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from longreach.data.files.csv_cells import kind_of, number_of
 from longreach.data.files.csv_head import CsvHead, long_cells
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
@@ -39,30 +42,48 @@ def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Sampl
     Raises:
         DataError: a part with another name.
     """
-    names, label, part = head.names, layout.label, layout.part
-    places = {name: at for at, name in enumerate(names)}
-    values = [places[name] for name in layout.values]
-    rows = partial(csv_rows, path, head.header, head.delimiter)
-    if part is None:
-        return {"train": partial(_samples, path.name, rows, len(names), values, places.get(label or ""), None, "train")}
-    at = places[part]
-    said = {cells[at].strip() for _, cells in rows() if len(cells) > at}
+    place_of: dict[str | None, int] = {name: at for at, name in enumerate(head.names)}
+    places = _Places(
+        len(head.names),
+        [place_of[name] for name in layout.values],
+        place_of.get(layout.label),
+        place_of.get(layout.id),
+        place_of.get(layout.part),
+    )
+    if places.part is None:
+        return {"train": partial(_samples, path, head, places, "train")}
+    at = places.part
+    rows = csv_rows(path, head.header, head.delimiter)
+    said = {label_text(cells[at] if len(cells) > at else None) or "nothing" for _, cells in rows}
     unknown = sorted(name for name in said if name.lower() not in PART_NAMES)
     if unknown:
         raise DataError(
-            f"{path.name}: column {part!r}: expected train, validation or test in each row, found "
+            f"{path.name}: column {layout.part!r}: expected train, validation or test in each row, found "
             f"{', '.join(unknown[:5])}; correct it, or name another with data.split_column"
         )
     wanted = {PART_NAMES[name.lower()] for name in said}
-    return {
-        name: partial(_samples, path.name, rows, len(names), values, places.get(label or ""), at, name)
-        for name in sorted(wanted)
-    }
+    return {name: partial(_samples, path, head, places, name) for name in sorted(wanted)}
 
 
 def first_cells(path: Path, header: bool, delimiter: str) -> list[str]:
     """The cells of the first row of values; none where there is no row."""
     return next((cells for _, cells in csv_rows(path, header, delimiter)), [])
+
+
+def column_kinds(path: Path, head: CsvHead, rows: int | None) -> dict[str, str]:
+    """What each column holds, as `kind_of` says.
+
+    Args:
+        path: of the file.
+        head: its first line.
+        rows: that are looked at, None: all.
+    """
+    kinds = dict.fromkeys(head.names, "null")
+    for _, cells in islice(csv_rows(path, head.header, head.delimiter), rows):
+        for name, cell in zip(head.names, cells, strict=False):
+            if cell.strip() and kinds[name] != "string":
+                kinds[name] = kind_of([cell])
+    return kinds
 
 
 def csv_rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -82,38 +103,46 @@ def csv_rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, li
                 row += 1
 
 
-def _samples(
-    where: str,
-    rows: Callable[[], Iterator[tuple[int, list[str]]]],
-    columns: int,
-    values: list[int],
-    label: int | None,
-    part: int | None,
-    wanted: str,
-) -> Iterator[Sample | Finding]:
-    for row, cells in rows():
-        place = f"{where}: row {row}"
+@dataclass(frozen=True)
+class _Places:
+    """Where in a row of `columns` cells what stands."""
+
+    columns: int
+    values: list[int]
+    label: int | None
+    id: int | None
+    part: int | None
+
+
+def _samples(path: Path, head: CsvHead, places: _Places, wanted: str) -> Iterator[Sample | Finding]:
+    for row, cells in csv_rows(path, head.header, head.delimiter):
+        place = f"{path.name}: row {row}"
         found = len(cells)
-        cells += [""] * (columns - found)
-        if part is not None and PART_NAMES.get(cells[part].strip().lower()) != wanted:
+        cells += [""] * (places.columns - found)
+        if places.part is not None and PART_NAMES.get(cells[places.part].strip().lower()) != wanted:
             continue
-        if found > columns:
-            yield Finding("columns", f"{place}: expected at most {columns} cells, found {found}; correct the row")
+        if found > places.columns:
+            yield Finding(
+                "columns", f"{place}: expected at most {places.columns} cells, found {found}; correct the row"
+            )
             continue
-        name = None if label is None else label_text(cells[label])
-        yield _sample([cells[at] for at in values], name, place)
+        label, name = (None if at is None else label_text(cells[at]) for at in (places.label, places.id))
+        yield _sample([cells[at] for at in places.values], label, name, place)
 
 
-def _sample(cells: list[str], label: str | None, place: str) -> Sample | Finding:
+def _sample(cells: list[str], label: str | None, name: str | None, place: str) -> Sample | Finding:
     # Empty cells at the end are how a table of one row a sequence holds sequences of several lengths.
     while cells and not cells[-1].strip():
         cells.pop()
     values = np.empty(len(cells))
     for step, cell in enumerate(cells):
         try:
-            values[step] = float(cell) if cell.strip() else np.nan
+            values[step] = float(cell)
         except ValueError:
-            return Finding(
-                "not a number", f"{place}: expected a number, found {cell[:40]!r} at step {step}; correct it"
-            )
-    return Sample(values, label, place)
+            number = number_of(cell) if cell.strip() else np.nan
+            if number is None:
+                return Finding(
+                    "not a number", f"{place}: expected a number, found {cell[:40]!r} at step {step}; correct it"
+                )
+            values[step] = number
+    return Sample(values, label, place, id=name)

@@ -1,0 +1,117 @@
+"""Tables through Hugging Face `datasets`, each file as it is now and every cell of CSV as it stands."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longreach.data.files.csv_head import csv_head
+from longreach.data.files.options import ReadOptions
+from longreach.data.files.wide_csv import csv_rows
+from longreach.data.loading import csv_files, load_parts
+from longreach.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+TABLE_ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+}
+"""Which builder of `datasets` reads which files."""
+
+
+def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, bool]:
+    """Whatever table lies at a place.
+
+    Returns:
+        Its parts, how they were read, and whether their columns are text, as they stand in CSV.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        builder = TABLE_ENDINGS[path.suffix.lower()]
+        settings: dict[str, Any] = {"cache_dir": _own_cache(path)}
+        how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
+        if builder == "csv":
+            head = csv_head(path)
+            settings |= head.settings_for(csv_rows(path, head.header, head.delimiter), path.name)
+            how = f"{how} {head.told}"
+        files = {"train": glob.escape(str(path))}
+        return load_parts(source, builder, data_files=files, **settings), how, builder == "csv"
+    if path.is_dir():
+        _check_csv(path)
+        whole = str(path.resolve())
+        settings = {"cache_dir": _own_cache(path)}
+        as_text = _text_settings([Path(file) for file in csv_files(source, whole, options.subset, **settings)])
+        return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
+    return load_parts(source, source, options.subset), "a data set of the hub", False
+
+
+def _own_cache(path: Path) -> str:
+    """Where `datasets` keeps what it makes of files as they are now: it knows them by their times alone."""
+    from datasets.config import HF_DATASETS_CACHE
+
+    return str(Path(HF_DATASETS_CACHE) / "longreach" / hashlib.sha256(files_stamp(path).encode()).hexdigest()[:16])
+
+
+def files_stamp(path: Path) -> str:
+    """Names, sizes and times of a file or of all in a folder; nothing of what is not here."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.is_file() else []
+    stats = [(str(file.absolute()), file.stat()) for file in files if file.is_file()]
+    return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+def _text_settings(files: list[Path]) -> dict[str, Any]:
+    """Of the CSV builder for a folder: every cell stays text. None where there are no such files.
+
+    Raises:
+        DataError: files with other columns than the first has.
+    """
+    heads = {path: csv_head(path) for path in files}
+    if not heads:
+        return {}
+    first, names = next((path, head.names) for path, head in heads.items())
+    for path, head in heads.items():
+        if set(head.names) != set(names):
+            other = sorted(set(head.names) ^ set(names))
+            raise DataError(
+                f"{path}: expected the columns of {first.name}, as of all files of a folder, found {other[0]!r} in one "
+                "of the two alone; name them alike"
+            )
+    settings = next(iter(heads.values())).settings
+    if all(head.names == names for head in heads.values()):
+        return {name: settings[name] for name in ("features", "na_filter", "names", "header")}
+    return {name: settings[name] for name in ("features", "na_filter")}
+
+
+def _check_csv(folder: Path) -> None:
+    """Refuse what `datasets` would read wrongly: it is handed the folder whole, without settings for each file.
+
+    Raises:
+        DataError: a file whose rows have more cells than its first line has names.
+    """
+    for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        head = csv_head(path)
+        if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
+            what = f"delimiter {head.delimiter!r}" if head.header else "what seem to be values in the first line"
+            raise DataError(
+                f"{path}: expected a line of column names and commas (tabs in .tsv), as of all files of a folder, "
+                f"found {what}; write it so, or give the file by itself"
+            )
+        if "index_col" in head.settings_for(csv_rows(path, head.header, head.delimiter), path.name):
+            raise DataError(
+                f"{path}: row 0: expected a cell for each name in the first line, found a delimiter more at the end; "
+                "take it out, or give the file by itself"
+            )
