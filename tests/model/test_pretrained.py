@@ -253,6 +253,28 @@ def test_arrays_are_saved_as_lists_and_what_json_cannot_hold_is_refused_at_once(
     )
 
 
+def test_standardisation_of_other_channels_is_refused(tmp_path: Path) -> None:
+    problem = (
+        "{}: expected 2 numbers, one for each channel that the model reads, found 1; give 0 as mean and 1 as deviation "
+        "of a channel that is read as it is"
+    )
+    for name in ("input_mean", "input_std"):
+        with pytest.raises(ConfigError) as error:
+            make(channels=2, **({"input_mean": [0.0, 0.0], "input_std": [1.0, 1.0]} | {name: [0.5]}))
+        assert str(error.value) == problem.format(name)
+    model = make(channels=2, input_mean=[0.5, 0.0], input_std=[2.0, 1.0])
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"input_mean": [0.5]}))
+    with pytest.raises(ModelError) as refused:
+        SequenceClassifier.from_pretrained(tmp_path)
+    assert f"config.json: {problem.format('input_mean')}" in str(refused.value)
+    model.input_mean = (0.5,)  # as of a model that was pickled by an older version
+    with pytest.raises(ModelError) as refused:
+        model.stream().push(torch.zeros(1, 3, 2))
+    assert str(refused.value) == problem.format("input_mean") + "; train it anew"
+
+
 def test_a_card_says_what_is_known_and_nothing_in_it_can_break_out() -> None:
     model = make(class_names=["a|b", "<img src=x>"], input_mean=[0.5], input_std=[2.0])
     model.about = {

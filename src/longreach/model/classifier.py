@@ -10,12 +10,13 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
+from longreach.errors import ModelError
 from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
-from longreach.model.saved import SavedModel
+from longreach.model.saved import SavedModel, wrong_length
 from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
 
@@ -43,7 +44,8 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         embedding: of real values, "linear", or "lookup" of 8-bit levels, found by `input_mean` and `input_std`.
         memory_size: numbers that each unit of the S4D remembers.
         class_names: the name of each class; carried along, not used in computing.
-        input_mean: per channel, what was subtracted from real values; applied by whoever reads data.
+        input_mean: per channel, what was subtracted from real values; applied by whoever reads data. Of a channel that
+            marks gaps 0, and 1 as its deviation.
         input_std: per channel, what they were divided by after that.
         input_steps: T of the sequences that it was trained on; carried along, checked by whoever reads data;
             None: of any length.
@@ -134,12 +136,18 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         Returns:
             (B, T, C) of the weights' type, `input_mean` subtracted, then divided by `input_std`; in single precision
             the same to the last bit as what training does.
+
+        Raises:
+            ModelError: a mean or a deviation that is not one for each channel, of a model that was pickled before this
+                was asked of it.
         """
         if self.encoder.vocabulary is not None:
             return values
         values = values.to(self.head.first.weight)
         if self.input_mean is None or self.input_std is None:
             return values
+        if problem := wrong_length("input_mean", self.input_mean, self.channels):
+            raise ModelError(f"{problem}; train it anew")
         return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,22 @@ from longreach.model.card import model_card
 from longreach.model.pretrained import find_files, plain, read_model, write_model
 
 
+def wrong_length(name: str, numbers: Sequence[float] | None, channels: int | None) -> str:
+    """What is wrong with numbers that are not one for each channel; empty where nothing is.
+
+    Args:
+        name: of the argument.
+        numbers: of the channels, or None.
+        channels: C, None of tokens.
+    """
+    if numbers is None or channels is None or len(numbers) == channels:
+        return ""
+    return (
+        f"{name}: expected {channels} number{'' if channels == 1 else 's'}, one for each channel that the model reads, "
+        f"found {len(numbers)}; give 0 as mean and 1 as deviation of a channel that is read as it is"
+    )
+
+
 class SavedModel(nn.Module, PyTorchModelHubMixin, library_name="longreach"):
     """A model that `save_pretrained` writes and `from_pretrained` reads without running anybody's code.
 
@@ -22,12 +38,15 @@ class SavedModel(nn.Module, PyTorchModelHubMixin, library_name="longreach"):
         arguments: all that the class was called with, by name.
 
     Raises:
-        ConfigError: an argument that JSON cannot hold.
+        ConfigError: an argument that JSON cannot hold, or a mean or deviation that is not one for each channel.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         super().__init__()
         self.arguments = plain(arguments)
+        for name in ("input_mean", "input_std"):
+            if problem := wrong_length(name, self.arguments[name], self.arguments["channels"]):
+                raise ConfigError(problem)
         """What the model was made with, for config.json."""
         self.about: dict[str, dict[str, Any]] = {}
         """Sections of facts by title, plain values; goes with the model and fills its card."""

@@ -205,11 +205,13 @@ def _build_classifier(config: RunConfig, train: Sequences) -> Classifier:
 def _inputs(train: Sequences) -> dict[str, Any]:
     """What a model carries along of the data that it reads."""
     standardisation = train.standardisation
+    # Channels beyond those that were measured mark gaps by 0 and 1 and are read as they are.
+    marks = 0 if standardisation is None else train.channels - standardisation.channels
     return {
         "channels": _channels(train),
         "vocabulary": _vocabulary(train),
-        "input_mean": None if standardisation is None else list(standardisation.mean),
-        "input_std": None if standardisation is None else list(standardisation.std),
+        "input_mean": None if standardisation is None else [*standardisation.mean, *[0.0] * marks],
+        "input_std": None if standardisation is None else [*standardisation.std, *[1.0] * marks],
         "input_steps": train.fixed_steps,
         "input_vocabulary": None if train.vocabulary is None else train.vocabulary.plain(),
     }
