@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from longreach import LongSequenceClassifier, LongSequenceRegressor
+from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.export import export_onnx
 
@@ -62,3 +64,38 @@ def test_the_regressors_model_knows_which_channels_mark_gaps() -> None:
     assert (len(mean), mean[1], std[1]) == (2, 0.0, 1.0)
     values = torch.from_numpy((as_measured(X, own.model_) - np.asarray(mean)) / np.asarray(std)).float()
     np.testing.assert_allclose(own.model_(values)[:, 0].detach(), own.predict(X), atol=1e-5)
+
+
+def hidden(values: np.ndarray, kind: type) -> np.ma.MaskedArray:
+    """The same with something large behind each gap."""
+    gaps = np.isnan(values)
+    return np.ma.masked_array(np.where(gaps, 99, np.round(values)).astype(kind), gaps)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int16, np.int64])
+@pytest.mark.parametrize("form", [lambda X: X[..., 0], lambda X: X, lambda X: list(X), lambda X: list(X[..., 0])])
+def test_what_a_masked_array_hides_is_missing(kind: type, form: Any) -> None:
+    X, y = with_gaps(2)
+    settings = {"hidden_size": 4, "max_epochs": 1, "random_state": 0}
+    masked, plain = form(hidden(X, kind)), form(np.round(X))
+    with pytest.raises(DataError, match=rf"expected finite numbers, found {np.isnan(plain).sum()} NaN \(the first in "):
+        LongSequenceClassifier(**settings).fit(masked, y)
+    wanted = LongSequenceClassifier(**settings, missing="mask").fit(plain, y)
+    model = LongSequenceClassifier(**settings, missing="mask").fit(masked, y)
+    np.testing.assert_array_equal(model.predict_proba(masked), wanted.predict_proba(plain))
+    np.testing.assert_allclose(model.model_.input_mean, wanted.model_.input_mean)
+
+
+def test_what_is_masked_among_objects_is_missing_too() -> None:
+    X, y = with_gaps(1)
+    with pytest.raises(DataError, match="X: expected finite numbers, found "):
+        LongSequenceClassifier(hidden_size=4, max_epochs=1).fit(hidden(X[..., 0], object), y)
+
+
+def test_masks_that_hide_nothing_and_masked_weights() -> None:
+    X, y = np.random.default_rng(0).normal(size=(20, 5)), np.arange(20) % 2
+    wanted = LongSequenceClassifier(hidden_size=4, max_epochs=1, random_state=0).fit(X, y)
+    model = LongSequenceClassifier(hidden_size=4, max_epochs=1, random_state=0).fit(np.ma.masked_array(X), y)
+    np.testing.assert_array_equal(model.predict_proba(np.ma.masked_array(X)), wanted.predict_proba(X))
+    with pytest.raises(DataError, match="sample_weight: expected finite weights from 0 on, found nan in row 3"):
+        model.fit(X, y, sample_weight=np.ma.masked_array(np.ones(20), np.arange(20) == 3))

@@ -54,6 +54,16 @@ def is_table(data: Any) -> bool:
     return True
 
 
+def unmasked(values: Any) -> Any:
+    """NaN in place of what a masked array hides, whole numbers then as floating point; anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray) or values.dtype.kind not in "fiubO":
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    kind = np.float64 if values.dtype.kind in "iub" else values.dtype
+    return np.ma.filled(values.astype(kind), np.nan)
+
+
 def channel_names(data: Any) -> tuple[str, ...] | None:
     """Names of a frame's columns of lists or of text, in their order; None of what has no such column."""
     names = _list_columns(data) if is_frame(data) else []
@@ -174,7 +184,7 @@ def _one(cell: Any, row: int, where: str) -> np.ndarray:
     if cell is None:
         raise DataError(f"{where}: expected a sequence in every row, found none in row {row}; drop the row")
     try:
-        array = np.asarray(cell)
+        array = np.asarray(unmasked(cell))
         if array.dtype == object:
             # None among numbers: a missing value.
             array = np.array(array.tolist(), dtype=np.float64)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
+from longreach.data.arrays import unmasked
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError
 
@@ -272,7 +273,7 @@ def checked_weights(weights: Any, rows: int, *, zero_too: bool = False) -> np.nd
     """
     if weights is None:
         return None
-    array = np.asarray(weights, dtype=np.float64)
+    array = np.asarray(unmasked(weights), dtype=np.float64)
     if array.shape != (rows,):
         raise DataError(f"sample_weight: expected shape ({rows},), one for each sequence, found {array.shape}")
     wrong = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from longreach.data.arrays import channel_names, is_table, real, sequences_of
+from longreach.data.arrays import channel_names, is_table, real, sequences_of, unmasked
 from longreach.data.gaps import check_finite, fit_present
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
@@ -119,6 +119,7 @@ def read(
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, name):
                 delattr(estimator, name)
+    data = unmasked(data)
     if is_table(data):
         from sklearn.utils.validation import validate_data
 
