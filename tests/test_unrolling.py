@@ -92,6 +92,31 @@ def test_no_call_is_longer_than_the_longest(monkeypatch: pytest.MonkeyPatch, tru
             torch.testing.assert_close(found_gradient, right_gradient, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("lengths", [None, [40, 23]], ids=["equal", "ragged"])
+@pytest.mark.parametrize("truncation", [17, 40, 100])
+def test_no_call_of_a_consecutive_window_is_longer_than_the_longest(
+    monkeypatch: pytest.MonkeyPatch, truncation: int, lengths: list[int] | None
+) -> None:
+    spy, inputs = Spy(), values(2, 40).requires_grad_()
+    rows = None if lengths is None else torch.tensor(lengths)
+    whole = list(tbptt(spy, inputs, truncation, lengths=rows))
+    spy.calls.clear()
+    monkeypatch.setattr(passes, "LONGEST_CALL", 7)
+    parts = list(tbptt(spy, inputs, truncation, lengths=rows))
+    assert max(steps for _, steps, _ in spy.calls) == 7
+    wanted = [inputs, *spy.parameters()]
+    for (begin, outputs, state), (right_begin, right_outputs, right_state) in zip(parts, whole, strict=True):
+        assert begin == right_begin
+        for found, right in zip((outputs, *state), (right_outputs, *right_state), strict=True):
+            torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+            for one, other in zip(
+                torch.autograd.grad(found.square().sum(), wanted, retain_graph=True),
+                torch.autograd.grad(right.square().sum(), wanted, retain_graph=True),
+                strict=True,
+            ):
+                torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
 def test_the_longest_call_is_within_what_cudnn_runs() -> None:
     assert unrolling.LONGEST_CALL == 32_768
     assert unrolling.PREFIX_PIECE <= unrolling.LONGEST_CALL

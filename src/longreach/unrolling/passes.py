@@ -64,7 +64,10 @@ class Reading:
                 assert out is not None
                 kept.append(out)
         assert last is not None
-        return torch.cat(kept, dim=1) if kept else None, last
+        if len(kept) < 2:
+            # Nothing to be put together, and so nothing to be copied.
+            return kept[0] if kept else None, last
+        return torch.cat(kept, dim=1), last
 
     def _recorded_piece(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:
         with products_in(self.gradient_precision, inputs.device):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from longreach.errors import ConfigError
 from longreach.model.cells import State
-from longreach.model.reading import Encoder, check_encoder, detach, read
+from longreach.model.reading import Encoder, check_encoder, detach
 from longreach.model.skimming import Precision
 from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, run_windows
 from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, requests_of, window_of
@@ -149,7 +149,8 @@ def tbptt(
     Args:
         encoder: as for `unroll`.
         inputs: (B, T, C) or (B, T), right-aligned.
-        truncation: steps of each window, at least 1; the last one may be shorter, none is empty.
+        truncation: steps of each window, at least 1; the last one may be shorter, none is empty. A window longer than
+            one call may be is read in several.
         lengths: (B,) steps of each row, as for `unroll`; not with `state`.
         state: what the encoder carried before the first step.
 
@@ -166,9 +167,11 @@ def tbptt(
     begins = begins_of(lengths, *inputs.shape[:2])
     if state is not None and begins is not None:
         raise ConfigError("tbptt state: expected rows of equal length; leave it out for others")
+    reading = Reading(encoder, inputs, begins, None, None, outputs=True)
     begin = 0
     for window in inputs.split(truncation, dim=1):
-        outputs, last = read(encoder, window, state, None if begins is None else begins - begin)
+        outputs, last = reading.recorded(window, state, None if begins is None else begins - begin)
+        assert outputs is not None
         yield begin, outputs, last
         state = detach(last)
         begin += window.shape[1]
