@@ -70,8 +70,12 @@ def _whole_sequence_row(kind: str, setting: str) -> Row:
     return Row("DBpedia", f"{kind.upper()}-LSTM", setting, *recipes)
 
 
-CHAR_CNN = CharCNNConfig(blank=0)
-"""Zhang et al. 2015: characters outside the alphabet are fed as zeros."""
+CHAR_CNN = CharCNNConfig(blank=0, features=1024, dense_size=2048, deviation=0.02)
+"""Zhang et al. 2015, the large network: characters outside the alphabet are fed as zeros.
+
+Choice: the 1.66 % that the paper prints tells upper from lower case. Here case is folded, as all methods read the same
+texts.
+"""
 
 SMALL_CHAR_CNN = CharCNNConfig(blank=0, length=300, features=64, dense_size=128)
 SMALL_CNN_RNN = CNNRNNConfig(features=64, hidden_size=64)
@@ -110,7 +114,14 @@ TABLE5 = PaperTable(
             "DBpedia",
             "char-CNN",
             "",
-            convolutional(DBPEDIA, "char-cnn", "char-CNN of Zhang et al. 2015", CHAR_CNN, epochs=30.0, halve_every=3.0),
+            convolutional(
+                DBPEDIA,
+                "char-cnn",
+                "char-CNN of Zhang et al. 2015, large; case folded, where the printed figure tells it apart",
+                CHAR_CNN,
+                epochs=30.0,
+                halve_every=3.0,
+            ),
             convolutional(WORDNET14, "char-cnn", "char-CNN of Zhang et al. 2015, narrower", SMALL_CHAR_CNN),
         ),
         Row(
