@@ -30,8 +30,8 @@ from longreach.config import (
 )
 from longreach.recipes import OWN_RECIPES, PAPER_RECIPES, RECIPES, SMALL_RECIPES, recipe_name
 from longreach.recipes.figures456 import FIGURE6
-from longreach.recipes.paper import PaperTable, Printed, Row, printed_lines, rows_of
-from longreach.recipes.tables import TABLES, home_of
+from longreach.recipes.paper import PaperTable, Printed, Row, Scale, printed_lines, rows_of
+from longreach.recipes.tables import TABLES, find_table, home_of
 from longreach.report.own_table import flat
 from longreach.training.build import Datasets, build_datasets, build_objective, build_optimiser
 
@@ -227,6 +227,25 @@ def test_names_and_documentation() -> None:
             if row.small is not None:
                 data = re.match(r"small-(p?mnist14|cifar16|digits\d+|wordnet14)-", recipe_name(row.small))
                 assert data, recipe_name(row.small)
+
+
+def test_table_3_has_the_best_recurrent_runs_of_table_2() -> None:
+    held = find_table("table3")
+    rows = [row for row in held.rows if row.model == "r-LSTM"]
+    printed = [held.printed(row) for row in rows]
+    assert [line and (line.dataset, line.value) for line in printed] == [
+        ("MNIST", "98.4"),
+        ("pMNIST", "95.2"),
+        ("CIFAR10", "72.2"),
+    ]
+    scales: tuple[Scale, ...] = ("paper", "small")
+    for scale in scales:
+        there = {
+            row.dataset: row.recipe(scale)
+            for row in find_table("table2").rows
+            if (row.model, row.setting) == ("r-LSTM", "full BPTT")
+        }
+        assert {row.dataset: row.recipe(scale) for row in rows} == there
 
 
 def test_a_recipe_lies_with_the_first_table_that_has_it() -> None:
