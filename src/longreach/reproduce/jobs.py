@@ -12,6 +12,7 @@ from typing import Any
 from longreach.config import RunConfig, parse_config
 from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
+from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.long_memory import mnist784, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
@@ -19,6 +20,7 @@ from longreach.reproduce.records import Results
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
+    ("mnist14-cells", mnist14_cells),
     ("mnist784", mnist784),
     ("noise", noise),
     ("precision", precision),
