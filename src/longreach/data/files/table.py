@@ -90,7 +90,9 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     """None where a row is no sequence of numbers and `datasets` can read the table."""
     from datasets import Features, Value
 
-    kinds = column_kinds(path, head, None if any(map(is_unnamed, head.names)) else _LOOKED_AT)
+    # A column without a name behind named ones must be empty to the last row; those before them are an index.
+    unnamed = any(map(is_unnamed, itertools.dropwhile(is_unnamed, head.names)))
+    kinds = column_kinds(path, head, None if unnamed else _LOOKED_AT)
     layout = _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name)
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
         if len(head.names) < MOST_COLUMNS:
