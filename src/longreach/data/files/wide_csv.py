@@ -65,11 +65,6 @@ def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Sampl
     return {name: partial(_samples, path, head, places, name) for name in sorted(wanted)}
 
 
-def first_cells(path: Path, header: bool, delimiter: str) -> list[str]:
-    """The cells of the first row of values; none where there is no row."""
-    return next((cells for _, cells in csv_rows(path, header, delimiter)), [])
-
-
 def column_kinds(path: Path, head: CsvHead, rows: int | None) -> dict[str, str]:
     """What each column holds, as `kind_of` says.
 
