@@ -42,6 +42,7 @@ SEGMENT: Tree = {
     "sampling": "linear",
     "sampling_updates": 100_000,
     "sampling_k": None,
+    "sampling_speed": 1.0,
     "sampling_passes": None,
     "lag_features": False,
     "decoder_truncation": None,
