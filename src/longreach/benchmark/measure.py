@@ -107,7 +107,7 @@ def _begun(plan: Plan, out: Path) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(plan).items() if key in ("batch", "hidden", "device", "threads")}
     if not out.is_file():
         out.parent.mkdir(parents=True, exist_ok=True)
-        return {"settings": settings, "environment": environment(), "points": []}
+        return {"settings": settings, "environment": environment(plan.device), "points": []}
     try:
         results: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         found = results["settings"]

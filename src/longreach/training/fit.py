@@ -93,7 +93,7 @@ def fit(
     # Before the folder is made: data that cannot be read leave nothing behind.
     began = time.perf_counter()
     # At the start: the commit is that of the code which runs, not of what it has become meanwhile.
-    surroundings = environment()
+    surroundings = environment(device)
     data = build_datasets(config.data)
     _tell(data, progress)
     objective = build_objective(config, data.train)
@@ -183,7 +183,7 @@ def fit(
         "peak_memory_mb": peak_resident_mb(),
         "peak_memory_over_start_mb": peak_resident_mb() - memory_at_start,
         "expected_update_memory_mb": memory.expected,
-        "peak_device_memory_mb": device_mb(),
+        "peak_device_memory_mb": device_mb(device),
     }
     with _kept_for_later(folder):
         results = _finish(config, folder, objective, data, keeper)

@@ -14,8 +14,12 @@ import torch
 _PACKAGES = ("longreach", "torch", "lightning", "numpy", "datasets", "pydantic")
 
 
-def environment() -> dict[str, Any]:
-    """Versions, commit, machine and threads."""
+def environment(device: str = "auto") -> dict[str, Any]:
+    """Versions, commit, machine and threads.
+
+    Args:
+        device: that the work is done on: "cpu", "cuda", or "auto", a GPU where there is one.
+    """
     return {
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "commit": _commit(),
@@ -23,13 +27,18 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cpu_count": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name() if on_gpu(device) else "cpu",
     }
 
 
-def device_mb() -> float | None:
-    """The largest memory allocated on the GPU so far, in MB; None without one."""
-    return torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else None
+def on_gpu(device: str) -> bool:
+    """Whether work on "auto", "cpu" or "cuda" is done on a GPU here."""
+    return device != "cpu" and torch.cuda.is_available()
+
+
+def device_mb(device: str = "auto") -> float | None:
+    """The largest memory allocated on the GPU so far, in MB; None where the work is done on the CPU."""
+    return torch.cuda.max_memory_allocated() / 1e6 if on_gpu(device) else None
 
 
 def _version(name: str) -> str | None:
