@@ -56,6 +56,19 @@ def duration(text: str) -> float:
     return seconds
 
 
+def check_budget(what: str, scale: str) -> None:
+    """Refuse `reproduce --budget` where it has no meaning.
+
+    Raises:
+        ConfigError: a table of our own, or another scale than the paper's.
+    """
+    if scale != "paper" or not (what == "all" or what.startswith(("table", "figure"))):
+        raise ConfigError(
+            f"--budget: shortens runs of the paper's scale, found {what} at the {scale} scale; give --scale paper with "
+            "a table or figure of the paper, or train a single recipe with longreach train RECIPE --budget TIME"
+        )
+
+
 def memory_size(text: str) -> int:
     """`16GB`, `800MB` in bytes.
 

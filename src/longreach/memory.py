@@ -22,6 +22,11 @@ def available_mb() -> float:
     return psutil.virtual_memory().available / 1e6
 
 
+def total_mb() -> float:
+    """What this machine has in all."""
+    return psutil.virtual_memory().total / 1e6
+
+
 def resident_mb() -> float:
     """Resident size now."""
     return psutil.Process().memory_info().rss / 1e6

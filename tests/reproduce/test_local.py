@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from longreach.config import DataConfig, ModelConfig, RunConfig
-from longreach.reproduce.attempt import Settings
+from longreach.reproduce.attempt import Attempt, Settings
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.records import Results, infeasible
 from longreach.reproduce.run import make_plan, reproduce
@@ -57,6 +57,31 @@ def test_jobs_side_by_side_one_of_which_fails(
     assert sorted(path.name for path in (settings.work / "table").iterdir()) == ["bad-seed0.lock", "bad-seed0.log"]
     # Nothing is run twice.
     assert make_plan([jobs[0], jobs[2]], results).missing == []
+    # What failed is noted, counts as missing all the same, and goes when it succeeds.
+    (note,) = results.failures("table", "bad")
+    assert f"{broken}: expected one of train-images-idx3-ubyte" in note["reason"]
+    assert "\n" not in note["reason"]
+    assert (note["seed"], note["update"]) == (0, None)
+    assert note["when"].startswith("20")
+    plan = make_plan(jobs, results)
+    assert (plan.missing, plan.failed) == ([jobs[1]], 1)
+    assert "1 of these failed the last time; longreach report says why" in plan.lines(1)
+    results.save("table", "bad", 0, results.of("table", "good")[0])
+    assert results.failures("table", "bad") == []
+    assert not (results.path / "table" / "bad" / "failed-seed0.json").exists()
+
+
+def test_the_update_at_which_a_run_failed_is_noted(tiny_run: Tiny, results: Results, settings: Settings) -> None:
+    config = tiny_run("late", updates=400, log_every=1, checkpoint_every=10**6)
+    attempt = Attempt(job(config), settings)
+    metrics = settings.work / "table" / "late-seed0" / "metrics.csv"
+    wait_for(lambda: metrics.is_file() and metrics.read_text().count("\n") > 3)
+    attempt.stop()
+    while (outcome := attempt.poll()) is None:
+        time.sleep(0.05)
+    assert outcome.state == "failed"
+    assert outcome.note is not None
+    assert outcome.note["update"] >= 3
 
 
 _REPRODUCE = """
@@ -114,6 +139,8 @@ def test_a_run_that_another_process_holds_is_left_to_it(tiny_run: Tiny, results:
     with (folder / "held-seed0.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         failed, _ = run([job(tiny_run("held"))], results, settings)
+    # It did not fail itself: there is nothing to note.
+    assert results.failures("table", "held") == []
     ((_, reason),) = failed
     assert reason == f"another process runs it already; its folder is {folder}/held-seed0"
 
@@ -136,7 +163,8 @@ def test_too_little_memory(tiny_run: Tiny, results: Results, tmp_path: Path) -> 
     failed, said = run(jobs, results, Settings(tmp_path / "work", memory=580_000_000))
     (record,) = results.of("table", "never")
     assert infeasible(record)
-    assert record["memory_limit_mb"] == 580.0
+    assert record["memory_limit_mb"] == record["memory_mb"] == 580.0
+    assert (record["environment"]["device"], record["environment"]["threads"]) == ("cpu", 1)
     assert json.loads(json.dumps(record))["config"]["name"] == "never"
     assert any("never-seed0: infeasible" in line for line in said)
     ((smaller, reason),) = failed

@@ -45,21 +45,31 @@ def reproduce(
     work: Annotated[Path, typer.Option(help="Folder of the runs while they go on.")] = Path("runs/reproduce"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     memory: Annotated[str | None, typer.Option(help="Memory that a run may take, such as 16GB.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time for every run of the paper's scale, such as 2h; its schedule shrinks to fit, and its record is "
+            "kept apart."
+        ),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Ray cluster; local starts one on this machine.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Say what is missing and what it will take, and stop.")] = False,
 ) -> None:
     """Run what is missing of the paper's tables and figures; stopped at any moment, the same command goes on."""
-    from longreach.commands import chosen_scale, memory_size
+    from longreach.commands import check_budget, chosen_scale, duration, memory_size
     from longreach.reproduce.attempt import Settings
-    from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs
+    from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs, within_budget
     from longreach.reproduce.records import Results
     from longreach.reproduce.run import make_plan
     from longreach.reproduce.run import reproduce as run_missing
 
     limit = None if memory is None else memory_size(memory)
     runs = wanted_runs(what, chosen_scale(scale))
+    if budget is not None:
+        check_budget(what, scale)
+        runs = within_budget(runs, duration(budget))
     store = Results(results)
     plan = make_plan(make_jobs(runs, seeds, only or ["*"], data_folder(data)), store)
     for line in plan.lines(jobs):

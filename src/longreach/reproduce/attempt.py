@@ -6,13 +6,18 @@ import contextlib
 import shutil
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from longreach.children import failure, start, stop
+from longreach.memory import total_mb
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.worker import BUSY, OUT_OF_MEMORY
-from longreach.training.record import environment
+from longreach.training.metrics_file import read_metrics
+from longreach.training.record import environment, on_gpu
 from longreach.training.run_folder import RunFolder
 
 State = Literal["done", "infeasible", "failed"]
@@ -44,11 +49,20 @@ class Outcome:
         state: "done", "infeasible" (a record either way) or "failed".
         record: of a run that is done or infeasible.
         reason: why it failed.
+        note: to keep of a run that failed; None where it did not fail itself, as another process has it.
     """
 
     state: State
     record: dict[str, Any] | None = None
     reason: str = ""
+    note: dict[str, Any] | None = None
+
+
+def failure_note(reason: str, update: int | None = None) -> dict[str, Any]:
+    """What is kept of a run that failed: why, in the last line of what it said, after which update, and when."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"failed": True, "reason": lines[-1] if lines else "it said nothing", "update": update, "when": when}
 
 
 class Attempt:
@@ -85,12 +99,11 @@ class Attempt:
             return None
         if self._probing and status == 0:
             size = self.job.config.batch_size
-            return Outcome(
-                "failed",
-                reason=f"a batch of {size} does not fit into memory, one of a single sequence does; "
-                "give it more memory, or set batch_size lower or recompute_every",
+            return self._failed(
+                f"a batch of {size} does not fit into memory, one of a single sequence does; "
+                "give it more memory, or set batch_size lower or recompute_every"
             )
-        return Outcome("failed", reason=str(failure(self.job.title, status, self._log)))
+        return self._failed(str(failure(self.job.title, status, self._log)))
 
     def stop(self) -> None:
         """End the process if it still runs."""
@@ -104,6 +117,9 @@ class Attempt:
         with contextlib.suppress(OSError):  # Other runs still lie there.
             self._folder.parent.rmdir()
 
+    def _failed(self, reason: str) -> Outcome:
+        return Outcome("failed", reason=reason, note=failure_note(reason, self._last_update()))
+
     def _start(self) -> subprocess.Popen[str]:
         task = {
             "config": self.job.config.model_dump(mode="json"),
@@ -114,6 +130,20 @@ class Attempt:
         }
         return start("longreach.reproduce.worker", task, log=self._log, threads=1)
 
+    def _memory_mb(self) -> float:
+        """What the run had: the GPU's own, or else the limit, or all of the machine's."""
+        if on_gpu(self.settings.device):
+            return torch.cuda.get_device_properties(0).total_memory / 1e6
+        return total_mb() if self.settings.memory is None else self.settings.memory / 1e6
+
+    def _last_update(self) -> int | None:
+        """The last update that the run wrote down; None where it came to none."""
+        try:
+            rows = read_metrics(RunFolder(self._folder).metrics)
+            return int(rows[-1]["update"]) if rows else None
+        except (OSError, ValueError, KeyError):
+            return None
+
     def _infeasible(self) -> dict[str, Any]:
         config = self.job.config
         return {
@@ -121,6 +151,8 @@ class Attempt:
             "seed": config.seed,
             "infeasible": True,
             "memory_limit_mb": None if self.settings.memory is None else self.settings.memory / 1e6,
-            "environment": environment(),
+            "memory_mb": self._memory_mb(),
+            # One thread is the child's.
+            "environment": {**environment(self.settings.device), "threads": 1},
             "config": config.model_dump(mode="json"),
         }

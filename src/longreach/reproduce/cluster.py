@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from longreach.errors import RunError
-from longreach.reproduce.attempt import Attempt, Outcome, Settings
+from longreach.reproduce.attempt import Attempt, Outcome, Settings, failure_note
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.local import Report
 
@@ -109,4 +109,5 @@ def _outcome(ray: Any, reference: Any) -> Outcome:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
-        return Outcome("failed", reason=f"the cluster gave it up: {str(error).strip().splitlines()[0]}")
+        reason = f"the cluster gave it up: {str(error).strip().splitlines()[0]}"
+        return Outcome("failed", reason=reason, note=failure_note(reason))

@@ -13,10 +13,12 @@ from longreach.config import RunConfig, parse_config
 from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
+from longreach.recipes.duration import expected_seconds, training_size
 from longreach.recipes.long_memory import mnist784, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
-from longreach.reproduce.records import Results
+from longreach.reproduce.records import BUDGET_MARK, Results
+from longreach.training.phases import Plan
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
@@ -70,6 +72,45 @@ def wanted_runs(what: str, scale: Scale) -> list[tuple[str, RunConfig]]:
         raise ConfigError(f"reproduce: no table or figure {what!r}; there are all, {there}")
     recipes = dict.fromkeys(recipe for table in tables for recipe in table.recipes(scale))
     return [(folder_of(home_of(recipe, scale), scale), recipe()) for recipe in recipes]
+
+
+def within_budget(runs: Iterable[tuple[str, RunConfig]], budget: float) -> list[tuple[str, RunConfig]]:
+    """The same runs shortened to fit a budget, in folders of their own: they are not the paper's scale.
+
+    They are evaluated on the test set alone, about ten times where a core does the work: a schedule in epochs would
+    not come to its first evaluation.
+
+    Args:
+        runs: folders and runs.
+        budget: of the training of each, in seconds.
+    """
+    return [
+        (
+            f"{folder}{BUDGET_MARK}{_unit(budget)}",
+            run.model_copy(
+                update={"budget": budget, "monitor": ("test",), "evaluate_every": _evaluate_every(run, budget)}
+            ),
+        )
+        for folder, run in runs
+    ]
+
+
+def _evaluate_every(run: RunConfig, budget: float) -> int | None:
+    """A tenth of the updates that a core does in the budget, at most an epoch; as it is where nothing tells them."""
+    seconds, size = expected_seconds(run), training_size(run.data)
+    if seconds is None or size is None:
+        return run.evaluate_every
+    per_epoch = -(-int(size[0]) // run.batch_size)
+    whole = Plan.make(run, per_epoch).updates
+    return max(1, min(per_epoch, round(whole * min(1.0, budget / seconds) / 10)))
+
+
+def _unit(seconds: float) -> str:
+    """A time as `--budget` takes it, in the largest unit that leaves it whole."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def make_jobs(

@@ -1,6 +1,7 @@
 """Where the records of finished runs lie: FOLDER/NAME/seedN.json under one folder of results.
 
-A run that does not fit into memory even with a batch of one leaves a record too, which says so.
+A run that does not fit into memory even with a batch of one leaves a record too, which says so. One that failed leaves
+a note beside them, FOLDER/NAME/failed-seedN.json, until it succeeds; it counts as missing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from longreach.errors import RunError
 from longreach.files import write_json
 
 Record = dict[str, Any]
+
+BUDGET_MARK = "-budget-"
+"""Ends, with the budget, the folders of runs that were shortened to fit one."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,21 @@ class Results:
         return self.place(folder, name, seed).is_file()
 
     def save(self, folder: str, name: str, seed: int, record: Record) -> None:
-        """Keep a record, as a whole or not at all.
+        """Keep a record, as a whole or not at all; a note that the run failed before goes.
 
         Raises:
             RunError: it cannot be written.
         """
-        target = self.place(folder, name, seed)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_json(target, record)
-        except OSError as error:
-            raise RunError(f"{target}: cannot write there ({error.strerror}); give another folder") from None
+        self._write(self.place(folder, name, seed), record)
+        self._failure(folder, name, seed).unlink(missing_ok=True)
+
+    def save_failure(self, folder: str, name: str, seed: int, note: Record) -> None:
+        """Keep a note of a run that failed: its "reason", last "update" and "when".
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        self._write(self._failure(folder, name, seed), {"name": name, "seed": seed, **note})
 
     def of(self, folder: str, name: str) -> list[Record]:
         """The records of one run, one for each seed, in the order of seeds.
@@ -54,14 +62,43 @@ class Results:
         Raises:
             RunError: a file that is no record.
         """
-        paths = (self.path / folder / name).glob("seed*.json")
-        return [_read(path) for path in sorted(paths, key=lambda path: (len(path.name), path.name))]
+        return [_read(path, "config") for path in _by_seed(self.path / folder / name, "seed*.json")]
+
+    def failures(self, folder: str, name: str) -> list[Record]:
+        """Notes of one run's seeds that failed and have no record, in the order of seeds.
+
+        Raises:
+            RunError: a file that is no such note.
+        """
+        notes = [_read(path, "reason") for path in _by_seed(self.path / folder / name, "failed-seed*.json")]
+        return [note for note in notes if not self.has(folder, name, note["seed"])]
+
+    def within_budgets(self, folder: str, name: str) -> list[list[Record]]:
+        """The records of one run shortened to fit a budget, a list for each budget.
+
+        Raises:
+            RunError: a file that is no record.
+        """
+        places = sorted(path.name for path in self.path.glob(f"{folder}{BUDGET_MARK}*"))
+        held = [[one for one in self.of(place, name) if one.get("budget_scale") is not None] for place in places]
+        return [records for records in held if records]
 
     def names(self, folder: str) -> Iterator[str]:
         """The runs of which there is a record."""
         for path in sorted((self.path / folder).glob("*")):
             if any(path.glob("seed*.json")):
                 yield path.name
+
+    def _failure(self, folder: str, name: str, seed: int) -> Path:
+        place = self.place(folder, name, seed)
+        return place.with_name(f"failed-{place.name}")
+
+    def _write(self, target: Path, tree: Record) -> None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_json(target, tree)
+        except OSError as error:
+            raise RunError(f"{target}: cannot write there ({error.strerror}); give another folder") from None
 
 
 def infeasible(record: Record) -> bool:
@@ -74,11 +111,15 @@ def trained(records: list[Record]) -> list[Record]:
     return [record for record in records if not infeasible(record)]
 
 
-def _read(path: Path) -> Record:
+def _by_seed(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name))
+
+
+def _read(path: Path, needed: str) -> Record:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: expected the record of a run, found no JSON ({error}); run it again") from None
-    if not isinstance(record, dict) or "config" not in record:
+    if not isinstance(record, dict) or needed not in record:
         raise RunError(f"{path}: expected the record of a run, found something else; run it again")
     return record

@@ -29,6 +29,7 @@ class Plan:
         seconds: of all missing jobs one after the other, on one core; those of unknown length not counted.
         unknown: jobs of unknown length.
         outdated: jobs whose record is of another configuration than today's.
+        failed: how many of the missing failed the last time.
     """
 
     missing: list[Job]
@@ -37,6 +38,7 @@ class Plan:
     seconds: float
     unknown: int
     outdated: list[Job]
+    failed: int = 0
 
     def lines(self, side_by_side: int) -> list[str]:
         """The plan in words."""
@@ -49,6 +51,8 @@ class Plan:
                 most += f", about {spoken(self.seconds / side_by_side)} with {side_by_side} side by side"
             unknown = f", and {self.unknown} runs of unknown length" if self.unknown else ""
             said.append(f"about {most}{unknown}")
+        if self.failed:
+            said.append(f"{self.failed} of these failed the last time; longreach report says why")
         for path in sorted({str(job.config.data.path) for job in self.no_data}):
             count = sum(job.config.data.path == path for job in self.no_data)
             said.append(f"{count} runs left out: no data at {path}; put them there, or give their folder with --data")
@@ -75,6 +79,11 @@ def make_plan(jobs: Sequence[Job], results: Results) -> Plan:
         sum(seconds for seconds in known if seconds is not None),
         known.count(None),
         outdated_jobs(jobs, results),
+        sum(
+            note["seed"] == job.config.seed
+            for job in runnable
+            for note in results.failures(job.folder, job.config.name)
+        ),
     )
 
 
@@ -107,6 +116,8 @@ class Keeper:
         self.ended += 1
         if outcome.record is None:
             self.failed.append((job, outcome.reason))
+            if outcome.note is not None:
+                self.results.save_failure(job.folder, job.config.name, job.config.seed, outcome.note)
             said = "FAILED"
         else:
             self.results.save(job.folder, job.config.name, job.config.seed, outcome.record)
