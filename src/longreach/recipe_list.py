@@ -10,14 +10,15 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from longreach.config import DataConfig, RunConfig
+from longreach.config import RunConfig
 from longreach.recipes import OWN_RECIPES
 from longreach.recipes.duration import expected_seconds
 from longreach.recipes.naming import Recipe, recipe_name
 from longreach.recipes.paper import PaperTable, Row, Scale
-from longreach.recipes.tables import TABLES, home_of
-from longreach.reproduce.jobs import folder_of
-from longreach.reproduce.records import Record, Results, infeasible, trained
+from longreach.recipes.tables import TABLES
+from longreach.report.naming import about, data_name
+from longreach.report.standing import standing
+from longreach.reproduce.records import Record, Results
 from longreach.times import spoken
 
 _COLUMNS = ("recipe", "where", "data", "printed", "ours", "time")
@@ -37,7 +38,7 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
     held = Results(results)
     if which in ("own", "all"):
         for recipe in OWN_RECIPES:
-            table.add_row(*_own(recipe), _about(recipe))
+            table.add_row(*_own(recipe), about(recipe))
     for scale in ("paper", "small"):
         if which in (scale, "all"):
             for cells in _of_scale(scale, held):
@@ -48,7 +49,7 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
 
 def _own(recipe: Recipe) -> tuple[str, ...]:
     config = recipe()
-    return recipe_name(recipe), "ours", data_name(config.data), "", "", _time(config, [])
+    return recipe_name(recipe), "ours", data_name(config.data), "", "", _time(config, ())
 
 
 def _of_scale(scale: Scale, results: Results) -> list[tuple[str, ...]]:
@@ -60,43 +61,20 @@ def _of_scale(scale: Scale, results: Results) -> list[tuple[str, ...]]:
             if recipe is None or recipe in shown:
                 continue
             shown.add(recipe)
-            config = recipe()
-            records = results.of(folder_of(home_of(recipe, scale), scale), config.name)
+            config, found = recipe(), standing(table, row, scale, results)
+            assert found is not None
             lines.append(
                 (
                     config.name,
                     table.name,
                     data_name(config.data),
                     _printed(table, row),
-                    found(table.metric, records),
-                    _time(config, records),
-                    _about(recipe),
+                    found.brief,
+                    _time(config, found.records),
+                    about(recipe),
                 )
             )
     return lines
-
-
-def data_name(data: DataConfig) -> str:
-    """The data in a word or two, with their length where the recipe sets it."""
-    name = {
-        "mnist14": "MNIST-14",
-        "idx": "MNIST",
-        "cifar10": "CIFAR-10",
-        "stanford_dogs": "StanfordDogs",
-        "documents": {"dbpedia": "DBpedia", "wordnet14": "WordNet-14"}.get(Path(data.path or "").name, "documents"),
-    }.get(data.source, data.source)
-    permuted = " permuted" if data.permutation_seed is not None else ""
-    return name + permuted + (f" {data.resize}x{data.resize}" if data.resize is not None else "")
-
-
-def found(metric: str, records: list[Record]) -> str:
-    """What our records say, in the metric of the table: the mean over seeds, and how many."""
-    held = trained(records)
-    if not held:
-        return "infeasible" if any(map(infeasible, records)) else ""
-    accuracy = 100 * statistics.fmean(record["test_accuracy"] for record in held)
-    value = 100 - accuracy if "error" in metric else accuracy
-    return f"{value:.1f} ({len(held)})"
 
 
 def _printed(table: PaperTable, row: Row) -> str:
@@ -104,13 +82,8 @@ def _printed(table: PaperTable, row: Row) -> str:
     return "" if line is None else line.value
 
 
-def _time(config: RunConfig, records: list[Record]) -> str:
-    held = trained(records)
-    if held:
-        return spoken(statistics.median(record["seconds"] for record in held))
+def _time(config: RunConfig, records: tuple[Record, ...]) -> str:
+    if records:
+        return spoken(statistics.median(record["seconds"] for record in records))
     seconds = expected_seconds(config)
     return "" if seconds is None else f"~{spoken(seconds)}"
-
-
-def _about(recipe: Recipe) -> str:
-    return (recipe.__doc__ or "").splitlines()[0]

@@ -48,6 +48,15 @@ def test_runs_without_data_end_with_status_1(command, tmp_path: Path) -> None:
         (["table2", "--memory", "much"], "--memory: expected a size above zero such as 800MB or 16GB, found 'much'"),
         (["table2", "--memory", "0GB"], "--memory: expected a size above zero such as 800MB or 16GB, found '0GB'"),
         (["table4", "--only", "x"], "--only x: names none of these runs: "),
+        (
+            ["table2", "--budget", "2h"],
+            "--budget: shortens runs of the paper's scale, found table2 at the small scale; give --scale paper with a ",
+        ),
+        (
+            ["noise", "--budget", "2h", "--scale", "paper"],
+            "--budget: shortens runs of the paper's scale, found noise at the paper scale; give --scale paper with a ",
+        ),
+        (["table2", "--scale", "paper", "--budget", "2"], "--budget: expected a time above zero such as 90s, 10m"),
         (["table9"], "reproduce: no table or figure 'table9'; there are all, table2, "),
     ],
 )
@@ -81,6 +90,43 @@ def test_the_list_shows_what_was_found(command, tmp_path: Path) -> None:
     done = command("recipes", "--scale", "small", "--results", tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r ")]
     assert line.split()[3:8] == ["96.4", "91.0", "(2)", "5", "min"]
+
+
+def test_the_list_shows_changes_where_changes_are_printed(command, tmp_path: Path) -> None:
+    for folder, name, accuracy in (("table2-small", "r", 0.9), ("figure6-small", "r-no-joint", 0.86)):
+        place = tmp_path / folder / f"small-mnist14-{name}"
+        place.mkdir(parents=True)
+        record = {"seed": 0, "test_accuracy": accuracy, "seconds": 300.0, "config": {}}
+        (place / "seed0.json").write_text(json.dumps(record))
+    done = command("recipes", "--scale", "small", "--results", tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r-no-joint ")]
+    assert line.split()[3:6] == ["-3.6", "-4.0", "(1)"]
+
+
+def test_the_scale_of_the_paper_within_a_budget(command, tmp_path: Path) -> None:
+    (tmp_path / "mnist").mkdir()
+    arguments = ["--scale", "paper", "--budget", "2h", "--only", "mnist-r", "--seeds", "1", "--list"]
+    done = command("reproduce", "table2", *arguments, "--data", tmp_path, "--results", tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "1 runs, 0 done, 1 to run",
+        "about 2.0 h of one core",
+        "  table2-paper-budget-2h mnist-r-seed0",
+    ]
+
+
+def test_the_committed_page_is_what_the_committed_records_make_it() -> None:
+    from longreach.report.paper_page import outdated_pages
+    from longreach.report.update_times import load_update_times
+    from longreach.reproduce.records import Results
+
+    times = load_update_times(ROOT / "benchmarks" / "results" / "scaling.json")
+    outdated = outdated_pages(Results(ROOT / "results"), ROOT / "docs" / "results", times)
+    # The page in HTML is not committed.
+    assert outdated == ["paper.html"], (
+        "longreach report --benchmark benchmarks/results/scaling.json --out docs/results && "
+        "rm -f docs/results/paper.html"
+    )
 
 
 def test_the_report(command, tmp_path: Path) -> None:

@@ -45,6 +45,16 @@ Save = Callable[..., None]
 
 
 @pytest.fixture
+def keep(results: Results) -> Save:
+    """Keeps the record that a recipe would leave in a folder."""
+
+    def keep_one(folder: str, config: RunConfig, accuracy: float, **changed: Any) -> None:
+        results.save(folder, config.name, config.seed, made_record(config, accuracy, **changed))
+
+    return keep_one
+
+
+@pytest.fixture
 def save(results: Results) -> Save:
     """Keeps made-up records of a row, one for each accuracy given."""
 

@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from scipy.stats import t
-
 
 def mean_and_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """Mean and half the width of its confidence interval.
@@ -25,5 +23,7 @@ def mean_and_interval(values: Sequence[float], confidence: float = 0.95) -> tupl
     mean = statistics.fmean(values)
     if len(values) < 2:
         return mean, math.nan
+    from scipy.stats import t
+
     factor = float(t.ppf(0.5 + confidence / 2.0, len(values) - 1))
     return mean, factor * statistics.stdev(values) / math.sqrt(len(values))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longreach.recipes.paper import PaperTable, Row, Scale
+from longreach.report.estimate import above
+from longreach.report.naming import data_run, label
 from longreach.report.standing import Standing, printed_number, standing
 from longreach.reproduce.records import Results
 
@@ -21,6 +22,8 @@ class Pair:
         printed: by how much, in per cent.
         ours: by how much in our figures; below zero where they are the other way round.
         clear: whether our intervals lie apart; False where a single seed has none.
+        one_seed: whether one of them has none.
+        scale: of ours.
     """
 
     better: Row
@@ -28,6 +31,8 @@ class Pair:
     printed: float
     ours: float
     clear: bool
+    one_seed: bool
+    scale: Scale
 
     @property
     def agrees(self) -> bool:
@@ -35,8 +40,10 @@ class Pair:
         return self.ours > 0
 
     def words(self) -> str:
-        """The pair and both differences, for reading."""
-        return f"{label(self.better)} over {label(self.worse)}: printed {self.printed:+.1f}, ours {self.ours:+.1f}"
+        """The pair as it was run, and both differences, for reading."""
+        names = f"{label(self.better, self.scale)} over {label(self.worse, self.scale)}"
+        how = "" if self.clear else " (one seed)" if self.one_seed else " (not clearly)"
+        return f"{names}: printed {self.printed:+.1f}, ours {self.ours:+.1f}{how}"
 
 
 @dataclass(frozen=True)
@@ -44,23 +51,25 @@ class Ordering:
     """All pairs of one dataset in one table.
 
     Args:
-        dataset: as printed.
+        data: what was run, and for what it stands.
         pairs: of which we have both figures.
         missing: pairs of which we lack one.
+        run: rows of which we have a figure.
     """
 
-    dataset: str
+    data: str
     pairs: tuple[Pair, ...]
     missing: int
+    run: int
 
     def words(self) -> str:
         """How much of the order holds."""
         if not self.pairs:
-            return f"{self.dataset}: not run"
+            return f"{self.data}: {'no pair of which both rows were run' if self.run else 'not run'}"
         agreeing = [pair for pair in self.pairs if pair.agrees]
         contrary = [pair for pair in self.pairs if not pair.agrees]
         said = (
-            f"{self.dataset}: {len(agreeing)} of {len(self.pairs)} pairs in the paper's order, "
+            f"{self.data}: {len(agreeing)} of {len(self.pairs)} pairs in the paper's order, "
             f"{sum(pair.clear for pair in agreeing)} of them clearly; {sum(pair.clear for pair in contrary)} clearly "
             "in the other"
         )
@@ -96,16 +105,11 @@ def _ordering(dataset: str, table: PaperTable, rows: Sequence[Row], scale: Scale
         if one[1] == other[1]:
             continue
         (better, high, ours_high), (worse, low, ours_low) = sorted((one, other), key=lambda figure: -figure[1])
-        if ours_high is None or ours_low is None or ours_high.mean is None or ours_low.mean is None:
+        first, second = (None if held is None else held.estimate for held in (ours_high, ours_low))
+        if first is None or second is None:
             missing += 1
             continue
-        difference = sign * (ours_high.mean - ours_low.mean)
-        halves = ours_high.half + ours_low.half
-        clear = not math.isnan(halves) and abs(difference) > halves
-        pairs.append(Pair(better, worse, high - low, difference, clear))
-    return Ordering(dataset, tuple(pairs), missing)
-
-
-def label(row: Row) -> str:
-    """Model and setting."""
-    return f"{row.model}, {row.setting}" if row.setting else row.model
+        compared = above(first, second)
+        pairs.append(Pair(better, worse, high - low, sign * compared.difference, compared.clear, compared.alone, scale))
+    run = sum(held is not None and bool(held.records) for _, _, held in figures)
+    return Ordering(data_run(table, dataset, scale), tuple(pairs), missing, run)

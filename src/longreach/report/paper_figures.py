@@ -22,7 +22,7 @@ from longreach.report.standing import Standing, printed_number
 from longreach.report.update_times import UpdateTimes
 from longreach.reproduce.records import Record, Results
 
-_COLOURS = {
+COLOURS = {
     "LSTM": "#5b6270",
     "r-LSTM": "#1a67b0",
     "p-LSTM": "#a15c07",
@@ -30,7 +30,7 @@ _COLOURS = {
     "Transformer": "#2c7a51",
     "recall 20x30": "#6b3fa0",
 }
-_MARKERS = {
+MARKERS = {
     "LSTM": "s",
     "r-LSTM": "o",
     "p-LSTM": "^",
@@ -38,7 +38,7 @@ _MARKERS = {
     "Transformer": "v",
     "recall 20x30": "P",
 }
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "longreach",
     "font.size": 9,
@@ -68,15 +68,16 @@ def draw(table: PaperTable, results: Results, times: UpdateTimes | None = None) 
     ]
     ours = [(scale, points) for scale, points in ours if points]
     if table.name == "figure3" and (ours or times is not None):
-        with matplotlib.rc_context(_STYLE):
-            return _svg(_figure3(table, ours, times))
+        with matplotlib.rc_context(STYLE):
+            return svg(_figure3(table, ours, times))
     if drawing is None or not ours:
         return None
-    with matplotlib.rc_context(_STYLE):
-        return _svg(drawing(table, ours))
+    with matplotlib.rc_context(STYLE):
+        return svg(drawing(table, ours))
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A whole SVG file."""
     buffer = io.StringIO()
     # Without a date the same records make the same file.
     figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
@@ -115,8 +116,8 @@ def _line(
         xs,
         ys,
         yerr=errors if any(errors) else None,
-        color=_COLOURS[model],
-        marker=_MARKERS[model],
+        color=COLOURS[model],
+        marker=MARKERS[model],
         markersize=4,
         linewidth=1.5,
         capsize=2,
@@ -126,20 +127,14 @@ def _line(
 
 def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: UpdateTimes | None) -> Figure:
     figure, axes = _panels(ours, table, 2, 2.6, more=0 if times is None else 1)
-    axes[0][0].text(
-        0.5,
-        0.5,
-        "the text prints no\naccuracy of this figure",
-        ha="center",
-        va="center",
-        transform=axes[0][0].transAxes,
-    )
+    # The figure itself is drawn; of its accuracies the text has words alone.
+    axes[0][0].text(0.02, 0.98, "\n".join(_accuracy_words()), fontsize=7, va="top", transform=axes[0][0].transAxes)
     axes[0][0].set_yticks([])
     for line in printed_lines():
         found, value = re.fullmatch(r"(\d+) steps", line.setting), printed_number(line.value)
         if line.where == "figure3" and line.metric == "seconds per update" and found and value is not None:
             for model in line.model.split(" and "):
-                axes[1][0].plot(int(found[1]), value, color=_COLOURS[model], marker=_MARKERS[model], linestyle="")
+                axes[1][0].plot(int(found[1]), value, color=COLOURS[model], marker=MARKERS[model], linestyle="")
             place = (6, -10) if line.value.startswith("under") else (6, 4)
             point = (int(found[1]), value)
             axes[1][0].annotate(line.value, point, xytext=place, textcoords="offset points", fontsize=8)
@@ -153,29 +148,46 @@ def _figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: Upd
         axes[0][column].set_ylim(bottom=0)
         axes[0][column].legend(fontsize=7, frameon=False)
         axes[1][column].set_ylim(bottom=0)
-    if times is not None:
-        _single_updates(axes[0][-1], axes[1][-1], times)
     for column in range(len(axes[0])):
         axes[1][column].set_xlabel("steps")
         for row in (0, 1):
             axes[row][column].set_xlim(0, 18_500)
             axes[row][column].set_xticks(range(0, 16_001, 4_000), ["0", "4K", "8K", "12K", "16K"])
+    if times is not None:
+        _single_updates(axes[0][-1], axes[1][-1], times)
     axes[0][0].set_ylabel("test accuracy, %")
     axes[1][0].set_ylabel("seconds per update")
     return figure
 
 
+def _accuracy_words() -> list[str]:
+    """What the text says of the accuracies that Figure 3 draws."""
+    said = ["the text has words alone:"]
+    for line in printed_lines():
+        if line.where == "figure3" and line.metric == "test accuracy %":
+            said += [f"{line.model}, {line.setting}:", f"    {line.value}"]
+    return said
+
+
 def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
     above.set_axis_off()
     above.set_title(f"ours, single updates\nbatch {times.batch}, hidden {times.hidden}", fontsize=9, loc="left")
-    above.text(0, 0.95, times.device, fontsize=8, va="top", transform=above.transAxes)
+    words = f"{times.device}\n{times.batch_words}"
+    above.text(0, 0.95, words, fontsize=8, va="top", transform=above.transAxes)
     for model, found in times.seconds.items():
         taken = [(float(steps), seconds) for steps, seconds in found.items() if seconds is not None]
         if taken:
             _line(axes, model, [steps for steps, _ in taken], [s for _, s in taken], [math.nan] * len(taken))
-    # The Transformer's would leave nothing to see of the others.
+    # The Transformer's would leave nothing to see of the others, and lengths go on where the paper's end.
     axes.set_yscale("log")
-    axes.legend(fontsize=7, frameon=False)
+    measured = sorted({steps for found in times.seconds.values() for steps, s in found.items() if s is not None})
+    if measured:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(measured[0] / 1.5, measured[-1] * 1.5)
+        axes.set_xticks(measured, [f"{steps / 1000:.0f}K" for steps in measured])
+        axes.minorticks_off()
+    # Above, where it covers no curve.
+    above.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, loc="lower left")
 
 
 def _figure4(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
@@ -214,7 +226,7 @@ def _figure4(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
 
 def _reach_point(axes: Axes, model: str, truncation: int, value: float, half: float, kind: str) -> None:
     """A point of Figure 4; zero truncation stands beside the end of the axis, as a hollow mark."""
-    fill = _COLOURS[model] if truncation else "white"
+    fill = COLOURS[model] if truncation else "white"
     label = f"{model}, no supervised gradient" if truncation == 0 and kind == "ours" else None
     # Beyond one step, where the axis ends.
     place = truncation if truncation else -0.04 * axes.get_xlim()[0]
@@ -222,8 +234,8 @@ def _reach_point(axes: Axes, model: str, truncation: int, value: float, half: fl
         place,
         value,
         yerr=None if not half or math.isnan(half) else half,
-        color=_COLOURS[model],
-        marker=_MARKERS[model],
+        color=COLOURS[model],
+        marker=MARKERS[model],
         markerfacecolor=fill,
         markersize=6,
         linestyle="",
@@ -238,7 +250,7 @@ def _reach_point(axes: Axes, model: str, truncation: int, value: float, half: fl
 
 
 def _level(axes: Axes, value: float, label: str) -> None:
-    axes.axhline(value, color=_COLOURS["LSTM"], linestyle="--", linewidth=1.2, label=label)
+    axes.axhline(value, color=COLOURS["LSTM"], linestyle="--", linewidth=1.2, label=label)
 
 
 def _reach_axis(axes: Axes, first: int) -> None:
@@ -260,7 +272,7 @@ def _figure5(_: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
                     axes.plot(
                         x,
                         [100 * value for value in y],
-                        color=_COLOURS[row.model],
+                        color=COLOURS[row.model],
                         linestyle=style,
                         linewidth=1.4,
                         label=label,
@@ -280,7 +292,7 @@ def _reference(axes: Axes) -> None:
     for line in printed_lines():
         value = printed_number(line.value)
         if line.where == "figure5" and value is not None:
-            axes.axhline(value, color=_COLOURS[line.model], linestyle=":", linewidth=1.0)
+            axes.axhline(value, color=COLOURS[line.model], linestyle=":", linewidth=1.0)
             axes.annotate(
                 f"printed: {line.model} at first, {line.value}",
                 (0.02, value + 1),
@@ -310,13 +322,13 @@ def _figure6(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
             continue
         for place, setting in enumerate(settings):
             found = held.get(setting)
-            if found is not None and found.mean is not None:
-                spread = math.hypot(found.half, base.half)
+            change = None if found is None else found.change
+            if change is not None:
                 axes.barh(
                     place + 0.18 + 0.2 * number,
-                    found.mean - base.mean,
+                    change.mean,
                     height=0.32 / len(ours),
-                    xerr=None if math.isnan(spread) else spread,
+                    xerr=None if math.isnan(change.half) else change.half,
                     color=shades[number],
                     capsize=2,
                     label=f"ours, {scale} scale: {_data_of(points)}" if place == 0 else None,

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from longreach.errors import RunError
 from longreach.files import write_text
-from longreach.recipes.paper import PaperTable, Scale
+from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import TABLES
-from longreach.report.claims import Verdict, verdicts
+from longreach.report.budget_runs import BUDGET_HEADER, BUDGET_IMAGE, BUDGET_TITLE, BUDGET_WORDS, NO_BUDGET_RUN, Budget
+from longreach.report.claim import Verdict
+from longreach.report.claims import verdicts
 from longreach.report.html import render
-from longreach.report.orderings import Ordering, label, orderings
+from longreach.report.naming import about, data_name, label
+from longreach.report.orderings import Ordering, orderings
 from longreach.report.own_table import own_table_page
 from longreach.report.paper_figures import draw
-from longreach.report.standing import standing
+from longreach.report.standing import Standing, standing
 from longreach.report.update_times import UpdateTimes
 from longreach.report.weights import count_weights
 from longreach.reproduce.jobs import OWN_TABLES
@@ -26,15 +29,29 @@ TITLE = "The paper's tables and figures, and ours"
 
 INTRODUCTION = (
     "Made by longreach report from the records of runs. Ours: mean ± half of the 95 % interval (Student's t over "
-    "seeds) on the test set, after the last update, in the unit that the paper prints. Weights: of the classifier, and "
-    "+ those of the auxiliary networks, which are left behind after training. The small scale uses other, smaller data "
-    "than the paper, named in each section and in the names of its recipes: what it can show is the order of the "
-    "methods, not the printed value. A pair is clearly apart where the intervals are."
+    "seeds) on the test set, after the last update, in what the paper prints at that place: accuracy, error, in "
+    "Figure 6 the change against all parts (paired over the same seeds), in Figure 5 the accuracy at the first "
+    "evaluation and at the end. Weights: of the classifier, and + those of the auxiliary networks, which are left "
+    "behind after training. The small scale uses other, smaller data and other numbers of steps than the paper, named "
+    "in each section and in every row: what it can show is the order of the methods, not the printed value. A pair is "
+    "clearly apart where the intervals are; what the paper says in words holds, does not hold, or is not clear, by the "
+    "same rule. A single seed has no interval."
 )
 
 SCALES: tuple[Scale, ...] = ("paper", "small")
 
-HEADER = ("data", "model", "printed", "paper's scale", "weights", "small scale", "weights", "device")
+HEADER = (
+    "data",
+    "model",
+    "printed",
+    "ours, paper's scale",
+    "weights",
+    "device",
+    "ours, small scale",
+    "small run: data, setting",
+    "weights",
+    "device",
+)
 
 _SHOWN_CONTRARY = 6
 """Pairs in the other order that are named, the widest apart."""
@@ -50,6 +67,7 @@ class Section:
         drawing: an SVG file, or None.
         findings: for each scale that was run: its name, the order of each dataset, the claims with their verdicts.
         times: of single updates; None but for Figure 3.
+        is_run: whether a row has anything to show.
     """
 
     table: PaperTable
@@ -57,6 +75,16 @@ class Section:
     drawing: str | None
     findings: list[tuple[Scale, list[Ordering], list[Verdict]]]
     times: UpdateTimes | None = None
+    is_run: bool = False
+
+    @property
+    def nothing(self) -> str:
+        """What is said where no row was trained; empty otherwise."""
+        if self.findings or self.is_run:
+            return ""
+        if self.times is not None:
+            return "No row of it has been run yet, so there is no accuracy; single updates were timed."
+        return "Nothing of it has been run yet."
 
     @property
     def title(self) -> str:
@@ -78,32 +106,40 @@ def sections(results: Results, times: UpdateTimes | None = None) -> list[Section
 def _section(table: PaperTable, results: Results, times: UpdateTimes | None) -> Section:
     rows: list[tuple[str, ...]] = []
     run: set[Scale] = set()
+    is_run = False
     for row in table.rows:
         line = table.printed(row)
-        cells, devices = [], set()
+        cells: list[str] = []
         for scale in SCALES:
-            recipe, found = row.recipe(scale), standing(table, row, scale, results)
-            if recipe is None or found is None:
-                cells += ["", ""]
-                continue
-            if found.records:
+            found = standing(table, row, scale, results)
+            cells += _cells(row, scale, found)
+            if found is not None and (found.records or found.infeasible):
                 run.add(scale)
-                devices.add(found.device)
-            cells += [found.shown, count_weights(recipe()).shown]
-        printed = "" if line is None else line.value
-        rows.append((row.dataset, label(row), printed, *cells, ", ".join(sorted(devices))))
+            is_run |= found is not None and found.is_run
+        rows.append((row.dataset, label(row), "" if line is None else line.value, *cells))
     findings = [
         (scale, orderings(table, scale, results), verdicts(table, scale, results)) for scale in SCALES if scale in run
     ]
-    return Section(table, rows, draw(table, results, times), findings, times)
+    return Section(table, rows, draw(table, results, times), findings, times, is_run)
 
 
-def markdown(held: Sequence[Section], images: str) -> str:
+def _cells(row: Row, scale: Scale, found: Standing | None) -> list[str]:
+    """What stands in a row for one scale; the small one says what was run, as it is not what the row is called."""
+    recipe = row.recipe(scale)
+    if recipe is None or found is None:
+        return [""] * (4 if scale == "small" else 3)
+    config = recipe()
+    run = [f"{data_name(config.data)}: {about(recipe)}"] if scale == "small" else []
+    return [found.shown, *run, count_weights(config).shown, found.device]
+
+
+def markdown(held: Sequence[Section], images: str, budget: Budget | None = None) -> str:
     """The page in Markdown.
 
     Args:
         held: from `sections`.
         images: folder of the drawings, as the page names it.
+        budget: from `Budget.of`; None for a page without that section.
     """
     lines = [f"# {TITLE}", "", INTRODUCTION, ""]
     for section in held:
@@ -111,32 +147,42 @@ def markdown(held: Sequence[Section], images: str) -> str:
         if section.drawing is not None:
             lines += [f"![{section.title}]({images}/{section.table.name}.svg)", ""]
         for scale, orders, claims in section.findings:
-            lines += [f"At the {scale} scale{_stand_in(section.table, scale)}:", ""]
+            lines += [f"{_heading(section.table, scale)}:", ""]
             lines += [f"- {words}" for words in _findings(orders, claims)]
             lines += [""]
-        if not section.findings:
-            lines += ["Nothing of it has been run yet.", ""]
+        if section.nothing:
+            lines += [section.nothing, ""]
         if section.times is not None:
-            header, cells = _times_table(section.times)
-            lines += [_times_words(section.times), "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-            lines += ["| " + " | ".join(row) + " |" for row in cells]
-            lines += [""]
-        lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-        lines += ["| " + " | ".join(row) + " |" for row in section.rows]
-        lines += [""]
+            lines += [_times_words(section.times), "", *_table(*_times_table(section.times)), ""]
+        lines += [*_table(HEADER, section.rows), ""]
+    if budget is not None:
+        lines += [f"## {BUDGET_TITLE}", "", BUDGET_WORDS, ""]
+        if budget.drawing is not None:
+            lines += [f"![{BUDGET_TITLE}]({images}/{BUDGET_IMAGE})", ""]
+        lines += [*_table(BUDGET_HEADER, budget.rows), ""] if budget.rows else [NO_BUDGET_RUN, ""]
     return "\n".join(lines)
 
 
-def html(held: Sequence[Section]) -> str:
-    """The page in HTML, drawings embedded."""
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of Markdown."""
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def html(held: Sequence[Section], budget: Budget | None = None) -> str:
+    """The page in HTML, drawings embedded; arguments as for `markdown`."""
     entries = [
         {
             "title": section.title,
             "drawing": None if section.drawing is None else _data_uri(section.drawing),
             "findings": [
-                (f"At the {scale} scale{_stand_in(section.table, scale)}", _findings(orders, claims))
+                (_heading(section.table, scale), _findings(orders, claims))
                 for scale, orders, claims in section.findings
             ],
+            "nothing": section.nothing,
             "rows": section.rows,
             "times": None if section.times is None else (_times_words(section.times), *_times_table(section.times)),
         }
@@ -145,10 +191,19 @@ def html(held: Sequence[Section]) -> str:
     return render(
         "paper.html",
         {
-            "title": "The paper's tables and figures, and ours",
+            "title": TITLE,
             "introduction": INTRODUCTION,
             "sections": entries,
             "header": HEADER,
+            "budget": None
+            if budget is None
+            else {
+                "title": BUDGET_TITLE,
+                "words": BUDGET_WORDS if budget.rows else f"{BUDGET_WORDS} {NO_BUDGET_RUN}",
+                "drawing": None if budget.drawing is None else _data_uri(budget.drawing),
+                "header": BUDGET_HEADER,
+                "rows": budget.rows,
+            },
         },
     )
 
@@ -193,8 +248,10 @@ def write_report(results: Results, out: Path, times: UpdateTimes | None = None) 
 
 def report_files(results: Results, times: UpdateTimes | None = None) -> dict[str, str]:
     """Every file of a report, by its name within the folder."""
-    held = sections(results, times)
-    pages = {"paper.html": html(held), "paper.md": markdown(held, "images")}
+    held, budget = sections(results, times), Budget.of(results)
+    pages = {"paper.html": html(held, budget), "paper.md": markdown(held, "images", budget)}
+    if budget.drawing is not None:
+        pages[f"images/{BUDGET_IMAGE}"] = budget.drawing
     pages |= {f"images/{one.table.name}.svg": one.drawing for one in held if one.drawing is not None}
     for name, _ in OWN_TABLES:
         page = own_table_page(name, results)
@@ -213,8 +270,8 @@ def outdated_pages(results: Results, out: Path, times: UpdateTimes | None = None
     ]
 
 
-def _stand_in(table: PaperTable, scale: Scale) -> str:
-    return f" ({table.stand_in})" if scale == "small" else ""
+def _heading(table: PaperTable, scale: Scale) -> str:
+    return f"At the {scale} scale" + (f" ({table.stand_in})" if scale == "small" else "")
 
 
 def _findings(orders: Sequence[Ordering], claims: Sequence[Verdict]) -> list[str]:

@@ -1,20 +1,31 @@
-"""Where we stand beside each printed figure: what the records of its recipe say.
+"""Where we stand beside each printed figure: what the records of its recipe say, in what the paper prints there.
 
-A value is in the unit that the table prints, per cent of accuracy or of error.
+Tables print per cent of accuracy or of error, Figure 6 the change against "all parts", Figure 5 the first epochs.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from longreach.recipes.naming import recipe_name
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import home_of
-from longreach.report.interval import mean_and_interval
+from longreach.report.along import first_evaluation
+from longreach.report.estimate import Estimate
 from longreach.reproduce.jobs import folder_of
 from longreach.reproduce.records import Record, Results, infeasible, trained
+
+Measure = Literal["accuracy", "error", "change", "along"]
+"""What is shown: accuracy, error, the change against the whole, or the first evaluation and the last."""
+
+ALL_PARTS = "all parts"
+"""The setting that changes are counted against."""
+
+_LONGEST_REASON = 120
+"""Characters of a failed run's reason that a cell shows."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +34,36 @@ class Standing:
 
     Args:
         recipe: its name.
+        measure: what the table prints.
         records: of the runs that were trained to the end, one for each seed.
-        infeasible: whether some seed did not fit into memory.
-        error: whether values are errors, of which less is better.
+        infeasible: records of those that did not fit into memory.
+        failed: notes of those that failed, and have no record.
+        base: records of the run with all parts, where changes are shown.
+        shortened: records of runs within a budget, which never count as others do; of the largest budget.
     """
 
     recipe: str
+    measure: Measure
     records: tuple[Record, ...]
-    infeasible: bool
-    error: bool
+    infeasible: tuple[Record, ...] = ()
+    failed: tuple[Record, ...] = ()
+    base: tuple[Record, ...] = ()
+    shortened: tuple[Record, ...] = ()
 
     @property
     def values(self) -> list[float]:
-        """One for each seed, in per cent."""
-        found = [100.0 * record["test_accuracy"] for record in self.records]
-        return [100.0 - value for value in found] if self.error else found
+        """One for each seed, in per cent of error where the table prints errors, else of accuracy."""
+        return self._values(self.records)
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Of the values; None without records."""
+        return Estimate.of(self.values)
+
+    @property
+    def change(self) -> Estimate | None:
+        """Against all parts, in points of accuracy, paired over the seeds that both have; None without any."""
+        return Estimate.of(paired(self.records, self.base))
 
     @property
     def mean(self) -> float | None:
@@ -47,26 +73,85 @@ class Standing:
     @property
     def half(self) -> float:
         """Half of the 95 % interval; NaN for a single seed."""
-        return mean_and_interval(self.values)[1] if self.records else math.nan
+        found = self.estimate
+        return float("nan") if found is None else found.half
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.records or self.infeasible or self.failed or self.shortened)
 
     @property
     def shown(self) -> str:
-        """Mean ± half of the interval, and the number of seeds."""
+        """What the table prints there, of ours: with its interval, the number of seeds, and what did not succeed."""
+        said = []
+        if self.records:
+            more = f", {len(self.infeasible)} infeasible" if self.infeasible else ""
+            said.append(f"{self._figures} ({_seeds(len(self.records))}{more})")
+        elif self.infeasible:
+            said.append(infeasible_words(self.infeasible[0]))
+        elif self.shortened:
+            found = Estimate.of(self._values(self.shortened))
+            assert found is not None
+            share = share_words(statistics.fmean(record["budget_scale"] for record in self.shortened))
+            said.append(f"{found.shown()} after {share} of the schedule ({_seeds(len(self.shortened))})")
+        if self.failed:
+            number = len(self.records) + len(self.infeasible) + len(self.failed)
+            reasons = "; ".join(dict.fromkeys(_short(note["reason"]) for note in self.failed))
+            said.append(f"{len(self.failed)} of {number} failed: {reasons}")
+        return "; ".join(said) or "not run"
+
+    @property
+    def brief(self) -> str:
+        """The figure and the number of seeds; empty without records."""
         if not self.records:
-            return "infeasible" if self.infeasible else "not run"
-        number = len(self.records)
-        spread = "" if math.isnan(self.half) else f" ± {self.half:.1f}"
-        return f"{self.mean:.1f}{spread} ({number} seed{'s' if number > 1 else ''})"
+            return "infeasible" if self.infeasible else f"{len(self.failed)} failed" if self.failed else ""
+        if self.measure == "change" and not self._is_base:
+            changes = paired(self.records, self.base)
+            return f"{statistics.fmean(changes):+.1f} ({len(changes)})" if changes else ""
+        return f"{self.mean:.1f} ({len(self.records)})"
 
     @property
     def device(self) -> str:
         """What it was run on."""
-        return ", ".join(sorted({device_of(record) for record in self.records}))
+        return ", ".join(sorted({device_of(record) for record in (*self.records, *self.infeasible, *self.shortened)}))
 
     @property
     def seconds_per_update(self) -> float | None:
         """The median over seeds."""
         return statistics.median(r["seconds_per_update"] for r in self.records) if self.records else None
+
+    @property
+    def _figures(self) -> str:
+        found = self.estimate
+        assert found is not None
+        if self.measure == "change" and self._is_base:
+            return f"{found.shown()} accuracy"
+        if self.measure == "change":
+            change = self.change
+            return f"no seed of {ALL_PARTS} to compare with" if change is None else change.shown("+")
+        if self.measure == "along":
+            return f"test accuracy {self._first}, {found.shown()} at the end"
+        return found.shown()
+
+    @property
+    def _first(self) -> str:
+        """The first evaluation of the test set after updates with labels."""
+        firsts = [first_evaluation(record, "test") for record in self.records]
+        known = [first for first in firsts if first is not None]
+        found = Estimate.of([100.0 * accuracy for _, accuracy in known])
+        if found is None:
+            return "not recorded at first"
+        updates = " or ".join(f"{number:,.0f}" for number in sorted({number for number, _ in known}))
+        return f"{found.shown()} after {updates} updates with labels"
+
+    @property
+    def _is_base(self) -> bool:
+        return self.records == self.base
+
+    def _values(self, records: Sequence[Record]) -> list[float]:
+        found = [100.0 * record["test_accuracy"] for record in records]
+        return [100.0 - value for value in found] if self.measure == "error" else found
 
 
 def standing(table: PaperTable, row: Row, scale: Scale, results: Results) -> Standing | None:
@@ -74,10 +159,32 @@ def standing(table: PaperTable, row: Row, scale: Scale, results: Results) -> Sta
     recipe = row.recipe(scale)
     if recipe is None:
         return None
-    records = results.of(folder_of(home_of(recipe, scale), scale), recipe_name(recipe))
+    folder, name = folder_of(home_of(recipe, scale), scale), recipe_name(recipe)
+    records = results.of(folder, name)
+    measure = _measure(table)
+    base: tuple[Record, ...] = ()
+    if measure == "change":
+        whole = next(one for one in table.rows if one.setting == ALL_PARTS).recipe(scale)
+        if whole is not None:
+            base = _complete(results.of(folder_of(home_of(whole, scale), scale), recipe_name(whole)), scale)
+    budgets = results.within_budgets(folder, name)
     return Standing(
-        recipe_name(recipe), tuple(trained(records)), any(map(infeasible, records)), "error" in table.metric
+        name,
+        measure,
+        _complete(records, scale),
+        tuple(filter(infeasible, records)),
+        tuple(results.failures(folder, name)),
+        base,
+        tuple(trained(max(budgets, key=lambda some: some[0]["budget_seconds"]))) if budgets else (),
     )
+
+
+def paired(records: Sequence[Record], base: Sequence[Record]) -> list[float]:
+    """Differences in accuracy, in points, one for each seed that both have."""
+    by_seed = {record["seed"]: record["test_accuracy"] for record in base}
+    return [
+        100.0 * (record["test_accuracy"] - by_seed[record["seed"]]) for record in records if record["seed"] in by_seed
+    ]
 
 
 def device_of(record: Record) -> str:
@@ -91,9 +198,47 @@ def device_of(record: Record) -> str:
     )
 
 
+def infeasible_words(record: Record) -> str:
+    """That a run did not fit, with what it had.
+
+    Paper: section 4.2.2, where not even a batch of one fits.
+    """
+    memory = record.get("memory_mb") or record.get("memory_limit_mb")
+    room = "memory not recorded" if memory is None else f"{memory / 1e3:.3g} GB"
+    return f"infeasible (batch of one, {room}, {device_of(record)})"
+
+
+def share_words(share: float) -> str:
+    """A share of a schedule in per cent, two digits."""
+    return f"{100.0 * share:.2g} %"
+
+
 def printed_number(text: str) -> float | None:
     """The number in a printed value; None where the paper has words."""
     try:
         return float(text.removeprefix("about ").removeprefix("under "))
     except ValueError:
         return None
+
+
+def _measure(table: PaperTable) -> Measure:
+    if "error" in table.metric:
+        return "error"
+    if table.metric.startswith("change"):
+        return "change"
+    return "along" if table.metric == "accuracy %" else "accuracy"
+
+
+def _complete(records: Sequence[Record], scale: Scale) -> tuple[Record, ...]:
+    """Those of whole runs: one that a budget cut short is none of the paper's scale, wherever it lies."""
+    return tuple(r for r in trained(list(records)) if scale == "small" or r.get("budget_scale") is None)
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed{'' if number == 1 else 's'}"
+
+
+def _short(reason: str) -> str:
+    """One line that a table's cell can hold."""
+    line = reason.replace("|", "/")
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

@@ -1,0 +1,214 @@
+"""The paper's scale within a budget: runs whose schedule was shortened in proportion, and what they leave open."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from longreach.recipes.naming import recipe_name
+from longreach.recipes.paper import PaperTable, Row
+from longreach.recipes.tables import TABLES, home_of
+from longreach.report.estimate import Estimate
+from longreach.report.naming import label
+from longreach.report.own_table import flat
+from longreach.report.paper_figures import COLOURS, STYLE, svg
+from longreach.report.standing import device_of, printed_number, share_words
+from longreach.reproduce.jobs import folder_of
+from longreach.reproduce.records import Record, Results, infeasible
+from longreach.times import spoken
+
+BUDGET_IMAGE = "within-budget.svg"
+NO_BUDGET_RUN = "None has been run yet: longreach reproduce TABLE --scale paper --budget 2h."
+BUDGET_TITLE = "Paper's scale within a budget"
+
+BUDGET_WORDS = (
+    "Runs on the paper's data whose schedule was shortened to fit a budget of time: phases, halvings of the learning "
+    "rate and scheduled sampling all in proportion. They are not the paper's scale and count nowhere as that; they "
+    "show how far a budget gets. The rest: the updates that the whole schedule has more, at the time that one took "
+    "here."
+)
+
+BUDGET_HEADER = (
+    "data",
+    "run",
+    "printed",
+    "ours",
+    "budget",
+    "share of the schedule",
+    "updates",
+    "seconds per update",
+    "the rest would take",
+    "set otherwise than in the recipe",
+    "device",
+)
+
+_NOT_SETTINGS = ("name", "seed", "phases", "budget", "evaluate_every", "monitor", "tensorboard", "log_every")
+"""What a run within a budget has of its own, or what changes nothing in it."""
+
+_STYLES = {"full BPTT": "--", "truncate 300": "-", "truncate 100": "-"}
+
+
+@dataclass(frozen=True)
+class BudgetRuns:
+    """Runs of one recipe within one budget.
+
+    Args:
+        table, row: where the paper prints it.
+        records: one for each seed.
+    """
+
+    table: PaperTable
+    row: Row
+    records: tuple[Record, ...]
+
+    @property
+    def printed(self) -> str:
+        """As in the paper; empty for a point that it only draws."""
+        line = self.table.printed(self.row)
+        return "" if line is None else line.value
+
+    @property
+    def share(self) -> float:
+        """Of the schedule."""
+        return statistics.fmean(record["budget_scale"] for record in self.records)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """A line under `BUDGET_HEADER`."""
+        updates = statistics.fmean(record["updates"] for record in self.records)
+        seconds = statistics.median(record["seconds_per_update"] for record in self.records)
+        whole = updates / self.share
+        accuracies = [100.0 * record["test_accuracy"] for record in self.records]
+        found = Estimate.of([100.0 - a for a in accuracies] if "error" in self.table.metric else accuracies)
+        assert found is not None
+        number = len(self.records)
+        return (
+            self.row.dataset,
+            label(self.row),
+            self.printed,
+            f"{found.shown()} ({number} seed{'' if number == 1 else 's'})",
+            spoken(self.records[0]["budget_seconds"]),
+            share_words(self.share),
+            f"{updates:,.0f} of {whole:,.0f}",
+            f"{seconds:.2f}",
+            spoken((whole - updates) * seconds),
+            self._other_settings,
+            ", ".join(sorted({device_of(record) for record in self.records})),
+        )
+
+    @property
+    def _other_settings(self) -> str:
+        """Keys that the recipe has too, at another value; what came later, or has gone since, does not count."""
+        mine = flat(self.records[0]["config"])
+        theirs = flat(self.row.paper().model_dump(mode="json"))
+        other = [
+            f"{key} {mine[key]}, not {theirs[key]}"
+            for key in mine
+            if key in theirs and mine[key] != theirs[key] and not key.startswith(_NOT_SETTINGS)
+            # Where the data lie is the machine's own; scheduled sampling is shortened with the rest.
+            if key != "data.path" and not key.endswith("sampling_updates")
+        ]
+        return ", ".join(other)
+
+
+def budget_runs(results: Results) -> list[BudgetRuns]:
+    """Every recipe of the paper's scale that was run within a budget, of each budget; in the order of the paper.
+
+    Records of `reproduce --budget`, and of single runs of `train --budget` that were kept as RESULTS/RUN/record.json.
+    """
+    single = _single_runs(results)
+    found, seen = [], set()
+    for table in TABLES:
+        for row in table.rows:
+            name = recipe_name(row.paper)
+            if name in seen:
+                continue
+            seen.add(name)
+            held = results.within_budgets(folder_of(home_of(row.paper, "paper"), "paper"), name)
+            for records in [*held, *([one] for one in single.get(name, []))]:
+                trained = tuple(record for record in records if not infeasible(record))
+                if trained:
+                    found.append(BudgetRuns(table, row, trained))
+    return found
+
+
+def _single_runs(results: Results) -> dict[str, list[Record]]:
+    """Runs within a budget that stand alone, by name; a file of another form is no such run."""
+    found: dict[str, list[Record]] = {}
+    for path in sorted(results.path.glob("*/record.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("budget_scale") is not None and "config" in record:
+            found.setdefault(str(record.get("name")), []).append(record)
+    return found
+
+
+def draw_budget_runs(held: list[BudgetRuns]) -> str | None:
+    """Test accuracy along every run, a panel for each dataset, what is printed as a level; None without any."""
+    datasets = list(dict.fromkeys(one.row.dataset for one in held))
+    if not datasets:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.4 * len(datasets), 3.4), layout="constrained")
+        panels = figure.subplots(1, len(datasets), squeeze=False)[0]
+        for axes, dataset in zip(panels, datasets, strict=True):
+            for one in held:
+                if one.row.dataset == dataset:
+                    _curve(axes, one)
+            axes.set_title(dataset, fontsize=9, loc="left")
+            axes.set_xlabel("updates, pretraining included")
+            axes.set_xlim(left=0)
+            axes.set_ylim(0, 100)
+            axes.legend(fontsize=7, frameon=False, loc="best")
+        panels[0].set_ylabel("test accuracy, %")
+        return svg(figure)
+
+
+def _curve(axes: Axes, one: BudgetRuns) -> None:
+    colour, value = COLOURS.get(one.row.model, "#5b6270"), printed_number(one.printed)
+    is_error = "error" in one.table.metric
+    # In the legend and not beside its level, where levels that lie close would cover one another's words.
+    printed = "" if value is None else f" (printed, dotted: {'error ' if is_error else ''}{one.printed})"
+    for place, record in enumerate(one.records):
+        points = record["curves"].get("test", [])
+        axes.plot(
+            [point["update"] for point in points],
+            [100.0 * point["accuracy"] for point in points],
+            color=colour,
+            linestyle=_STYLES.get(one.row.setting, ":"),
+            marker="o",
+            markersize=3,
+            linewidth=1.4,
+            label=f"{label(one.row)}, {spoken(record['budget_seconds'])}{printed}" if place == 0 else None,
+        )
+    if value is not None:
+        axes.axhline(100.0 - value if is_error else value, color=colour, linestyle=":", linewidth=1.0)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Runs of the paper's scale within a budget, ready to be written down.
+
+    Args:
+        rows: cells under `BUDGET_HEADER`.
+        drawing: an SVG file, or None.
+    """
+
+    rows: list[tuple[str, ...]]
+    drawing: str | None
+
+    @classmethod
+    def of(cls, results: Results) -> Budget:
+        """From the records."""
+        held = budget_runs(results)
+        return cls([one.cells for one in held], draw_budget_runs(held))

@@ -1,0 +1,162 @@
+"""What a claim of the paper is made of: a sentence, and a test that is given what we found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from longreach.config import SegmentConfig
+from longreach.recipes.paper import PaperTable, Row, Scale
+from longreach.recipes.tables import find_table
+from longreach.report.estimate import Answer, Comparison, Estimate, above, together
+from longreach.report.naming import data_run
+from longreach.report.standing import Standing, standing
+from longreach.reproduce.records import Results
+
+CHANCE_MARGIN = 1.5
+"""A classifier guesses when its accuracy is below this many times chance."""
+
+Named = tuple[str, Estimate | None]
+"""A figure and how it is called."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that we found at one scale, looked up where a claim asks for it.
+
+    Args:
+        scale: of the runs.
+        results: the records.
+    """
+
+    scale: Scale
+    results: Results
+    _held: dict[str, list[tuple[Row, Standing]]] = field(default_factory=dict)
+
+    def rows(self, where: str) -> list[tuple[Row, Standing]]:
+        """The rows of a table or figure that were run, each with where we stand."""
+        if where not in self._held:
+            table = find_table(where)
+            pairs = [(row, standing(table, row, self.scale, self.results)) for row in table.rows]
+            self._held[where] = [(row, held) for row, held in pairs if held is not None and held.is_run]
+        return self._held[where]
+
+    def at(self, where: str, model: str, setting: str, dataset: str | None = None) -> Standing | None:
+        """Where we stand at one row; None where it was not run."""
+        wanted = [
+            held
+            for row, held in self.rows(where)
+            if (row.model, row.setting) == (model, setting) and dataset in (None, row.dataset)
+        ]
+        return wanted[0] if wanted else None
+
+    def figure(self, where: str, model: str, setting: str, dataset: str | None = None) -> Named:
+        """What we found at one row, named by its model and setting as they were run."""
+        held, row = self.at(where, model, setting, dataset), row_of(find_table(where), model, setting, dataset)
+        return short_name(row, self.scale), None if held is None else held.estimate
+
+    def truncation(self, where: str, model: str, setting: str, dataset: str | None = None) -> int | None:
+        """K of a row as it was run."""
+        recipe = row_of(find_table(where), model, setting, dataset).recipe(self.scale)
+        return None if recipe is None else recipe().truncation
+
+    def data(self, where: str, dataset: str) -> str:
+        """On what a dataset's rows were run."""
+        return data_run(find_table(where), dataset, self.scale)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper on a table or figure.
+
+    Args:
+        where: its name.
+        words: what is said; made of what was run where the scales differ in it.
+        test: whether it holds; None where runs are missing.
+    """
+
+    where: str
+    words: str | Callable[[Found], str]
+    test: Callable[[Found], Answer | None]
+
+    def said(self, found: Found) -> str:
+        """The sentence, of what was run."""
+        return self.words if isinstance(self.words, str) else self.words(found)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Args:
+        words: what is said.
+        answer: None where runs are missing.
+    """
+
+    words: str
+    answer: Answer | None
+
+    @property
+    def holds(self) -> bool | None:
+        """Yes, no, or None where it is not clear or not known."""
+        finding = None if self.answer is None else self.answer.finding
+        return {"holds": True, "does not hold": False}.get(finding or "")
+
+    @property
+    def shown(self) -> str:
+        """For reading."""
+        return "not known, runs are missing" if self.answer is None else self.answer.shown
+
+
+def row_of(table: PaperTable, model: str, setting: str, dataset: str | None = None) -> Row:
+    """The row of that model and setting."""
+    return next(
+        row for row in table.rows if (row.model, row.setting) == (model, setting) and dataset in (None, row.dataset)
+    )
+
+
+def short_name(row: Row, scale: Scale) -> str:
+    """Model, segments and truncation as they were run."""
+    recipe = row.recipe(scale)
+    if scale == "paper" or recipe is None:
+        return f"{row.model}, {row.setting}" if row.setting else row.model
+    config = recipe()
+    losses = [loss for loss in config.auxiliary if isinstance(loss, SegmentConfig)]
+    several = "x" in row.model  # Such as r-LSTM 20x30, which the small scale runs with other numbers.
+    model = f"{row.model.split()[0]} {losses[0].segments}x{losses[0].length}" if losses and several else row.model
+    words = row.setting.split()
+    if words and words[-1].isdigit() and "truncat" in row.setting:
+        return f"{model}, {' '.join([*words[:-1], str(config.truncation)])}"
+    return f"{model}, {row.setting}" if row.setting and "layers" not in row.setting else model
+
+
+def told(figures: Sequence[Named]) -> str:
+    """Figures for reading, each once; those that were not run by name alone."""
+    there = dict.fromkeys(f"{name}: {value.shown()}" for name, value in figures if value is not None)
+    gone = dict.fromkeys(name for name, value in figures if value is None)
+    return "; ".join([*there, *(f"{name}: not run" for name in gone)])
+
+
+def all_above(pairs: Sequence[tuple[Named, Named]], margin: float = 0.0, partial: bool = False) -> Answer | None:
+    """Whether the first of every pair is above the second.
+
+    Args:
+        pairs: of figures.
+        margin: by how much at least; below zero, how near is near enough.
+        partial: whether the pairs that are there tell it, where others are not.
+    """
+    comparisons: list[Comparison] = []
+    for (_, one), (_, other) in pairs:
+        if one is not None and other is not None:
+            comparisons.append(above(one, other, margin))
+        elif not partial:
+            return None
+    return together(comparisons, told([figure for pair in pairs for figure in pair]))
+
+
+def guessing(held: Standing, times: float = 1.0) -> Named:
+    """What guessing gets on the data of a run, in per cent."""
+    source = held.records[0]["config"]["data"]["source"]
+    chance = 100.0 / 120 if source == "stanford_dogs" else 10.0
+    name = "guessing" if times == 1.0 else f"{times:g} times guessing"
+    return name, Estimate.exact(times * chance)

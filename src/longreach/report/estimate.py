@@ -1,0 +1,127 @@
+"""A figure with its interval, and whether one is above another: yes, no, or not clear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from longreach.report.interval import mean_and_interval
+
+Finding = Literal["holds", "does not hold", "not clear"]
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean over seeds, and how far it can be trusted.
+
+    Args:
+        mean: of the values.
+        half: of the 95 % interval; NaN for a single seed, zero for a figure that is exact.
+        seeds: how many values; zero for a figure that is exact.
+    """
+
+    mean: float
+    half: float
+    seeds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Estimate | None:
+        """From one value for each seed; None without any."""
+        return cls(*mean_and_interval(values), len(values)) if values else None
+
+    @classmethod
+    def exact(cls, value: float) -> Estimate:
+        """A figure without spread, such as what guessing gets."""
+        return cls(value, 0.0, 0)
+
+    def shown(self, sign: str = "") -> str:
+        """Mean ± half of the interval; the mean alone for a single seed.
+
+        Args:
+            sign: "+" to show that of figures above zero too.
+        """
+        spread = "" if math.isnan(self.half) or not self.seeds else f" ± {self.half:.1f}"
+        return f"{self.mean:{sign}.1f}{spread}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether one figure is above another.
+
+    Args:
+        difference: above zero where it is.
+        reach: both half intervals together; NaN where a single seed has none.
+    """
+
+    difference: float
+    reach: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the intervals lie apart; figures without any are always told apart."""
+        return not self.alone and (self.reach == 0.0 or abs(self.difference) > self.reach + _ROUNDING)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no interval, for want of a second seed."""
+        return math.isnan(self.reach)
+
+
+def above(one: Estimate, other: Estimate, margin: float = 0.0) -> Comparison:
+    """Whether `one` is above `other` by more than a margin; a negative margin asks whether it is near or above."""
+    return Comparison(one.mean - other.mean - margin, one.half + other.half)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What comparisons say together.
+
+    Args:
+        finding: "not clear" where intervals overlap.
+        one_seed: whether it rests on a single seed somewhere, which has no interval.
+        numbers: on which it rests, for reading.
+    """
+
+    finding: Finding
+    one_seed: bool
+    numbers: str
+
+    @property
+    def shown(self) -> str:
+        """For reading."""
+        why = "the intervals overlap; " if self.finding == "not clear" else ""
+        why += "one seed, no interval; " if self.one_seed else ""
+        return f"{self.finding} ({why}{self.numbers})"
+
+
+def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
+    """Whether all hold; None without any."""
+    if not comparisons:
+        return None
+    one_seed = any(one.alone for one in comparisons)
+    contrary = [one for one in comparisons if one.difference <= 0]
+    if any(one.clear for one in contrary):
+        return Answer("does not hold", False, numbers)
+    if any(one.alone for one in contrary):
+        return Answer("does not hold", True, numbers)
+    if all(one.clear or one.alone for one in comparisons):
+        return Answer("holds", one_seed, numbers)
+    return Answer("not clear", False, numbers)
+
+
+def most(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
+    """Whether more than half hold; None without any."""
+    if not comparisons:
+        return None
+    half = len(comparisons) / 2
+    one_seed = any(one.alone for one in comparisons)
+    told = [one for one in comparisons if one.clear or one.alone]
+    if sum(one.difference > 0 for one in told) > half:
+        return Answer("holds", one_seed, numbers)
+    if sum(one.difference <= 0 for one in told) >= half:
+        return Answer("does not hold", one_seed, numbers)
+    return Answer("not clear", one_seed, numbers)

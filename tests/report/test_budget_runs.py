@@ -1,0 +1,144 @@
+"""The paper's scale within a budget: kept apart, marked in the tables, and in a section of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longreach.recipes import find_recipe
+from longreach.recipes.tables import find_table
+from longreach.report.budget_runs import BUDGET_HEADER, budget_runs, draw_budget_runs
+from longreach.report.paper_page import report_files, sections
+from longreach.report.standing import standing
+from longreach.reproduce.jobs import make_jobs, missing_jobs, within_budget
+from longreach.reproduce.records import Results
+
+Save = Callable[..., None]
+
+SHORT: dict[str, Any] = {
+    "updates": 1_400,
+    "budget_seconds": 7_200.0,
+    "budget_scale": 0.003,
+    "seconds_per_update": 5.0,
+    "curves": {"test": [{"update": u, "accuracy": u / 4_000, "loss": 1.0} for u in (700, 1_400)]},
+}
+
+
+@pytest.fixture
+def shortened(keep: Callable[..., None]) -> Callable[..., None]:
+    """Keeps the record of a recipe whose schedule was shortened."""
+
+    def keep_one(folder: str, recipe: str, accuracy: float, seed: int = 0, **changed: Any) -> None:
+        config = find_recipe(recipe).model_copy(update={"seed": seed})
+        keep(folder, config, accuracy, **{**SHORT, **changed})
+
+    return keep_one
+
+
+def at(results: Results, model: str, setting: str) -> str:
+    table = find_table("table2")
+    row = next(r for r in table.rows if (r.dataset, r.model, r.setting) == ("MNIST", model, setting))
+    found = standing(table, row, "paper", results)
+    assert found is not None
+    return found.shown
+
+
+def test_jobs_within_a_budget_lie_apart(results: Results, shortened: Save) -> None:
+    ((folder, run),) = within_budget([("table2-paper", find_recipe("mnist-r"))], 7_200.0)
+    assert folder == "table2-paper-budget-2h"
+    assert (run.budget, run.monitor) == (7_200.0, ("test",))
+    # About ten evaluations where an update of this batch takes some five seconds.
+    assert run.evaluate_every is not None
+    assert 50 < run.evaluate_every < 300
+    assert [within_budget([("t", run)], s)[0][0] for s in (90.0, 600.0, 86_400.0)] == [
+        "t-budget-90s",
+        "t-budget-10m",
+        "t-budget-1d",
+    ]
+    jobs = make_jobs([(folder, run)], 1)
+    shortened("table2-paper", "mnist-r", 0.9, budget_scale=None)
+    assert missing_jobs(jobs, results) == jobs
+    shortened(folder, "mnist-r", 0.3)
+    assert missing_jobs(jobs, results) == []
+
+
+def test_they_never_count_as_the_scale_of_the_paper(results: Results, shortened: Save) -> None:
+    shortened("table2-paper-budget-10m", "mnist-r", 0.2, budget_seconds=600.0, budget_scale=0.0004)
+    shortened("table2-paper-budget-2h", "mnist-r", 0.31)
+    assert at(results, "r-LSTM", "truncate 300") == "31.0 after 0.3 % of the schedule (1 seed)"
+    # Not even where one is put beside whole ones.
+    shortened("table2-paper", "mnist-lstm-full", 0.5)
+    assert at(results, "LSTM", "full BPTT") == "not run"
+    table2 = sections(results)[0]
+    assert table2.findings == []
+    assert table2.nothing == ""
+    shortened("table2-paper", "mnist-r", 0.9, budget_scale=None)
+    assert at(results, "r-LSTM", "truncate 300") == "90.0 (1 seed)"
+
+
+def test_the_section(results: Results, shortened: Save) -> None:
+    pages = report_files(results)
+    assert "None has been run yet: longreach reproduce TABLE --scale paper --budget 2h." in pages["paper.md"]
+    assert "images/within-budget.svg" not in pages
+    for seed, accuracy in enumerate((0.30, 0.32)):
+        shortened("table2-paper-budget-2h", "mnist-r", accuracy, seed)
+    shortened("table4-paper-budget-2h", "dbpedia-p-truncated", 0.4)
+    alone = results.path / "mnist-r-1h"
+    alone.mkdir()
+    shortened("x", "mnist-r", 0.482, budget_seconds=3_600.0)
+    (record,) = results.of("x", "mnist-r")
+    record["config"]["batch_size"] = 32
+    (alone / "record.json").write_text(json.dumps(record))
+    (results.path / "other").mkdir()
+    (results.path / "other" / "record.json").write_text("no JSON")
+    cells = [run.cells for run in budget_runs(results)]
+    device = "a processor, 1 thread"
+    whole, rest = "1,400 of 466,667", "27 days"
+    assert cells == [
+        (
+            "MNIST",
+            "r-LSTM, truncate 300",
+            "96.4",
+            "31.0 ± 12.7 (2 seeds)",
+            "2.0 h",
+            "0.3 %",
+            whole,
+            "5.00",
+            rest,
+            "",
+            device,
+        ),
+        (
+            *("MNIST", "r-LSTM, truncate 300", "96.4", "48.2 (1 seed)", "1.0 h", "0.3 %", whole, "5.00", rest),
+            *("batch_size 32, not 128", device),
+        ),
+        ("DBpedia", "p-LSTM, truncate 100", "2.85", "60.0 (1 seed)", "2.0 h", "0.3 %", whole, "5.00", rest, "", device),
+    ]
+    assert all(len(line) == len(BUDGET_HEADER) for line in cells)
+    drawn = draw_budget_runs(budget_runs(results))
+    assert drawn is not None
+    for words in ("r-LSTM, truncate 300, 2.0 h (printed, dotted: 96.4)", "(printed, dotted: error 2.85)"):
+        assert words in drawn
+    pages = report_files(results)
+    assert "images/within-budget.svg" in pages
+    assert "| " + " | ".join(cells[1]) + " |" in pages["paper.md"]
+    assert "batch_size 32, not 128" in pages["paper.html"]
+
+
+def test_the_committed_run_of_that_kind_is_shown() -> None:
+    committed = Results(Path(__file__).parents[2] / "results")
+    (run,) = [run for run in budget_runs(committed) if run.row.dataset == "MNIST"]
+    assert run.cells[1:8] == (
+        "r-LSTM, truncate 300",
+        "96.4",
+        "48.2 (1 seed)",
+        "1.0 h",
+        "0.21 %",
+        "4,000 of 1,875,056",
+        "1.27",
+    )
+    assert run.cells[9] == "batch_size 32, not 128"
