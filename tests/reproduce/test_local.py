@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from longreach.config import DataConfig, ModelConfig, RunConfig
+from longreach.config import DataConfig, ModelConfig, PhaseConfig, RunConfig
 from longreach.reproduce.attempt import Attempt, Settings
-from longreach.reproduce.jobs import Job
+from longreach.reproduce.jobs import Job, make_jobs, within_budget
 from longreach.reproduce.records import Results, infeasible
 from longreach.reproduce.run import make_plan, reproduce
 from longreach.training.fit import fit
@@ -129,6 +129,21 @@ def test_killed_in_mid_run_and_taken_up_again(
     other = fit(config, tmp_path / "undisturbed", progress=False, device="cpu")
     assert record["curves"] == other["curves"]
     assert record["test_last"] == other["test_last"]
+
+
+def test_a_run_within_a_budget_leaves_its_record_apart(tiny_run: Tiny, results: Results, settings: Settings) -> None:
+    whole = tiny_run("short", phases=(PhaseConfig(epochs=50_000.0),), monitor=("train", "test"))
+    runs = within_budget([("table", whole)], 3.0)
+    jobs = make_jobs(runs, 1)
+    failed, said = run(jobs, results, settings)
+    assert (failed, results.of("table", "short")) == ([], [])
+    assert "table-budget-3s short-seed0: test accuracy" in said[0]
+    (((record,)),) = results.within_budgets("table", "short")
+    assert record["budget_seconds"] == 3.0
+    assert 0 < record["budget_scale"] < 1
+    assert list(record["curves"]) == ["test"]
+    plan = make_plan(jobs, results)
+    assert (plan.done, plan.outdated) == (1, [])
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tiny_run: Tiny, results: Results, settings: Settings) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longreach.recipes.paper import PaperTable, Row, Scale
-from longreach.report.estimate import above
+from longreach.report.estimate import Comparison, Estimate, above
 from longreach.report.naming import data_run, label
-from longreach.report.standing import Standing, printed_number, standing
+from longreach.report.standing import Standing, paired, printed_number, standing
 from longreach.reproduce.records import Results
 
 
@@ -92,6 +92,16 @@ def orderings(table: PaperTable, scale: Scale, results: Results) -> list[Orderin
     return found
 
 
+def _compared(one: Standing | None, other: Standing | None) -> Comparison | None:
+    """Whether one figure is above another; of changes seed by seed, as they are shown. None where one lacks."""
+    if one is None or other is None:
+        return None
+    first, second = one.estimate, other.estimate
+    if one.measure == "change":
+        first, second = Estimate.of(paired(one.records, other.records)), Estimate.exact(0.0)
+    return None if first is None or second is None else above(first, second)
+
+
 def _ordering(dataset: str, table: PaperTable, rows: Sequence[Row], scale: Scale, results: Results) -> Ordering:
     sign = -1.0 if "error" in table.metric else 1.0
     figures: list[tuple[Row, float, Standing | None]] = []
@@ -105,11 +115,10 @@ def _ordering(dataset: str, table: PaperTable, rows: Sequence[Row], scale: Scale
         if one[1] == other[1]:
             continue
         (better, high, ours_high), (worse, low, ours_low) = sorted((one, other), key=lambda figure: -figure[1])
-        first, second = (None if held is None else held.estimate for held in (ours_high, ours_low))
-        if first is None or second is None:
+        compared = _compared(ours_high, ours_low)
+        if compared is None:
             missing += 1
             continue
-        compared = above(first, second)
         pairs.append(Pair(better, worse, high - low, sign * compared.difference, compared.clear, compared.alone, scale))
     run = sum(held is not None and bool(held.records) for _, _, held in figures)
     return Ordering(data_run(table, dataset, scale), tuple(pairs), missing, run)
