@@ -49,6 +49,7 @@ def batch() -> SequenceBatch:
 def test_saved_and_loaded_it_is_the_same(network: NetworkName, tokens: bool, tmp_path: Path) -> None:
     kind = {"channels": None, "vocabulary": 6, "input_vocabulary": {"kind": "characters"}} if tokens else {}
     carried = {"class_names": ["a", "b", "c"], "input_mean": [0.5, 1.0], "input_std": [2.0, 3.0], "input_steps": 30}
+    carried["input_rate"] = 8000
     classifier = make(network, **kind, **carried).eval()
     classifier.save_pretrained(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
@@ -57,8 +58,8 @@ def test_saved_and_loaded_it_is_the_same(network: NetworkName, tokens: bool, tmp
     values = torch.randint(6, (4, 30)) if tokens else torch.randn(4, 30, 2)
     lengths = torch.tensor([30, 2, 9, 17])
     assert torch.equal(loaded(values, lengths), classifier(values, lengths))
-    for name in ("class_names", "input_mean", "input_std", "input_steps", "input_vocabulary", "channels", "vocabulary"):
-        assert getattr(loaded, name) == getattr(classifier, name)
+    for name in (*carried, "input_vocabulary", "channels", "vocabulary"):
+        assert getattr(loaded, name) == getattr(classifier, name), name
 
 
 @pytest.mark.parametrize("network", SMALL)

@@ -186,6 +186,24 @@ def test_without_labels_only_the_memory_can_be_trained(command, tmp_path: Path) 
     ]
 
 
+def test_recordings_of_another_rate_are_refused(command, tmp_path: Path) -> None:
+    own, new = write_audio(tmp_path)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {own}}}"]))
+    assert command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet").returncode == 0
+    tree = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert (tree["input_rate"], tree["about"]["Data"]["samples a second"]) == (8000, 8000)
+    for folder in (own, new):
+        for path in folder.rglob("*.wav"):
+            soundfile.write(path, soundfile.read(path)[0], 4000)
+    for verb, data in (("evaluate", own), ("predict", new)):
+        done = command(verb, tmp_path / "run", data)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"longreach: {data}: expected 8000 samples a second, as the run was trained on, found 4000; resample the "
+            "recordings to 8000\n"
+        )
+
+
 def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:
     own, _ = write_table(tmp_path)
     (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))

@@ -78,7 +78,7 @@ def test_every_kind_of_model_comes_back_bit_for_bit(cell: str, inputs: str, dtyp
     shape = (3, 7) if inputs == "tokens" else (3, 7, model.encoder.channels)
     values = torch.randint(5, shape) if inputs == "tokens" else torch.randint(256, shape).to(dtype)
     assert torch.equal(loaded.stream(3).push(values), model.stream(3).push(values))
-    for name in ("class_names", "input_mean", "input_std", "input_steps", "input_vocabulary"):
+    for name in ("class_names", "input_mean", "input_std", "input_steps", "input_vocabulary", "input_rate"):
         assert getattr(loaded, name) == getattr(model, name)
     # And once more: what was loaded saves the same files.
     loaded.save_pretrained(tmp_path / "again")
@@ -94,6 +94,15 @@ def test_the_folder_holds_three_files_that_all_may_read(saved: Path) -> None:
     assert (tree["library"], tree["format"]) == ("longreach", 1)
     assert set(tree["versions"]) == {"longreach", "torch"}
     assert tree["class_names"] == ["no", "yes"]
+
+
+def test_a_model_that_was_saved_before_rates_were_is_of_none(tmp_path: Path) -> None:
+    make(input_rate=8000).save_pretrained(tmp_path)
+    assert SequenceClassifier.from_pretrained(tmp_path).input_rate == 8000
+    tree = json.loads((tmp_path / "config.json").read_text())
+    del tree["input_rate"]
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    assert SequenceClassifier.from_pretrained(tmp_path).input_rate is None
 
 
 @pytest.mark.parametrize(

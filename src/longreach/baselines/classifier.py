@@ -44,6 +44,8 @@ class BaselineClassifier(SavedModel, tags=["time-series"]):
             None: of any length.
         input_vocabulary: `Vocabulary.plain()` of the tokens that it was trained on; carried along, applied by whoever
             reads data.
+        input_rate: samples a second of the recordings that it was trained on; carried along, checked by whoever reads
+            data; None: not known.
 
     Raises:
         ConfigError: an unknown network, or sizes that make none.
@@ -62,6 +64,7 @@ class BaselineClassifier(SavedModel, tags=["time-series"]):
         input_std: Sequence[float] | None = None,
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
+        input_rate: int | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(arguments)
@@ -71,6 +74,7 @@ class BaselineClassifier(SavedModel, tags=["time-series"]):
         self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
+        self.input_rate = input_rate
         self.network = _make(network, {"classes": classes, "channels": channels, "vocabulary": vocabulary, **options})
 
     @property

@@ -85,6 +85,11 @@ class SequenceDataset:
         return self.steps
 
     @property
+    def rate(self) -> None:
+        """None: images are not sampled in time."""
+        return None
+
+    @property
     def channels(self) -> int:
         """C, the number of real values in a step; 1 for tokens."""
         return 1 if self.is_token else int(self.values.shape[2])

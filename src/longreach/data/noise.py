@@ -94,6 +94,11 @@ class NoisePadded:
         return None if self.inner.fixed_steps is None else self.inner.fixed_steps + self.noise
 
     @property
+    def rate(self) -> int | None:
+        """Samples a second, where they are known."""
+        return self.inner.rate
+
+    @property
     def is_token(self) -> bool:
         """False."""
         return False

@@ -54,6 +54,11 @@ class PreparedSequences:
         return self.sequences.steps
 
     @property
+    def rate(self) -> int | None:
+        """Samples a second, where they are known."""
+        return self.sequences.rate
+
+    @property
     def is_token(self) -> bool:
         """True for integer tokens, False for real-valued vectors."""
         return self.sequences.is_token

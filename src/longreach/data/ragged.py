@@ -42,6 +42,7 @@ class RaggedDataset:
         vocabulary: what the tokens are; None for real values, and for tokens: whole numbers from 0 to the highest
             that occurs.
         weights: (N,) float32, by how much each sequence counts in the supervised loss; None where all count alike.
+        rate: samples a second, of recordings; None where nothing is known of it.
 
     Raises:
         DataError: a shape, a type, a count, a length or a label that does not fit; the message names it.
@@ -55,6 +56,7 @@ class RaggedDataset:
     standardisation: Standardisation | None = None
     vocabulary: Vocabulary | None = None
     weights: np.ndarray | None = None
+    rate: int | None = None
 
     def __post_init__(self) -> None:
         _check_values(self.values)
@@ -74,16 +76,17 @@ class RaggedDataset:
         labels: np.ndarray | None = None,
         class_names: tuple[str, ...] = (),
         vocabulary: Vocabulary | None = None,
+        rate: int | None = None,
     ) -> RaggedDataset:
         """Sequences that lie one after the other.
 
         Args:
             values: (S, C) or (S,), as for the class.
             offsets: (N + 1,) integers; sequence i is `values[offsets[i]:offsets[i + 1]]`.
-            labels, class_names, vocabulary: as for the class.
+            labels, class_names, vocabulary, rate: as for the class.
         """
         offsets = np.asarray(offsets, dtype=np.int64)
-        return cls(values, offsets[:-1], np.diff(offsets), labels, class_names, vocabulary=vocabulary)
+        return cls(values, offsets[:-1], np.diff(offsets), labels, class_names, vocabulary=vocabulary, rate=rate)
 
     @classmethod
     def from_list(

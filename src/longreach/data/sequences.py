@@ -59,6 +59,11 @@ class Sequences(Protocol):
         ...
 
     @property
+    def rate(self) -> int | None:
+        """Samples a second, of recordings; None where nothing is known of it."""
+        ...
+
+    @property
     def is_token(self) -> bool:
         """True for integer tokens, False for real-valued vectors."""
         ...

@@ -51,6 +51,8 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             None: of any length.
         input_vocabulary: `Vocabulary.plain()` of the tokens that it was trained on; carried along, applied by whoever
             reads data.
+        input_rate: samples a second of the recordings that it was trained on; carried along, checked by whoever reads
+            data; None: not known.
 
     Raises:
         ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
@@ -79,6 +81,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         input_std: Sequence[float] | None = None,
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
+        input_rate: int | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(arguments)
@@ -87,6 +90,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
+        self.input_rate = input_rate
         self.encoder = make_encoder(
             channels=channels,
             vocabulary=vocabulary,

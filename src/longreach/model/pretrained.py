@@ -28,6 +28,8 @@ FORMAT = 1
 
 _LIBRARY = "longreach"
 _OURS = ("library", "format", "versions", "about")
+_LATER = ("input_rate",)
+"""Arguments that came after models were saved without them: those hold their defaults."""
 _MOST_TOLD = 5
 """Names told of a list of keys or tensors; a model of another kind would fill pages."""
 
@@ -184,7 +186,7 @@ def _read_arguments(make: Callable[..., Any], where: str, config: Path) -> tuple
     hints = _hints(make)
     given = {name: value for name, value in tree.items() if name not in _OURS}
     unknown = [name for name in given if name not in hints]
-    missing = [name for name in hints if name not in given]
+    missing = [name for name in hints if name not in given and name not in _LATER]
     problems = [
         f"config.json {kind}: {_some(names)}"
         for kind, names in (("unknown keys", unknown), ("missing keys", missing))

@@ -28,8 +28,8 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         target_mean: per target, the mean that the head's outputs are about.
         target_std: per target, the unit of the head's outputs.
         channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, head_size, drop_connect,
-            initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary: as for
-            `SequenceClassifier`.
+            initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary, input_rate: as
+            for `SequenceClassifier`.
 
     Raises:
         ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
@@ -57,6 +57,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         input_std: Sequence[float] | None = None,
         input_steps: int | None = None,
         input_vocabulary: dict[str, Any] | None = None,
+        input_rate: int | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(arguments)
@@ -66,6 +67,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
+        self.input_rate = input_rate
         self.encoder = make_encoder(
             channels=channels,
             vocabulary=vocabulary,

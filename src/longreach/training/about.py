@@ -33,6 +33,7 @@ def about_run(config: RunConfig, data: Datasets, selected: dict[str, Any], updat
             "sequences to test on": len(data.test),
             "steps of a sequence": _steps(data.train),
             "a step": _step(data.train),
+            **({} if data.train.rate is None else {"samples a second": data.train.rate}),
             "fingerprint of the training part": data.train.fingerprint(),
         },
         "Metrics": {

@@ -214,6 +214,7 @@ def _inputs(train: Sequences) -> dict[str, Any]:
         "input_std": None if standardisation is None else [*standardisation.std, *[1.0] * marks],
         "input_steps": train.fixed_steps,
         "input_vocabulary": None if train.vocabulary is None else train.vocabulary.plain(),
+        "input_rate": train.rate,
     }
 
 

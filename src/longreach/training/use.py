@@ -192,6 +192,11 @@ def _fitting(dataset: Sequences, classifier: Classifier, where: str) -> Sequence
             f"{where}: expected sequences of {classifier.input_steps} steps, as the run was trained on, "
             f"found {dataset.steps}; give images of the same size, or a run that was trained on this one"
         )
+    if None not in (classifier.input_rate, dataset.rate) and dataset.rate != classifier.input_rate:
+        raise DataError(
+            f"{where}: expected {classifier.input_rate} samples a second, as the run was trained on, found "
+            f"{dataset.rate}; resample the recordings to {classifier.input_rate}"
+        )
     return dataset.standardised(standardisation_of(classifier))
 
 

@@ -186,6 +186,25 @@ def test_recordings_of_one_and_two_channels(tmp_path: Path) -> None:
         (tmp_path / f"{label}.expected.npy").unlink()
     found = read(tmp_path).parts["train"]
     assert all(np.array_equal(found.sequence(row), sound) for row, sound in enumerate(expected))
+    assert (found.rate, found.subset([0]).rate) == (8000, 8000)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_recordings_of_a_part_that_lies_elsewhere_are_of_the_same_rate(part: str, tmp_path: Path) -> None:
+    for folder, rate in (("own", 16000), ("same", 16000), ("other", 8000)):
+        for label in "ab":
+            (tmp_path / folder / label).mkdir(parents=True)
+            sound = np.random.default_rng(rate + ord(label)).uniform(-1, 1, 20)
+            soundfile.write(tmp_path / folder / label / "r.wav", sound, rate)
+    paths = {folder: {f"{part}_path": str(tmp_path / folder)} for folder in ("same", "other")}
+    same = read(tmp_path / "own", **paths["same"])
+    assert [same.parts[name].rate for name in ("train", part)] == [16000, 16000]
+    assert same.findings.grave == []
+    assert read(tmp_path / "own", **paths["other"]).findings.grave == [
+        f"other/{label}/r.wav: expected 16000 samples a second as in own/a/r.wav, found 8000; resample all recordings "
+        "to one rate"
+        for label in "ab"
+    ]
 
 
 @pytest.mark.parametrize("said", [True, False])

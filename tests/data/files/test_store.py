@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from longreach.config import DataConfig
 from longreach.data.files import store
@@ -73,6 +74,18 @@ def test_ids_are_found_again_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
         on_disk = read(tmp_path / "x.csv")
         assert isinstance(on_disk.parts["train"].values, np.memmap)
         assert on_disk.ids == in_memory.ids
+
+
+def test_the_rate_of_recordings_is_found_again_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for label in "ab":
+        (tmp_path / "x" / label).mkdir(parents=True)
+        soundfile.write(tmp_path / "x" / label / "r.wav", np.random.default_rng(ord(label)).uniform(-1, 1, 90), 11025)
+    monkeypatch.setattr(store, "MEMORY_BYTES", 200)
+    for told in ("", "; taken from "):
+        on_disk = read(tmp_path / "x")
+        assert told in on_disk.told
+        assert isinstance(on_disk.parts["train"].values, np.memmap)
+        assert on_disk.parts["train"].rate == 11025
 
 
 def test_a_reading_that_fails_leaves_nothing(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 3
+_FORMAT = 4
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
@@ -39,7 +39,7 @@ class Collected:
         told: how they were read.
         form: what a step is. Characters are still code points: their vocabulary is made of what is trained on.
         parts: the sequences of "train", "validation" and "test" that could be stored, as far as there are such parts;
-            labels count the classes of all parts, `UNLABELLED` where there is none.
+            labels count the classes of all parts, `UNLABELLED` where there is none. Recordings carry their rate.
         findings: what is wrong.
         ids: of each part, what the files call its sequences; no entry where they do not name them all.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
@@ -83,11 +83,9 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
                     checks.vocabulary = made[part].highest + 1
         look_at_labels({part: found.labels for part, found in made.items()}, findings)
         names = class_names(label for found in made.values() for label in found.labels.kept)
-        parts = {
-            part: _dataset(found, names, checks.vocabulary, source.form) for part, found in made.items() if found.steps
-        }
+        parts = {part: _dataset(found, names, checks, source.form) for part, found in made.items() if found.steps}
         if aside.is_dir():
-            _to_cache(aside, folder, made, names, checks.vocabulary, findings)
+            _to_cache(aside, folder, made, names, checks)
             return _from_cache(source, folder)
         ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
         return Collected(source.told, source.form, parts, findings, ids, source.channels)
@@ -145,12 +143,17 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
     return found
 
 
-def _dataset(found: _Part, names: tuple[str, ...], vocabulary: int | None, form: Form) -> RaggedDataset:
+def _dataset(found: _Part, names: tuple[str, ...], checks: Checks, form: Form) -> RaggedDataset:
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([UNLABELLED if label is None else numbers[label] for label in found.labels.kept], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(found.steps, dtype=np.int64)])
     return RaggedDataset.from_offsets(
-        found.values, offsets, labels if names else None, names, stored_vocabulary(form, vocabulary)
+        found.values,
+        offsets,
+        labels if names else None,
+        names,
+        stored_vocabulary(form, checks.vocabulary),
+        checks.rate,
     )
 
 
@@ -165,14 +168,7 @@ def stored_vocabulary(form: Form, size: int | None) -> Vocabulary | None:
     return None if size is None else Vocabulary("numbers", size=size)
 
 
-def _to_cache(
-    aside: Path,
-    folder: Path,
-    made: dict[str, _Part],
-    names: tuple[str, ...],
-    vocabulary: int | None,
-    findings: Findings,
-) -> None:
+def _to_cache(aside: Path, folder: Path, made: dict[str, _Part], names: tuple[str, ...], checks: Checks) -> None:
     """Write whatever is missing in the folder beside, then give it its name in one step."""
     numbers = {name: number for number, name in enumerate(names)}
     for part, found in made.items():
@@ -189,8 +185,9 @@ def _to_cache(
     tree = {
         "parts": [part for part, found in made.items() if found.steps],
         "class_names": names,
-        "vocabulary": vocabulary,
-        "findings": [[finding.kind, finding.text, finding.grave] for finding in findings],
+        "vocabulary": checks.vocabulary,
+        "rate": checks.rate,
+        "findings": [[finding.kind, finding.text, finding.grave] for finding in checks.findings],
     }
     write_json(aside / "meta.json", tree)
     put_in_place(aside, folder)
@@ -209,6 +206,7 @@ def _from_cache(source: Source, folder: Path) -> Collected:
             np.load(folder / part / "labels.npy") if names else None,
             names,
             stored_vocabulary(source.form, tree["vocabulary"]),
+            tree["rate"],
         )
         if (named := folder / part / "ids.json").is_file():
             ids[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
