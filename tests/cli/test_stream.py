@@ -261,3 +261,31 @@ def test_a_byte_order_mark_before_numbers_is_no_part_of_them(command, trained, p
     done = [command("predict", trained, tmp_path / name, "--stream") for name in ("marked.txt", "plain.txt")]
     assert done[0].returncode == 0, done[0].stderr
     assert done[0].stdout == done[1].stdout
+
+
+def test_streams_and_files_of_values_with_a_large_offset_get_the_same_answers(command, trained, tmp_path: Path) -> None:
+    """The second sequence has jumps beside which the file alone would not ask for double precision."""
+    model = SequenceClassifier(
+        classes=2, channels=1, hidden_size=4, class_names=["x", "y"], input_mean=[1.7e9], input_std=[3.0]
+    ).eval()
+    run = tmp_path / "run"
+    run.mkdir()
+    config = (trained / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub("source: .*", "source: table", config))
+    model.save_pretrained(run / "model")
+    values = 1_700_000_000 + np.random.default_rng(0).integers(-5, 5, (2, 30))
+    values[1, ::10] -= 1_000_000_000
+    standardised = torch.from_numpy((values - 1.7e9) / 3.0).float()[..., None]
+    right = [pytest.approx(row.max().item(), abs=1e-5) for row in model(standardised).softmax(-1)]
+    (tmp_path / "x.csv").write_text("\n".join([",".join(f"t{step}" for step in range(30)), *(
+        ",".join(map(str, row)) for row in values.tolist()
+    )]))  # fmt: skip
+    (tmp_path / "steps.txt").write_text(text_of(values))
+    np.save(tmp_path / "whole.npy", values)
+    np.save(tmp_path / "real.npy", values.astype(np.float64))
+    for name in ("x.csv", "whole.npy", "real.npy"):
+        lines = read_lines(command("predict", run, tmp_path / name).stdout)
+        assert [line["probability"] for line in lines] == right, name
+    for name in ("steps.txt", "whole.npy", "real.npy"):
+        lines = read_lines(command("predict", run, tmp_path / name, "--stream", "--chunk", "30").stdout)
+        assert [line["probability"] for line in lines] == right, name

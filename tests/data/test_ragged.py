@@ -33,11 +33,13 @@ def test_a_batch_is_right_aligned_standardised_and_zero_in_front(kind: type) -> 
     data = RaggedDataset.from_list(lists, np.array([0, 1, 1, 0]), ("a", "b")).standardised(Standardisation(mean, std))
     batch = data.batch([2, 0, -1])
     expected = torch.zeros(3, 5, 2)
+    # What is stored in double precision keeps it until it is standardised.
+    own = np.float64 if kind == np.float64 else np.float32
     for place, row in enumerate([2, 0, 3]):
         for step in range(len(lists[row])):
             for channel in range(2):
-                value = (np.float32(lists[row][step, channel]) - np.float32(mean[channel])) / np.float32(std[channel])
-                expected[place, 5 - len(lists[row]) + step, channel] = float(value)
+                value = (own(lists[row][step, channel]) - own(mean[channel])) / own(std[channel])
+                expected[place, 5 - len(lists[row]) + step, channel] = float(np.float32(value))
     assert torch.equal(batch.values, expected)
     assert batch.values.dtype == torch.float32
     assert batch.lengths.tolist() == [1, 3, 5]
@@ -45,6 +47,14 @@ def test_a_batch_is_right_aligned_standardised_and_zero_in_front(kind: type) -> 
     assert batch.rows.tolist() == [2, 0, 3]
     assert batch.labels is not None
     assert batch.labels.tolist() == [1, 0, 0]
+
+
+def test_a_large_offset_takes_nothing_of_values_that_are_stored_in_double_precision() -> None:
+    lists = [1.7e9 + values.astype(np.float64) for values in walks([3, 7], 1)]
+    data = RaggedDataset.from_list(lists)
+    batch = data.standardised(fit_standardisation(data)).batch([1])
+    whole = np.concatenate(lists)
+    np.testing.assert_allclose(batch.values[0], (lists[1] - whole.mean()) / whole.std(), rtol=1e-5, atol=1e-6)
 
 
 def test_tokens_stay_integers() -> None:

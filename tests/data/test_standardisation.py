@@ -69,6 +69,20 @@ def test_apply_by_channel() -> None:
     np.testing.assert_array_equal(values, np.array([[[-2.0, -2.0], [2.0, 2.0]]], dtype=np.float32))
 
 
+def test_double_precision_is_needed_where_single_moves_values_by_a_hundredth_of_their_deviation() -> None:
+    apart = float(np.spacing(np.float32(1.7e9)))
+    assert apart == 128
+    assert not Standardisation((0.0, -1.7e9), (1.0, 12_800.0)).needs_double
+    assert Standardisation((0.0, -1.7e9), (1.0, 12_799.0)).needs_double
+    assert not Standardisation((0.13, 101_325.0, 9.81), (0.3, 900.0, 0.001)).needs_double
+    assert Standardisation((1e300,), (1e290,)).needs_double
+
+
+def test_applied_in_double_precision_keeps_what_a_large_offset_would_take() -> None:
+    values = 1.7e9 + np.array([[-1.0], [0.5], [1.0]])
+    assert Standardisation((1.7e9,), (0.5,)).applied(values).tolist() == [[-2.0], [1.0], [2.0]]
+
+
 def test_faults() -> None:
     def refused(message: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         with pytest.raises(DataError, match=f"^{re.escape(message)}$"):

@@ -74,6 +74,21 @@ def test_an_array_of_code_points_is_encoded_by_the_vocabulary(tmp_path: Path) ->
     assert np.concatenate([chunk for _, chunk in chunks_of_array(path, None, 4)])[0] == ord("h")
 
 
+def test_steps_in_double_precision() -> None:
+    found = list(chunks_of_lines(text_lines(io.StringIO("1700000001.5\n2\n\n3\n")), 1, 2, "text", double=True))
+    assert [(sequence, chunk.dtype, chunk.tolist()) for sequence, chunk in found] == [
+        (0, np.float64, [[1700000001.5], [2.0]]),
+        (1, np.float64, [[3.0]]),
+    ]
+
+
+def test_an_array_in_the_other_order_of_bytes_is_the_same_array(tmp_path: Path) -> None:
+    values = np.arange(6.0).reshape(1, 6, 1)
+    np.save(tmp_path / "big.npy", values.astype(">f8"))
+    ((_, chunk),) = chunks_of_array(tmp_path / "big.npy", 1, 9)
+    assert (chunk.dtype.isnative, chunk.tolist()) == (True, values[0].tolist())
+
+
 @pytest.mark.parametrize("wrong", [-1, 0x110000])
 def test_what_is_no_code_point_is_named(wrong: int, tmp_path: Path) -> None:
     np.save(tmp_path / "points.npy", [97, 98, 99, wrong])

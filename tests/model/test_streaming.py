@@ -126,6 +126,21 @@ def test_a_folded_lstms_states_are_the_same_bit_for_bit(steps: int, channels: in
         assert torch.equal(stream.state[part], whole[part])
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.int64])
+def test_a_large_offset_takes_nothing_of_what_is_streamed(kind: torch.dtype) -> None:
+    classifier = make(torch.float32, input_mean=(1.7e9, 101_325.0), input_std=(4.0, 2.0))
+    standardised = torch.randint(-9, 9, (3, 40, 2)).double()
+    raw = (standardised * torch.tensor([4.0, 2.0]) + torch.tensor([1.7e9, 101_325.0], dtype=torch.float64)).to(kind)
+    assert torch.equal(classifier.standardise(raw), standardised.float())
+    right = classifier(standardised.float()).softmax(-1)
+    for values in (raw, raw.numpy()):
+        stream = classifier.stream(3)
+        for begin in range(0, 40, 9):
+            answer = stream.push(values[:, begin : begin + 9])
+        torch.testing.assert_close(answer, right, rtol=0, atol=1e-5)
+    torch.testing.assert_close(classifier.stream(3, raw=False).push(standardised), right, rtol=0, atol=1e-5)
+
+
 def test_raw_values_are_standardised_as_in_training_to_the_last_bit() -> None:
     from longreach.data.standardisation import Standardisation
 

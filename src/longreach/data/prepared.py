@@ -131,5 +131,5 @@ class PreparedSequences:
 
     def _read(self, values: np.ndarray) -> np.ndarray:
         if self.standardisation is not None:
-            values = (values - np.asarray(self.standardisation.mean)) / np.asarray(self.standardisation.std)
+            values = self.standardisation.applied(values)
         return (marked(values) if self.mark_gaps else values).astype(np.float32)

@@ -38,7 +38,8 @@ class RaggedDataset:
         labels: (N,) int64 class indices, `UNLABELLED` where the class is not known; or (N, K) float32 targets of a
             regression, NaN where they are not known; or None.
         class_names: the name of each class; empty where there are no labels.
-        standardisation: mean and deviation of each channel, applied when a batch is made; None: values as they are.
+        standardisation: mean and deviation of each channel, applied when a batch is made, to float64 in double
+            precision; None: values as they are.
         vocabulary: what the tokens are; None for real values, and for tokens: whole numbers from 0 to the highest
             that occurs.
         weights: (N,) float32, by how much each sequence counts in the supervised loss; None where all count alike.
@@ -216,7 +217,12 @@ class RaggedDataset:
         values = np.zeros((len(rows), steps, *self.values.shape[1:]), dtype=kind)
         for place, row in enumerate(rows):
             own = values[place, steps - int(lengths[place]) :]
-            own[...] = self.sequence(int(row))
+            stored = self.sequence(int(row))
+            if self.standardisation is not None and stored.dtype == np.float64:
+                # Double precision until the mean is off: what is large beside its own changes keeps them.
+                own[...] = self.standardisation.applied(stored)
+                continue
+            own[...] = stored
             if self.standardisation is not None:
                 self.standardisation.apply_(own)
         if self.vocabulary is not None:

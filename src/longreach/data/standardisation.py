@@ -15,6 +15,8 @@ from longreach.data.places import place_of
 from longreach.errors import DataError
 
 _CHUNK_VALUES = 1 << 21
+_MOST_LOST = 0.01
+"""Share of a channel's deviation by which float32 may move its values."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,29 @@ class Standardisation:
         """C, the number of channels."""
         return len(self.mean)
 
+    @property
+    def needs_double(self) -> bool:
+        """Whether float32 moves values about the mean of some channel by more than a hundredth of its deviation.
+
+        Such are times in seconds since 1970, or pressures in pascals of which only the last digits change.
+        """
+        with np.errstate(over="ignore"):
+            apart = np.spacing(np.abs(np.asarray(self.mean)).astype(np.float32)).astype(np.float64)
+        return not bool((apart <= _MOST_LOST * np.asarray(self.std)).all())
+
+    def applied(self, values: np.ndarray) -> np.ndarray:
+        """Values standardised in double precision.
+
+        Args:
+            values: (B, T, C) or (T, C) float64.
+
+        Returns:
+            The same shape, float64.
+        """
+        return (values - np.asarray(self.mean)) / np.asarray(self.std)
+
     def apply_(self, values: np.ndarray) -> None:
-        """Standardise in place.
+        """Standardise in place, in single precision.
 
         Args:
             values: (B, T, C) float32, overwritten.

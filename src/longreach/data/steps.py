@@ -48,7 +48,7 @@ def text_lines(file: TextIO, patience: float | None = None) -> Iterator[str]:
 
 
 def chunks_of_lines(
-    lines: Iterable[str], channels: int | None, size: int, where: str
+    lines: Iterable[str], channels: int | None, size: int, where: str, double: bool = False
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Sequences written as text, in chunks.
 
@@ -60,9 +60,10 @@ def chunks_of_lines(
         channels: C; None for tokens.
         size: steps of a chunk; the last one of a sequence may be shorter, none is empty.
         where: names the text in errors.
+        double: real values in double precision.
 
     Yields:
-        (sequence, chunk): which sequence, counted from 0, and (T, C) float32 or (T,) int64 for tokens.
+        (sequence, chunk): which sequence, counted from 0, and (T, C) float32 or float64, or (T,) int64 for tokens.
 
     Raises:
         DataError: a line that is no step.
@@ -72,7 +73,7 @@ def chunks_of_lines(
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             if steps:
-                yield sequence, _array(steps, channels)
+                yield sequence, _array(steps, channels, double)
                 steps = []
             # Several empty lines end one sequence, not several.
             sequence, read = sequence + int(read), False
@@ -81,10 +82,10 @@ def chunks_of_lines(
         found = _numbers(line, channels, f"{where}: line {number}")
         steps += [found] if channels is not None else [[token] for token in found]
         while len(steps) >= size:
-            yield sequence, _array(steps[:size], channels)
+            yield sequence, _array(steps[:size], channels, double)
             steps = steps[size:]
     if steps:
-        yield sequence, _array(steps, channels)
+        yield sequence, _array(steps, channels, double)
 
 
 def chunks_of_text(
@@ -143,7 +144,9 @@ def chunks_of_array(
     shape = _mapped(path, channels).shape
     for sequence in range(shape[0]):
         for begin in range(0, shape[1], size):
-            chunk = np.array(_mapped(path, channels)[sequence, begin : begin + size])
+            found = _mapped(path, channels)[sequence, begin : begin + size]
+            # In the machine's own order of bytes, whatever the file's is.
+            chunk = np.array(found, dtype=found.dtype.newbyteorder("="))
             if characters is not None:
                 _check_points(chunk, f"{path}: sequence {sequence}", begin)
                 chunk = characters.encode_points(chunk)
@@ -185,10 +188,10 @@ def _mapped(path: Path, channels: int | None) -> np.ndarray:
     raise DataError(f"{path}: expected {wanted}, as the run was trained on, found {array.shape} of {array.dtype}")
 
 
-def _array(steps: list[list[float]], channels: int | None) -> np.ndarray:
+def _array(steps: list[list[float]], channels: int | None, double: bool) -> np.ndarray:
     if channels is None:
         return np.asarray(steps, dtype=np.int64)[:, 0]
-    return np.asarray(steps, dtype=np.float32)
+    return np.asarray(steps, dtype=np.float64 if double else np.float32)
 
 
 def _numbers(line: str, channels: int | None, where: str) -> list[float]:

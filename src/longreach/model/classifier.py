@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
 from longreach.errors import ModelError
@@ -138,8 +139,9 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             values: (B, T, C) in the unit of the data, or (B, T) tokens.
 
         Returns:
-            (B, T, C) of the weights' type, `input_mean` subtracted, then divided by `input_std`; in single precision
-            the same to the last bit as what training does.
+            (B, T, C) of the weights' type, `input_mean` subtracted, then divided by `input_std`: numbers of 32 bits
+            or more but float32 in double precision, all others in that of the weights; in single precision the same
+            to the last bit as what training does.
 
         Raises:
             ModelError: a mean or a deviation that is not one for each channel, of a model that was pickled before this
@@ -147,11 +149,18 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         """
         if self.encoder.vocabulary is not None:
             return values
-        values = values.to(self.head.first.weight)
+        weight = self.head.first.weight
         if self.input_mean is None or self.input_std is None:
-            return values
+            return values.to(weight)
         if problem := wrong_length("input_mean", self.input_mean, self.channels):
             raise ModelError(f"{problem}; train it anew")
+        if values.dtype in (torch.float64, torch.int64, torch.int32):
+            mean, std = (
+                torch.tensor(numbers, dtype=torch.float64, device=values.device)
+                for numbers in (self.input_mean, self.input_std)
+            )
+            return ((values.double() - mean) / std).to(weight)
+        values = values.to(weight)
         return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
 
     @property

@@ -177,8 +177,8 @@ class Stream:
                 f"{int(places[row])}, step {int(steps[row]) + step} since it began, channel {channel}; the state would "
                 "not recover from it: fill or drop what is missing"
             )
-        piece = piece.to(weight)
-        return self.classifier.standardise(piece) if self.raw else piece
+        # Cast last: what is large beside its own changes keeps them only until the mean is off.
+        return (self.classifier.standardise(piece) if self.raw else piece).to(weight)
 
 
 def _pieces(chunk: Tensor | np.ndarray) -> Iterator[Tensor]:

@@ -53,6 +53,7 @@ def other_sequences(
     input_vocabulary: dict[str, Any] | None,
     labelled: bool,
     channels: tuple[str, ...] | None = None,
+    double: bool = False,
 ) -> OtherData:
     """The test part of other data where their files or folders are named so, else all of them.
 
@@ -64,6 +65,7 @@ def other_sequences(
         input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
         labelled: False: labels need not be there, nor does a column that names parts matter: every row is read.
         channels: columns that were the channels of the run's table of steps, in order; they are found by their names.
+        double: real values are needed in double precision, as by `Standardisation.needs_double`.
 
     Raises:
         DataError: nothing that can be read there, or sequences that must be mended, all at once.
@@ -75,7 +77,7 @@ def other_sequences(
     tokens = None if vocabulary is None else vocabulary.kind
     options = replace(read_options(config), tokens=tokens, label_needed=labelled, by_part=labelled, channels=channels)
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
-    collected = collect(open_files(data, _kind(data, vocabulary), options), size)
+    collected = collect(open_files(data, _kind(data, vocabulary), options), size, double)
     problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]
     refuse(problems, collected.told)
     parts = collected.parts

@@ -137,7 +137,8 @@ def _read(
     """Other files, with the channels that the run had, found by their names."""
     named = folder.known_data().get("channels")
     channels = tuple(map(str, named)) if isinstance(named, list) else None
-    found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels)
+    double = needs_double(classifier)
+    found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double)
     if tell is not None:
         tell(found.told)
     return found
@@ -167,6 +168,12 @@ def standardisation_of(classifier: Classifier) -> Standardisation | None:
     if classifier.input_mean is None or classifier.input_std is None:
         return None
     return Standardisation(classifier.input_mean, classifier.input_std)
+
+
+def needs_double(classifier: Classifier) -> bool:
+    """Whether values are to be read in double precision until they are standardised."""
+    standardisation = standardisation_of(classifier)
+    return standardisation is not None and standardisation.needs_double
 
 
 def _fitting(dataset: Sequences, classifier: Classifier, where: str) -> Sequences:

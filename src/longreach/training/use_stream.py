@@ -17,7 +17,7 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.training.run_folder import RunFolder
-from longreach.training.use import load_classifier
+from longreach.training.use import load_classifier, needs_double
 
 STANDARD_INPUT = Path("-")
 
@@ -50,11 +50,12 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
             "one; leave out --stream, or give a run of a recurrent one"
         )
     stream, current = classifier.stream(), 0
-    for sequence, steps in _chunks(data, classifier, chunk, follow):
+    double = needs_double(classifier)
+    for sequence, steps in _chunks(data, classifier, chunk, follow, double):
         if sequence != current:
             stream.reset()
             current = sequence
-        probabilities = stream.push(steps[None])[0]
+        probabilities = stream.push(_as_stored(steps, double)[None])[0]
         best = int(probabilities.argmax())
         rounded = [round(float(p), 6) for p in probabilities]
         yield {
@@ -67,7 +68,7 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
 
 
 def _chunks(
-    data: Path, classifier: SequenceClassifier, size: int, follow: float | None
+    data: Path, classifier: SequenceClassifier, size: int, follow: float | None, double: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     channels, plain = classifier.channels, classifier.input_vocabulary
     vocabulary = None if plain is None else Vocabulary.from_plain(plain)
@@ -89,10 +90,17 @@ def _chunks(
             if vocabulary is not None and vocabulary.kind == "characters":
                 yield from chunks_of_text(file, vocabulary, size, follow)
             else:
-                yield from chunks_of_lines(text_lines(file, follow), channels, size, where)
+                yield from chunks_of_lines(text_lines(file, follow), channels, size, where, double)
     except UnicodeDecodeError:
         wanted = "a text in UTF-8" if vocabulary is not None else "a text with one step a line, or a file named .npy"
         raise DataError(f"{where}: expected {wanted}, found other bytes") from None
+
+
+def _as_stored(steps: np.ndarray, double: bool) -> np.ndarray:
+    """(T, C) whole numbers in the precision in which files of them are stored; anything else as it is."""
+    if steps.ndim == 1 or steps.dtype.kind not in "iu" or steps.dtype in (np.uint8, np.int16):
+        return steps
+    return steps.astype(np.float64 if double else np.float32)
 
 
 def _opened(data: Path) -> AbstractContextManager[TextIO]:

@@ -54,7 +54,7 @@ class Checks:
             (T, C) real values or (T,) tokens that can be stored; None where something must be mended.
         """
         before = self.findings.grave_count
-        values = self._shaped(sample)
+        values = self.shaped(sample)
         if values is None:
             return None
         if len(values) == 0:
@@ -114,7 +114,8 @@ class Checks:
                 )
             )
 
-    def _shaped(self, sample: Sample) -> np.ndarray | None:
+    def shaped(self, sample: Sample) -> np.ndarray | None:
+        """The values as (T, C) or (T,) tokens; None, and a finding, where they are of another shape."""
         values = sample.values
         if self.form != "real":
             if values.ndim == 1:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,15 +20,17 @@ from longreach.batch import UNLABELLED
 from longreach.data.files.checks import Checks
 from longreach.data.files.findings import LISTED, Finding, Findings
 from longreach.data.files.labels import PartLabels, class_names, look_at_labels
-from longreach.data.files.sample import Form, Source
+from longreach.data.files.sample import Form, Sample, Source
+from longreach.data.files.spread import Spread
 from longreach.data.files.store import Store, cache_folder, put_in_place
 from longreach.data.ragged import RaggedDataset
 from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
 from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 4
+_FORMAT = 5
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
@@ -53,8 +56,11 @@ class Collected:
     channels: tuple[str, ...] | None = None
 
 
-def collect(source: Source, vocabulary: int | None = None) -> Collected:
+def collect(source: Source, vocabulary: int | None = None, double: bool = False) -> Collected:
     """Read all parts of a source.
+
+    Real values that are not read where they lie are stored as float32, or as float64 where float32 would lose what
+    matters of them.
 
     Sets of sequences beyond `MEMORY_BYTES` go to a folder in the cache; it is found again by the source's stamp, so
     that they are converted once.
@@ -62,11 +68,12 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
     Args:
         source: recognised files.
         vocabulary: of tokens that are numbers; None: one more than the highest in the training part.
+        double: store real values as float64 wherever float32 may not hold them exactly.
 
     Raises:
         DataError: a disk that cannot be written.
     """
-    key = hashlib.sha256(f"{_FORMAT};{source.form};{vocabulary};{source.stamp}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{_FORMAT};{source.form};{vocabulary};{double};{source.stamp}".encode()).hexdigest()[:32]
     folder = cache_folder() / key
     if (folder / "meta.json").is_file():
         return _from_cache(source, folder)
@@ -76,7 +83,9 @@ def collect(source: Source, vocabulary: int | None = None) -> Collected:
     aside = folder.with_name(f".{key}.{os.getpid()}")
     try:
         for part in sorted(source.parts, key=_ORDER.index):
-            made[part] = _read(source, part, checks, aside / part)
+            made[part] = _read(source, part, checks, aside / part, double)
+            # What one part needs the others get: all of them are standardised alike.
+            double = double or (part not in source.array and made[part].values.dtype == np.float64)
             if part == "train":
                 checks.look_at_all(np.asarray(made[part].steps))
                 if source.form == "numbers" and checks.vocabulary is None and made[part].steps:
@@ -109,12 +118,13 @@ class _Part:
         return len(self.ids) == len(self.steps) > 0
 
 
-def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
+def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool) -> _Part:
     whole = source.array.get(part)
     store = Store(folder, np.dtype(_STORED[source.form]))
-    found = _Part(np.empty(0))
+    found, spread = _Part(np.empty(0, _STORED[source.form])), Spread()
+    places: list[int] = []
     try:
-        for sample in source.parts[part]():
+        for place, sample in enumerate(source.parts[part]()):
             if isinstance(sample, Finding):
                 checks.findings.add(sample)
                 found.labels.lost = found.labels.lost or sample.grave
@@ -126,6 +136,9 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
                 continue
             if whole is None:
                 store.append(values)
+                places.append(place)
+                if source.form == "real":
+                    spread.add(values)
             found.steps.append(len(values))
             found.labels.kept.append(sample.label)
             if sample.id is not None:
@@ -135,12 +148,34 @@ def _read(source: Source, part: str, checks: Checks, folder: Path) -> _Part:
             if source.form == "numbers":
                 found.highest = max(found.highest, int(values.max()))
         if found.steps and whole is None:
+            if spread.needs_double or (double and spread.is_wide):
+                store.close()
+                store = Store(folder, np.dtype(np.float64))
+                for values in _once_more(source, part, checks, places, found.steps):
+                    store.append(values)
             found.values = store.finish()
     finally:
         store.close()
     if whole is not None:
         found.values = whole.reshape(-1, *(whole.shape[2:] or ((1,) if source.form == "real" else ())))
     return found
+
+
+def _once_more(
+    source: Source, part: str, checks: Checks, places: Iterable[int], steps: Iterable[int]
+) -> Iterator[np.ndarray]:
+    """The sequences that could be stored, read again; only data that float32 cannot hold take this time.
+
+    Raises:
+        DataError: they are no longer what they were.
+    """
+    samples = enumerate(source.parts[part]())
+    for place, length in zip(places, steps, strict=True):
+        sample = next((sample for number, sample in samples if number == place), None)
+        values = checks.shaped(sample) if isinstance(sample, Sample) else None
+        if values is None or len(values) != length:
+            raise DataError(f"{source.told}: the files changed while they were read; read them again")
+        yield values
 
 
 def _dataset(found: _Part, names: tuple[str, ...], checks: Checks, form: Form) -> RaggedDataset:
