@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from datasets import Dataset
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -30,6 +32,10 @@ def toy(n: int = 40, steps: int = 12, seed: int = 0) -> tuple[np.ndarray, np.nda
     labels = np.arange(n) % 2
     values[:, 0] += 6.0 * labels
     return values, labels
+
+
+def with_column(make: Any, texts: list[str]) -> Any:
+    return make({"text": texts})
 
 
 def states(estimator: Any) -> dict[str, torch.Tensor]:
@@ -357,9 +363,31 @@ def test_unlabelled_sequences_train_the_memory_and_not_the_head() -> None:
     assert alone.model_.input_mean[0] == pytest.approx(X.mean())
 
 
-def test_unlabelled_text_brings_its_characters() -> None:
-    model = LongSequenceClassifier(**QUICK).fit(["ab", "ba"] * 4, [0, 1] * 4, unlabeled=["abc", "cd"] * 9)
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(list, tuple, np.array, pd.Series, pl.Series),
+        *(partial(with_column, make) for make in (pd.DataFrame, pl.DataFrame, Dataset.from_dict)),
+    ],
+)
+def test_unlabelled_text_brings_its_characters(form: Any) -> None:
+    texts, others = form(["ab", "ba"] * 4), form(["abc", "cd"] * 9)
+    model = LongSequenceClassifier(**QUICK).fit(texts, [0, 1] * 4, unlabeled=others)
     assert sorted(model._fitted.reader.vocabulary.symbols) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int16, np.int64])
+@pytest.mark.parametrize("missing", ["error", "mask"])
+def test_8_bit_values_beside_others(kind: Any, missing: str) -> None:
+    X, others = np.random.default_rng(0).integers(0, 256, size=(2, 20, 12))
+    others = others * 3 - 300
+    for one, other in ((np.uint8, kind), (kind, np.uint8), (np.uint8, np.uint8)):
+        model = LongSequenceClassifier(**QUICK, missing=missing)
+        unlabelled = (X[::-1] if other == np.uint8 else others).astype(other)
+        model.fit(X.astype(one), np.arange(20) % 2, unlabeled=unlabelled)
+        everything = np.concatenate([X, unlabelled.astype(int)])
+        assert model.model_.input_mean[0] == pytest.approx(everything.mean(), rel=1e-6)
+        assert model.model_.input_std[0] == pytest.approx(everything.std(), rel=1e-6)
 
 
 def test_missing_values_are_masked() -> None:

@@ -70,6 +70,18 @@ def channel_names(data: Any) -> tuple[str, ...] | None:
     return tuple(map(str, names)) or None
 
 
+def texts_of(data: Any) -> list[Any] | None:
+    """The rows of data whose first is a str, whatever their form; None of anything else."""
+    if is_frame(data):
+        names = _list_columns(data)
+        rows = _column(data, names[0]) if len(names) == 1 else []
+    elif hasattr(data, "to_arrow") or hasattr(data, "iloc"):
+        rows = _column(data)
+    else:
+        rows = list(data) if isinstance(data, list | tuple) or getattr(data, "ndim", 0) == 1 else []
+    return rows if rows and isinstance(rows[0], str) else None
+
+
 def sequences_of(data: Any, vocabulary: Vocabulary | None = None, where: str = "X") -> RaggedDataset:
     """Sequences without labels.
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from longreach.config import RunConfig
-from longreach.data.arrays import channel_names
+from longreach.data.arrays import channel_names, texts_of
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
 from longreach.data.vocabulary import Vocabulary
@@ -338,11 +338,12 @@ def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, known: Reader
 
 def _shared_vocabulary(data: Any, unlabelled: Any) -> Vocabulary | None:
     """The characters of labelled and unlabelled text together; None where there is no text, or none unlabelled."""
-    if unlabelled is None or not all(
-        isinstance(part, list | tuple) and len(part) and isinstance(part[0], str) for part in (data, unlabelled)
-    ):
+    if unlabelled is None:
         return None
-    return Vocabulary.of_characters(text for text in chain(data, unlabelled) if isinstance(text, str))
+    labelled, others = texts_of(data), texts_of(unlabelled)
+    if labelled is None or others is None:
+        return None
+    return Vocabulary.of_characters(text for text in chain(labelled, others) if isinstance(text, str))
 
 
 def _given_validation(

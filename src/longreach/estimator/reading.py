@@ -6,7 +6,7 @@ Shapes: N sequences, T steps, C channels.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -59,14 +59,19 @@ class Reader:
         """
         first = sets[0]
         standardisation = None
+        kinds = {part.values.dtype for part in sets}
+
+        def parts() -> Iterator[np.ndarray]:
+            # 8-bit values are counted, unless they stand beside others. Looked at for gaps, whole numbers have no infinity.
+            floating = mark_gaps or len(kinds) > 1
+            for part in chain.from_iterable(one.parts() for one in sets):
+                yield part.astype(np.float64) if floating and part.dtype.kind in "iu" else part
+
         if standardise and not first.is_token:
             if mark_gaps:
-                standardisation = fit_present(lambda: chain.from_iterable(part.parts() for part in sets))
+                standardisation = fit_present(parts)
             else:
-                lengths = np.concatenate([part.lengths for part in sets])
-                standardisation = Standardisation.fit_parts(
-                    lambda: chain.from_iterable(part.parts() for part in sets), lengths
-                )
+                standardisation = Standardisation.fit_parts(parts, np.concatenate([part.lengths for part in sets]))
         return cls(first.channels, first.vocabulary, standardisation, mark_gaps and not first.is_token, names)
 
     def prepared(self, raw: RaggedDataset) -> PreparedSequences:
