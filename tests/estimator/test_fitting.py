@@ -347,6 +347,48 @@ def test_a_warm_start_goes_on_and_a_cold_one_begins_anew() -> None:
     assert warm._fitted.reader.standardisation == cold._fitted.reader.standardisation
 
 
+def test_what_a_further_training_cannot_follow_is_refused() -> None:
+    X, y = toy(20)
+    plain = LongSequenceClassifier(**QUICK, warm_start=True).fit(X, y)
+    rest = "\nset them back, or begin anew with a clone of the estimator"
+    expected = "expected {!r} as in the training that this one goes on from, found {!r}"
+
+    def refused(**arguments: Any) -> str:
+        said = []
+        for use in (plain.fit, plain.partial_fit):
+            with pytest.raises(ConfigError) as caught:
+                use(X, y, **arguments)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
+        return said[0]
+
+    plain.set_params(hidden_size=9, cell="gru", missing="mask", standardise=False)
+    assert refused() == (
+        f"cell: {expected.format('lstm', 'gru')}\nhidden_size: {expected.format(8, 9)}\n"
+        f"missing: {expected.format('error', 'mask')}\nstandardise: {expected.format(True, False)}{rest}"
+    )
+    plain.set_params(hidden_size=8, cell="lstm", missing="error", standardise=True, recall=True)
+    none = "recall: expected no memory as in the training that this one goes on from, found "
+    assert refused() == f"{none}recall=True{rest}"
+    plain.set_params(recall="auto")
+    assert refused(unlabeled=X) == f"{none}sequences without labels, which train it alone{rest}"
+    # Longer sequences than those at first: "auto" begins no memory where the network has none.
+    longer, answers = toy(20, 40)
+    texts = ["ab" * 3, "ba" * 3] * 4
+    ragged = LongSequenceClassifier(**QUICK).partial_fit(list(X), y, classes=[0, 1])
+    assert "recall" not in ragged.partial_fit(list(longer), answers).history_[-1]
+    begun = LongSequenceClassifier(**QUICK, missing="mask").partial_fit(texts, [0, 1] * 4, classes=[0, 1])
+    begun.partial_fit(texts, [0, 1] * 4)
+
+
+def test_a_memory_is_left_alone_on_request() -> None:
+    X, y = toy(20)
+    model = LongSequenceClassifier(**QUICK, recall=True, warm_start=True).fit(X, y)
+    assert "recall" in model.history_[-1]
+    model.set_params(recall=False).fit(X, y)
+    assert "recall" not in model.history_[-1]
+
+
 def test_unlabelled_sequences_train_the_memory_and_not_the_head() -> None:
     X, y = toy(8, 40)
     others = toy(100, 40, seed=2)[0]

@@ -24,7 +24,7 @@ from longreach.estimator.feeding import loader_of, threads
 from longreach.estimator.holding_out import hold_out
 from longreach.estimator.pretrained import Pretrained
 from longreach.estimator.reading import Reader, read
-from longreach.estimator.settings import checked, run_config
+from longreach.estimator.settings import check_going_on, checked, run_config
 from longreach.randomness import derived_seed
 from longreach.training.blend import InTurn
 from longreach.training.build import build_objective, build_regression
@@ -122,7 +122,7 @@ def fit(
     settings = settings_of(estimator)
     seed = _seed(settings["random_state"])
     before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
-    known, start = _known(settings, before, data)
+    known, start = _known(settings, before, data, unlabelled is not None)
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
@@ -205,7 +205,7 @@ def partial_fit(
     """
     settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
-    known, start = _known(settings, before, data)
+    known, start = _known(settings, before, data, unlabelled is not None)
     vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
@@ -259,9 +259,12 @@ def partial_fit(
     return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained.history
 
 
-def _known(settings: dict[str, Any], before: Fitted | None, data: Any) -> tuple[Reader | None, Pretrained | None]:
+def _known(
+    settings: dict[str, Any], before: Fitted | None, data: Any, unlabelled: bool
+) -> tuple[Reader | None, Pretrained | None]:
     """How data are read, where that is settled, and the pretrained memory to begin with, where there is one."""
     if before is not None:
+        check_going_on(settings, _begun(settings, before), bool(before.objective.auxiliary), unlabelled)
         return before.reader, None
     if settings["pretrained"] is None:
         return None, None
@@ -270,6 +273,18 @@ def _known(settings: dict[str, Any], before: Fitted | None, data: Any) -> tuple[
     settings["horizon"] = start.horizon
     # The files of a memory name no channels: the data that are trained on do.
     return replace(start.reader, names=start.reader.names or channel_names(data)), start
+
+
+def _begun(settings: dict[str, Any], before: Fitted) -> dict[str, Any]:
+    """The parameters that the first training settled for good."""
+    network = before.objective.classifier.arguments
+    begun = {name: network[name] for name in ("cell", "hidden_size", "layers", "drop_connect")}
+    if before.reader.vocabulary is None:
+        begun["missing"] = "mask" if before.reader.mark_gaps else "error"
+        # A pretrained memory says for itself how data are read.
+        if settings["pretrained"] is None:
+            begun["standardise"] = before.reader.standardisation is not None
+    return begun
 
 
 def _fitted_reader(
