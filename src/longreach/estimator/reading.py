@@ -62,7 +62,7 @@ class Reader:
         kinds = {part.values.dtype for part in sets}
 
         def parts() -> Iterator[np.ndarray]:
-            # 8-bit values are counted, unless they stand beside others. For gaps, infinity must be a number of their type.
+            # 8-bit values are counted, unless they stand beside others; what may have gaps is compared with infinity.
             floating = mark_gaps or len(kinds) > 1
             for part in chain.from_iterable(one.parts() for one in sets):
                 yield part.astype(np.float64) if floating and part.dtype.kind in "iu" else part
