@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from longreach.config import DataConfig, ModelConfig, PhaseConfig, RunConfig
 from longreach.data.ragged import RaggedDataset
-from longreach.data.sequences import fit_standardisation
+from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.model.classifier import SequenceClassifier
-from longreach.training.evaluate import evaluate, full_scores, predict_logits
+from longreach.training.build import build_datasets
+from longreach.training.evaluate import evaluate, evaluate_fully, full_scores, predict_logits
+from longreach.training.fit import fit
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -135,3 +140,32 @@ def test_a_sequence_too_long_for_memory_is_read_in_pieces(tokens: bool, monkeypa
     monkeypatch.setattr("longreach.training.evaluate.EVALUATION_STEPS", 20)
     assert torch.allclose(predict_logits(classifier, data), whole, atol=1e-6, rtol=0)
     assert longest == 20
+
+
+@pytest.mark.parametrize("updates", [4, 5])
+def test_the_last_weights_are_asked_once(updates: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the test part is monitored, its last evaluation along the way is that of the end; to the same figures."""
+    config = RunConfig(
+        data=DataConfig(train_samples=64, validation=0, resize=4),
+        model=ModelConfig(hidden_size=8, embedding_size=None, head_size=8),
+        phases=(PhaseConfig(updates=updates),),
+        evaluate_every=2,
+        monitor=("train", "test"),
+        select="last",
+        tensorboard=False,
+    )
+    asked: list[int] = []
+
+    def counting(classifier: SequenceClassifier, dataset: Sequences, batch_size: int = 500) -> torch.Tensor:
+        asked.append(len(dataset))
+        return predict_logits(classifier, dataset, batch_size)
+
+    for module in ("evaluate", "bookkeeper"):
+        monkeypatch.setattr(f"longreach.training.{module}.predict_logits", counting, raising=False)
+    record = fit(config, tmp_path / "run", progress=False, device="cpu")
+    test = build_datasets(config.data).test
+    evaluations = updates // 2 + updates % 2
+    assert sorted(asked) == [64] * evaluations + [len(test)] * evaluations
+    classifier = SequenceClassifier.from_pretrained(tmp_path / "run" / "model")
+    assert record["test_last"] == evaluate_fully(classifier, test)
+    assert record["curves"]["test"][-1]["accuracy"] == record["test_last"]["accuracy"]

@@ -20,7 +20,7 @@ from longreach.data.sequences import Sequences
 from longreach.errors import Interrupted, RunError
 from longreach.ranks import on_any
 from longreach.training.checkpoints import write_checkpoint
-from longreach.training.evaluate import evaluate
+from longreach.training.evaluate import evaluate, predict_logits
 from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import MetricsFile
 from longreach.training.module import ObjectiveModule
@@ -66,6 +66,8 @@ class Bookkeeper(pl.Callback):
         self.fingerprint, self.stored = fingerprint, stored
         self.interruption = Interruption() if interruption is None else interruption
         self.best_accuracy, self.best_update = -1.0, 0
+        # Of the last weights, where the test part is monitored: they need not be asked again.
+        self.last_test_logits: torch.Tensor | None = None
         self.seconds_in_updates = 0.0
         self.resumed_updates: list[int] = []
         self._sums: dict[str, torch.Tensor] = {}
@@ -201,7 +203,11 @@ class Bookkeeper(pl.Callback):
         assert isinstance(pl_module, ObjectiveModule)
         row: dict[str, float] = {}
         for part, dataset in self.monitored.items():
-            result = evaluate(pl_module.objective.classifier, dataset)
+            logits = predict_logits(pl_module.objective.classifier, dataset)
+            if part == "test" and done == self.plan.updates and pl_module.device.type == "cpu":
+                # After training the weights are read on the CPU; what another device makes of them is not the same.
+                self.last_test_logits = logits
+            result = evaluate(pl_module.objective.classifier, dataset, logits)
             row |= {f"{part}_accuracy": result["accuracy"], f"{part}_loss": result["loss"]}
         shown = "validation" if "validation" in self.monitored else part
         self._shown_accuracy = f"{shown} accuracy {row[f'{shown}_accuracy']:.3f}"

@@ -95,13 +95,18 @@ def similar_lengths(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray
         begin = end
 
 
-def evaluate(classifier: Classifier, dataset: Sequences) -> dict[str, float]:
+def evaluate(classifier: Classifier, dataset: Sequences, logits: torch.Tensor | None = None) -> dict[str, float]:
     """Accuracy (a fraction), mean cross-entropy (nats) and macro F1 over the whole data set.
+
+    Args:
+        classifier: that is asked.
+        dataset: N sequences.
+        logits: (N, classes) that it has given of them already; None: they are made.
 
     Raises:
         DataError: a data set without labels.
     """
-    return scores(predict_logits(classifier, dataset), _labels(dataset))
+    return scores(predict_logits(classifier, dataset) if logits is None else logits, _labels(dataset))
 
 
 def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -115,13 +120,13 @@ def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     }
 
 
-def evaluate_fully(classifier: Classifier, dataset: Sequences) -> dict[str, Any]:
-    """All that `full_scores` tells, over the whole data set.
+def evaluate_fully(classifier: Classifier, dataset: Sequences, logits: torch.Tensor | None = None) -> dict[str, Any]:
+    """All that `full_scores` tells, over the whole data set. Arguments as for `evaluate`.
 
     Raises:
         DataError: a data set without labels.
     """
-    return full_scores(predict_logits(classifier, dataset), _labels(dataset))
+    return full_scores(predict_logits(classifier, dataset) if logits is None else logits, _labels(dataset))
 
 
 def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:

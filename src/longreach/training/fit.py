@@ -266,7 +266,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Test the last and, where there is one, the best weights; save the ones that the run selects."""
     classifier = objective.classifier.eval()
-    last = evaluate_fully(classifier, data.test)
+    last = evaluate_fully(classifier, data.test, keeper.last_test_logits)
     results: dict[str, Any] = {"test_last": last}
     selected, chosen = last, "last"
     if "validation" in config.monitor:
