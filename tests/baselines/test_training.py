@@ -13,10 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from longreach.baselines.autoencoder import SequenceAutoencoder
 from longreach.baselines.classifier import BaselineClassifier, NetworkName
+from longreach.baselines.language_model import LanguageModel
 from longreach.batch import SequenceBatch
 from longreach.data.bundled import mnist14
 from longreach.model.classifier import SequenceClassifier
+from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell
 from longreach.training.objective import Objective
 
@@ -56,13 +59,22 @@ def some(batch: SequenceBatch, rows: Tensor) -> SequenceBatch:
 
 
 def trained_accuracy(
-    classifier: Any, train: SequenceBatch, test: SequenceBatch, updates: int, rate: float, size: int = 64
+    classifier: Any,
+    train: SequenceBatch,
+    test: SequenceBatch,
+    updates: int,
+    rate: float,
+    size: int = 64,
+    pretraining: tuple[LanguageModel | SequenceAutoencoder, int] | None = None,
 ) -> float:
-    objective = Objective(classifier, seed=0).train()
+    """On the test part; where there is pretraining, updates on its loss alone come before those on labels alone."""
+    losses, before = ([], 0) if pretraining is None else ([pretraining[0]], pretraining[1])
+    objective = Objective(classifier, losses, seed=0).train()
     optimiser = torch.optim.Adam(objective.parameters(), lr=rate)
     draws = torch.Generator().manual_seed(0)
-    for update in range(updates):
-        loss = objective(some(train, torch.randint(train.size, (size,), generator=draws)), update)["loss"]
+    for update in range(before + updates):
+        batch = some(train, torch.randint(train.size, (size,), generator=draws))
+        loss = objective(batch, update, supervised=update >= before, auxiliary=update < before)["loss"]
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
@@ -106,6 +118,37 @@ def test_recurrent_ones_of_today_read_digits(cell: EncoderCell, sizes: dict[str,
         classes=10, channels=14, cell=cell, hidden_size=48, embedding_size=48, head_size=64, drop_connect=0.0, **sizes
     )
     assert trained_accuracy(classifier, *rows_of_digits(), updates=200, rate=5e-3) > 0.84
+
+
+@pytest.mark.parametrize(
+    ("cell", "initialisation", "updates"), [("rnn_relu", "identity", 400), ("urnn", "torch", 200)], ids=["iRNN", "uRNN"]
+)
+def test_irnn_and_urnn_read_digits(cell: EncoderCell, initialisation: Initialisation, updates: int) -> None:
+    """As the recipes have them: without embedding, the iRNN from the identity."""
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(
+        classes=10,
+        channels=14,
+        cell=cell,
+        hidden_size=48,
+        embedding_size=None,
+        head_size=64,
+        drop_connect=0.0,
+        initialisation=initialisation,
+    )
+    assert trained_accuracy(classifier, *rows_of_digits(), updates=updates, rate=5e-3) > 0.84
+
+
+@pytest.mark.parametrize("kind", [LanguageModel, SequenceAutoencoder], ids=["LM-LSTM", "SA-LSTM"])
+def test_a_pretrained_lstm_reads_digits(kind: type[LanguageModel] | type[SequenceAutoencoder]) -> None:
+    """Dai and Le 2015: pretrained without labels, then trained on them alone."""
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(
+        classes=10, channels=14, hidden_size=48, embedding_size=48, head_size=64, drop_connect=0.0
+    )
+    loss = kind(output_size=48, channels=14, truncation=7, head_size=48, drop_connect=0.0)
+    accuracy = trained_accuracy(classifier, *rows_of_digits(), updates=300, rate=5e-3, pretraining=(loss, 100))
+    assert accuracy > 0.86
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from longreach.baselines.cnn_rnn import CNNRNN
 from longreach.baselines.t_dmca import TDMCA
 from longreach.baselines.transformer import Transformer
 from longreach.baselines.vdcnn import VDCNN, Depth
+from longreach.model.classifier import SequenceClassifier
+from longreach.model.encoder import RecurrentEncoder
+from longreach.model.urnn import UnitaryRNN
 
 
 def count(module: nn.Module) -> int:
@@ -84,6 +87,33 @@ def test_vdcnn(depth: Depth) -> None:
     assert sum(1 for m in network.modules() if isinstance(m, nn.Conv1d)) == depth
     # Table 2 counts the same 0.6 M more at each depth, whatever they are: they are in none of the layers it lists.
     assert 0.5e6 < PUBLISHED[depth] - layers < 0.7e6
+
+
+def test_irnn() -> None:
+    """Le et al. 2015: a matrix from step to step, one from the input and a bias, 100 units."""
+    encoder = RecurrentEncoder(
+        channels=1, cell="rnn_relu", hidden_size=100, embedding_size=None, initialisation="identity"
+    )
+    assert count(encoder) == 100 * 100 + 100 * 1 + 100
+    # With the paper's own head of two layers in the place of theirs.
+    classifier = SequenceClassifier(
+        classes=10, channels=1, cell="rnn_relu", hidden_size=100, embedding_size=None, initialisation="identity"
+    )
+    assert count(classifier) == count(encoder) + linear(100, 256) + linear(256, 10) == 38_626
+
+
+@pytest.mark.parametrize("size", [64, 512])
+def test_urnn(size: int) -> None:
+    """Arjovsky et al. 2016, section 4: W has 7 N numbers, three diagonals of N phases and two reflections of N
+    complex ones; then N biases of modReLU, a first state and an input matrix of N complex numbers each.
+    """
+    layer = UnitaryRNN(channels=1, hidden_size=size, embedding_size=None)
+    assert count(layer) == 7 * size + size + 2 * size + 2 * size
+    # Their own output layer reads real and imaginary parts; "approximately 16K parameters" with 512 units on MNIST.
+    if size == 512:
+        assert round((count(layer) + linear(2 * size, 10)) / 1000) == 16
+    classifier = SequenceClassifier(classes=10, channels=1, cell="urnn", hidden_size=size, embedding_size=None)
+    assert count(classifier) == count(layer) + linear(2 * size, 256) + linear(256, 10)
 
 
 def test_the_29_layers() -> None:
