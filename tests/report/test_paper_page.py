@@ -199,10 +199,10 @@ def test_claims_on_figure_3(results: Results, save: Save) -> None:
     for row in table.rows:
         if row.model == "LSTM" and row.small is not None:
             save(table, row, 0.1, seconds_per_update=2.0)
-    # Everything fits, so that neither network is infeasible; the Transformer begins below.
-    assert held(table, results) == [True] * 4 + [False] * 3
+    # Everything fits, so that the LSTM is not infeasible; the Transformer begins below, and is not run so far.
+    assert held(table, results) == [True] * 4 + [False] * 2 + [None]
     fill(table, save, lambda row: 1 - as_printed[row.model])
-    assert held(table, results) == [False] * 4 + [True] + [False] * 2
+    assert held(table, results) == [False] * 4 + [True, False, None]
 
 
 def test_what_does_not_fit(results: Results, save: Save) -> None:
@@ -212,12 +212,14 @@ def test_what_does_not_fit(results: Results, save: Save) -> None:
             steps = int(row.setting.split()[0])
             gone = {"infeasible": True, "memory_limit_mb": 16_000.0} if steps > 12_544 else {"peak_memory_mb": 4_200.0}
             save(table, row, 0.5, **gone)
-    for model in ("LSTM", "Transformer"):
-        begins = "the Transformer is infeasible" if model == "Transformer" else "the LSTM with full backpropagation is"
-        assert said(table, results, begins) == (
-            "holds (1,600 steps trained, 4.2 GB at most; 4,096 steps trained, 4.2 GB at most; 9,216 steps trained, "
-            "4.2 GB at most; 16,384 steps infeasible (batch of one, 16 GB, a processor, 1 thread))"
-        )
+    assert said(table, results, "the LSTM with full backpropagation is") == (
+        "holds (1,600 steps trained, 4.2 GB at most; 4,096 steps trained, 4.2 GB at most; 9,216 steps trained, "
+        "4.2 GB at most; 16,384 steps infeasible (batch of one, 16 GB, a processor, 1 thread))"
+    )
+    longer = (
+        "the Transformer is infeasible after the 9,200 mark (96 x 96 = 9,216 steps, longer than any run of it at this"
+    )
+    assert said(table, results, longer) == "not known, runs are missing"
 
 
 def test_claims_on_figures_4_to_6(results: Results, save: Save) -> None:
