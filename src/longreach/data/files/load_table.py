@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
         if builder == "csv":
             head = csv_head(path)
-            settings |= head.settings_for(csv_rows(path, head.header, head.delimiter), path.name)
+            with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+                settings |= head.settings_for(rows, path.name)
             how = f"{how} {head.told}"
         files = {"train": glob.escape(str(path))}
         return load_parts(source, builder, data_files=files, **settings), how, builder == "csv"
@@ -110,7 +112,9 @@ def _check_csv(folder: Path) -> None:
                 f"{path}: expected a line of column names and commas (tabs in .tsv), as of all files of a folder, "
                 f"found {what}; write it so, or give the file by itself"
             )
-        if "index_col" in head.settings_for(csv_rows(path, head.header, head.delimiter), path.name):
+        with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+            settings = head.settings_for(rows, path.name)
+        if "index_col" in settings:
             raise DataError(
                 f"{path}: row 0: expected a cell for each name in the first line, found a delimiter more at the end; "
                 "take it out, or give the file by itself"

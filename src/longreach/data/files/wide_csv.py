@@ -9,7 +9,8 @@ Shapes: T steps.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -74,14 +75,15 @@ def column_kinds(path: Path, head: CsvHead, rows: int | None) -> dict[str, str]:
         rows: that are looked at, None: all.
     """
     kinds = dict.fromkeys(head.names, "null")
-    for _, cells in islice(csv_rows(path, head.header, head.delimiter), rows):
-        for name, cell in zip(head.names, cells, strict=False):
-            if cell.strip() and kinds[name] != "string":
-                kinds[name] = kind_of([cell])
+    with closing(csv_rows(path, head.header, head.delimiter)) as there:
+        for _, cells in islice(there, rows):
+            for name, cell in zip(head.names, cells, strict=False):
+                if cell.strip() and kinds[name] != "string":
+                    kinds[name] = kind_of([cell])
     return kinds
 
 
-def csv_rows(path: Path, header: bool, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: Path, header: bool, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
     """The rows of values with their numbers; lines of blanks are none."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         reader = csv.reader(stream, delimiter=delimiter)
