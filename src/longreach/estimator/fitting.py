@@ -6,22 +6,27 @@ Shapes: N sequences.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from longreach.config import RunConfig
-from longreach.data.arrays import channel_names, texts_of
+from longreach.data.arrays import channel_names
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
-from longreach.data.vocabulary import Vocabulary
-from longreach.errors import DataError
-from longreach.estimator.answers import Answers, checked_weights
+from longreach.estimator.answers import Answers
 from longreach.estimator.defaults import look_every
 from longreach.estimator.feeding import loader_of, threads
 from longreach.estimator.holding_out import hold_out
+from longreach.estimator.material import (
+    Labelled,
+    check_alike,
+    check_counted,
+    given_validation,
+    labelled_of,
+    shared_vocabulary,
+)
 from longreach.estimator.pretrained import Pretrained
 from longreach.estimator.reading import Reader, read
 from longreach.estimator.settings import check_going_on, checked, run_config
@@ -52,39 +57,6 @@ class Fitted:
     answers: Answers
     optimiser: torch.optim.Optimizer | None
     updates: int
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Sequences as they are, with encoded answers and weights.
-
-    Args:
-        raw: N sequences.
-        encoded: (N,) or (N, K).
-        weights: (N,) float64.
-    """
-
-    raw: RaggedDataset
-    encoded: np.ndarray
-    weights: np.ndarray
-
-    def subset(self, rows: np.ndarray) -> Labelled:
-        """Those at these places."""
-        return Labelled(self.raw.subset(rows), self.encoded[rows], self.weights[rows])
-
-    def prepared(self, reader: Reader, answers: Answers, *, all_of_it: bool = True) -> PreparedSequences:
-        """As the model learns them.
-
-        Args:
-            reader, answers: how they are read.
-            all_of_it: there is no more to come: weights of mean one, so that they leave the size of the loss as it is.
-                Of a part of the data they stay as they are, or they would count within that part alone.
-        """
-        scale = self.weights.mean() if all_of_it else 1.0
-        alike = self.weights.min() == self.weights.max() and (all_of_it or scale == self.weights[0])
-        weights = None if alike else (self.weights / scale).astype(np.float32)
-        labels = answers.labels(self.encoded)
-        return reader.prepared(replace(self.raw, labels=labels, class_names=answers.class_names, weights=weights))
 
 
 def fit(
@@ -123,18 +95,18 @@ def fit(
     seed = _seed(settings["random_state"])
     before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
     known, start = _known(settings, before, data, unlabelled is not None)
-    vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
+    vocabulary = known.vocabulary if known else shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
-    labelled = _labelled(raw, encoded, weights, by_class)
-    _check_counted(labelled, "X")
+    labelled = labelled_of(raw, encoded, weights, by_class)
+    check_counted(labelled, "X")
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
-    _check_alike(raw, others, known, settings["missing"] == "mask")
+    check_alike(raw, others, known, settings["missing"] == "mask")
     held: Labelled | None = None
     if validation is not None:
-        held = _given_validation(estimator, validation, answers, raw.vocabulary, names, by_class)
+        held = given_validation(estimator, validation, answers, raw.vocabulary, names, by_class)
         rows = np.arange(len(raw))
     else:
         rows, held_rows = hold_out(
@@ -206,14 +178,14 @@ def partial_fit(
     settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
     known, start = _known(settings, before, data, unlabelled is not None)
-    vocabulary = known.vocabulary if known else _shared_vocabulary(data, unlabelled)
+    vocabulary = known.vocabulary if known else shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
     raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
-    labelled = _labelled(raw, encoded, weights, by_class)
+    labelled = labelled_of(raw, encoded, weights, by_class)
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
-    _check_alike(raw, others, known, settings["missing"] == "mask")
+    check_alike(raw, others, known, settings["missing"] == "mask")
     seed = before.objective.seed if before else _seed(settings["random_state"])
     answers = before.answers if before else answers.fitted(encoded)
     reader = known or _fitted_reader(settings, raw, others, names)
@@ -323,61 +295,6 @@ def _seed(random_state: Any) -> int:
     from sklearn.utils import check_random_state
 
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _labelled(
-    raw: RaggedDataset, encoded: np.ndarray, weights: np.ndarray | None, by_class: np.ndarray | None
-) -> Labelled:
-    if len(encoded) != len(raw):
-        raise DataError(
-            f"X and y: expected as many labels as sequences, found {len(raw)} sequences and {len(encoded)} labels"
-        )
-    weights = np.ones(len(raw)) if weights is None else weights
-    return Labelled(raw, encoded, weights if by_class is None else weights * by_class[encoded])
-
-
-def _check_counted(labelled: Labelled, where: str) -> None:
-    if not labelled.weights.any():
-        raise DataError(
-            f"{where}: expected a sequence whose weight is above zero, found none: the weight of its class or its own "
-            "is zero in every row; raise one in class_weight or sample_weight"
-        )
-
-
-def _check_alike(raw: RaggedDataset, others: RaggedDataset | None, known: Reader | None, missing_allowed: bool) -> None:
-    kind = known or Reader(raw.channels, raw.vocabulary, None, missing_allowed)
-    kind.check(raw, "X")
-    if others is not None:
-        kind.check(others, "unlabeled")
-
-
-def _shared_vocabulary(data: Any, unlabelled: Any) -> Vocabulary | None:
-    """The characters of labelled and unlabelled text together; None where there is no text, or none unlabelled."""
-    if unlabelled is None:
-        return None
-    labelled, others = texts_of(data), texts_of(unlabelled)
-    if labelled is None or others is None:
-        return None
-    return Vocabulary.of_characters(text for text in chain(labelled, others) if isinstance(text, str))
-
-
-def _given_validation(
-    estimator: Any,
-    validation: Any,
-    answers: Answers,
-    vocabulary: Vocabulary | None,
-    names: tuple[str, ...] | None,
-    by_class: np.ndarray | None,
-) -> Labelled:
-    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
-        raise DataError(
-            f"validation: expected (X, y) or (X, y, sample_weight), found {type(validation).__name__}; give both"
-        )
-    raw = read(estimator, validation[0], reset=False, vocabulary=vocabulary, names=names, where="validation")
-    weights = checked_weights(validation[2] if len(validation) == 3 else None, len(raw))
-    labelled = _labelled(raw, answers.encode(validation[1]), weights, by_class)
-    _check_counted(labelled, "validation")
-    return labelled
 
 
 def _score(objective: Objective, held: Labelled, reader: Reader, answers: Answers) -> Score:
