@@ -1,0 +1,211 @@
+"""Trained runs on data that they never saw: channels, labels, parts and rates that differ from training's."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from own_files import SETTINGS, write_audio, write_table, write_ts
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
+
+
+def test_recordings_of_another_rate_are_refused(command, tmp_path: Path) -> None:
+    own, new = write_audio(tmp_path)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {own}}}"]))
+    assert command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet").returncode == 0
+    tree = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert (tree["input_rate"], tree["about"]["Data"]["samples a second"]) == (8000, 8000)
+    for folder in (own, new):
+        for path in folder.rglob("*.wav"):
+            soundfile.write(path, soundfile.read(path)[0], 4000)
+    for verb, data in (("evaluate", own), ("predict", new)):
+        done = command(verb, tmp_path / "run", data)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[1:] == [
+            f"longreach: {data}: expected 8000 samples a second, as the run was trained on, found 4000; resample the "
+            "recordings to 8000"
+        ]
+
+
+def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:
+    own, _ = write_table(tmp_path)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet").returncode == 0
+    other, _ = write_ts(tmp_path)
+    by_table = json.loads(command("evaluate", tmp_path / "run", own, "--json").stdout)
+    by_ts = json.loads(command("evaluate", tmp_path / "run", other, "--json").stdout)
+    assert by_table == by_ts
+    assert by_table["samples"] == 60
+
+
+def write_channels(path: Path, order: list[str], split: bool = False) -> Path:
+    """Steps of two channels that go apart: which is which tells the class."""
+    generator = np.random.default_rng(1)
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "time", *order, "label", *(["split"] if split else [])])
+        for row in range(40):
+            for step in range(10):
+                acc = (1 if row % 2 else -1) * step + generator.normal() * 0.1
+                cells = {"acc": acc, "gyro": -acc, "battery": acc}
+                part = [["train", "test", "validation"][row % 3]] if split else []
+                writer.writerow([f"r{row}", step, *(cells[name] for name in order), "up" if row % 2 else "down", *part])
+    return path
+
+
+@pytest.fixture(scope="module")
+def channels_run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a table of steps with the channels acc and gyro."""
+    folder = tmp_path_factory.mktemp("channels")
+    own = write_channels(folder / "own.csv", ["acc", "gyro"])
+    (folder / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("train", folder / "own.yaml", "--out", folder / "run", "--quiet").returncode == 0
+    return folder / "run"
+
+
+def test_channels_are_found_by_their_names(command, tmp_path: Path, channels_run: Path) -> None:
+    assert json.loads((channels_run / "record.json").read_text())["data"]["channels"] == ["acc", "gyro"]
+    same, other = (write_channels(tmp_path / name, order) for name, order in (
+        ("same.csv", ["acc", "gyro"]), ("other.csv", ["battery", "gyro", "acc"])
+    ))  # fmt: skip
+    for name, labels, unused in (
+        ("evaluate", "labels in 'label'", ", not used 'battery'"),
+        ("predict", "without labels, not used 'label'", ""),
+    ):
+        first, second = command(name, channels_run, same), command(name, channels_run, other)
+        assert (first.returncode, first.stdout) == (second.returncode, second.stdout) == (0, first.stdout)
+        assert first.stderr.endswith(f"sorted by 'time', channels 'acc' and 'gyro', {labels}\n")
+        assert f"channels 'acc' and 'gyro', {labels.split(',')[0]}" in second.stderr
+        assert unused in second.stderr
+    assert json.loads(command("evaluate", channels_run, other, "--json").stdout)["accuracy"] == 1.0
+    renamed = write_channels(tmp_path / "renamed.csv", ["acc", "battery"])
+    done = command("predict", channels_run, renamed)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "longreach: renamed.csv: expected the channels acc, gyro, as the training part has them, found no gyro among "
+        "id, time, acc, battery, label; name them alike, or say which columns hold them, in that order, with "
+        "data.values_columns\n"
+    )
+    named = command("predict", channels_run, renamed, "--set", "values_columns=[acc, battery]")
+    assert named.returncode == 0, named.stderr
+
+
+def test_parts_that_lie_elsewhere_have_their_channels_found_by_name(command, tmp_path: Path) -> None:
+    own, other = (
+        write_channels(tmp_path / "own.csv", ["acc", "gyro"]),
+        write_channels(tmp_path / "o.csv", ["gyro", "acc"]),
+    )
+    data = f"data: {{source: table, path: {own}, test_path: {other}, validation_path: {other}}}"
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, data]))
+    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["test_accuracy"] == 1.0
+
+
+def test_every_row_is_predicted_whatever_part_it_names(command, tmp_path: Path, channels_run: Path) -> None:
+    plain = command("predict", channels_run, write_channels(tmp_path / "plain.csv", ["acc", "gyro"]))
+    parted_file = write_channels(tmp_path / "parted.csv", ["acc", "gyro"], split=True)
+    assert command("predict", channels_run, parted_file).stdout == plain.stdout
+    assert len(plain.stdout.splitlines()) == 40
+    done = command("evaluate", channels_run, parted_file, "--json")
+    assert json.loads(done.stdout)["samples"] == 13
+    assert done.stderr.endswith("parts by 'split'; the test part alone, 13 sequences\n")
+
+
+def test_a_test_set_that_changed_is_not_the_run_s_own(command, tmp_path: Path) -> None:
+    """Held out anew, it would hold sequences that were trained on."""
+    own, _ = write_table(tmp_path)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    run = tmp_path / "run"
+    assert command("train", tmp_path / "own.yaml", "--out", run, "--quiet").returncode == 0
+    assert command("evaluate", run).returncode == 0
+    with own.open("a") as stream:
+        stream.write(own.read_text().splitlines()[-1] + "\n")
+    for name, part in (("evaluate", "test"), ("inspect", "train")):
+        done = command(name, run)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(
+            f"longreach: {run}: the {part} part is not the one that the run had (fingerprint "
+        )
+        assert done.stderr.endswith(
+            f"bring its data back as they were, or test on other data with `longreach evaluate {run} DATA`\n"
+        )
+    everything = command("evaluate", run, own, "--json")
+    assert json.loads(everything.stdout)["samples"] == 61
+
+
+@pytest.fixture(scope="module")
+def table_run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a table of steps t0 to t24 and a label."""
+    folder = tmp_path_factory.mktemp("table")
+    own, _ = write_table(folder)
+    (folder / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("train", folder / "own.yaml", "--out", folder / "run", "--quiet").returncode == 0
+    return folder / "run"
+
+
+def rewritten(table: Path, change: Callable[[int, dict[str, str]], dict[str, str] | None]) -> Path:
+    """The table with each row changed or left out."""
+    with table.open(newline="") as stream:
+        rows = [done for row, line in enumerate(csv.DictReader(stream)) if (done := change(row, line)) is not None]
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
+def test_a_sequence_without_a_label_is_not_counted_as_of_some_class(command, tmp_path: Path, table_run: Path) -> None:
+    own, new = write_table(tmp_path)
+    mend = "add them, name their column with --set label_column=NAME, or name the classes with `longreach predict`"
+    done = command("evaluate", table_run, new)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[1:] == [
+        f"longreach: {new}: expected a label for each sequence, found 7 of 7 without; {mend}"
+    ]
+    some = rewritten(own, lambda row, line: line | {"label": ""} if row in (3, 8) else line)
+    done = command("evaluate", table_run, some)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[1:] == [
+        f"longreach: {some}: expected a label for each sequence, found 2 of 60 without (the first is sequence 3); "
+        + mend
+    ]
+
+
+def test_other_data_may_be_of_one_class(command, tmp_path: Path, table_run: Path) -> None:
+    own, _ = write_table(tmp_path)
+    one = rewritten(own, lambda _, line: line if line["label"] == "up" else None)
+    scores = json.loads(command("evaluate", table_run, one, "--json").stdout)
+    assert (scores["samples"], sum(scores["confusion"][scores["class_names"].index("up")])) == (30, 30)
+    own.write_text("t0,t1,label\n1,2,sideways\n")
+    assert command("evaluate", table_run, own).stderr.splitlines()[1:] == [
+        f"longreach: {own}: expected classes among down, up, as the run was trained on, found sideways; name them alike"
+    ]
+
+
+def test_other_data_may_have_other_names(command, tmp_path: Path, table_run: Path) -> None:
+    own, new = write_table(tmp_path)
+    expected = command("evaluate", table_run, own).stdout
+    named = rewritten(own, lambda row, line: {"sort": line.pop("label"), "who": f"r{row}", **line})
+    assert command("evaluate", table_run, named).returncode == 2
+    steps = "[" + ", ".join(f"t{step}" for step in range(25)) + "]"
+    done = command("evaluate", table_run, named, "--set", "label_column=sort", "--set", f"data.values_columns={steps}")
+    assert (done.returncode, done.stdout) == (0, expected)
+    wrong = command("predict", table_run, new, "--set", "values_columns=[t9, t90]")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "expected a column 't90', as data.values_columns says" in wrong.stderr
+    assert command("predict", table_run, new, "--set", "nothing=1").stderr == (
+        "longreach: --set: unknown key 'data.nothing'; `longreach recipes NAME` prints every key there is\n"
+    )
+    assert command("predict", table_run, new, "--stream", "--set", "id_column=who").stderr == (
+        "longreach: predict: --stream reads bare steps, as `longreach predict --help` says; leave --set out\n"
+    )
