@@ -12,7 +12,7 @@ from longreach.recipes.ablation import FAST
 
 def mnist784() -> tuple[RunConfig, ...]:
     """MNIST pixel by pixel, T = 784, the classifier's gradient through the last four rows."""
-    data = DataConfig(source="idx", path="mnist", validation=1_000)
+    data = DataConfig(source="idx", path="data/mnist", validation=1_000)
 
     def run(name: str, *losses: AuxiliaryConfig, truncation: int | None = 112, **changed: Any) -> RunConfig:
         return _run(name, data, truncation, losses, updates=9_000, evaluate_every=1_000, **changed)
@@ -57,7 +57,7 @@ def precision() -> tuple[RunConfig, ...]:
     """What is read without gradient, and all of an update, in float32 and in bfloat16, on MNIST-14 and on MNIST."""
     sets = (
         ("mnist14", DataConfig(validation=1_000), 28, 14),
-        ("mnist", DataConfig(source="idx", path="mnist", validation=1_000), 112, 28),
+        ("mnist", DataConfig(source="idx", path="data/mnist", validation=1_000), 112, 28),
     )
     return tuple(
         _run(
