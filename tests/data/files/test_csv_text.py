@@ -56,6 +56,24 @@ def test_labels(cells: list[str], expected: list[str | None], tmp_path: Path) ->
     assert len([text for text in found.findings.light if "expected a label" in text]) == expected.count(None)
 
 
+@pytest.mark.usefixtures("both_readers")
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"t0,t1,label\0\n1,2,a\n3,4,b\n", 1),
+        (b"t0,t1,label\n1,2,a\n3,4,b\0c\n", 3),
+        (b"t0,t1,label\n1,2\x009,a\n3,4,b\n", 2),
+        ("t0,t1,label\n1,2,a\n".encode("utf-16-le"), 1),
+        (b"t0,t1,label\n" + b"1,2,a\n" * 200_000 + b"1,2,\0\n", 200_002),
+    ],
+)
+def test_the_character_nul_would_end_a_cell(content: bytes, line: int, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    for place in (tmp_path / "x.csv", tmp_path):
+        with pytest.raises(DataError, match=rf"x\.csv: line {line}: expected text, found the character NUL; take"):
+            read(place)
+
+
 def test_labels_of_a_table_of_steps(tmp_path: Path) -> None:
     rows = [f"{name},{step},{step}.5,{label}" for name, label in (("a", "NA"), ("b", "07")) for step in (0, 1)]
     assert classes(read(write(tmp_path / "x.csv", "id,time,v,label", *rows))) == ["NA", "07"]

@@ -18,6 +18,7 @@ from longreach.errors import DataError
 
 _LOOKED_AT = 20
 """Rows that are compared with a first line that counts."""
+_PART_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ def csv_head(path: Path) -> CsvHead:
     """Delimiter and names of columns, told from the first line.
 
     Raises:
-        DataError: a file that cannot be read, is in another encoding, or begins with an empty line.
+        DataError: a file that cannot be read, is in another encoding, holds NUL, or begins with an empty line.
     """
     try:
+        _check_no_nul(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
     except UnicodeDecodeError as error:
@@ -118,6 +120,19 @@ def csv_head(path: Path) -> CsvHead:
     if not (plain or counted):
         return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
     return CsvHead(_all_named(named), True, delimiter, tuple(numbers) if counted else ())
+
+
+def _check_no_nul(path: Path) -> None:
+    """Refuse what pandas takes for the end of a cell, and so of a number or of a class's name, without a word."""
+    line = 1
+    with path.open("rb") as stream:
+        while part := stream.read(_PART_BYTES):
+            if (at := part.find(0)) >= 0:
+                raise DataError(
+                    f"{path}: line {line + part.count(10, 0, at)}: expected text, found the character NUL; take it "
+                    "out, or if that is UTF-16, write it as UTF-8"
+                )
+            line += part.count(10)
 
 
 def _all_named(cells: list[str]) -> list[str]:
