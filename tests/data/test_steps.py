@@ -49,16 +49,40 @@ def test_a_text_is_one_sequence_however_its_parts_arrive(kind: str) -> None:
     text = "naïve\n\ntext, twice\r\n"
     vocabulary = Vocabulary.of_characters([text]) if kind == "characters" else Vocabulary("bytes")
 
-    class Trickle(io.StringIO if kind == "characters" else io.BytesIO):
+    class Trickle(io.BytesIO):
         def read(self, size: int = -1):
             return super().read(min(size, 3))
 
-    source = Trickle(text, newline="") if kind == "characters" else Trickle(text.encode())
+    source = Trickle(text.encode())
     chunks = list(chunks_of_text(source, vocabulary, 5))
     assert [sequence for sequence, _ in chunks] == [0] * len(chunks)
     assert all(len(chunk) == 5 for _, chunk in chunks[:-1])
     assert 1 <= len(chunks[-1][1]) <= 5
     assert np.concatenate([chunk for _, chunk in chunks]).tolist() == vocabulary.encode(text).tolist()
+
+
+def test_a_text_that_grows_may_end_within_a_character(tmp_path: Path) -> None:
+    text = "\ufeffaß€😀"
+    vocabulary = Vocabulary.of_characters([text[1:]])
+
+    class Growing(io.BytesIO):
+        """Nothing more, again and again, until the next byte has come."""
+
+        asked = 0
+
+        def read(self, size: int = -1):
+            self.asked += 1
+            return super().read(self.asked % 2)
+
+    for patience, content in ((5.0, text.encode()), (0.1, text.encode()[:-1])):
+        chunks = chunks_of_text(Growing(content), vocabulary, 1, patience)
+        found = [next(chunks)[1].item() for _ in text[1:-1]]
+        assert found == vocabulary.encode(text[1:-1]).tolist()
+        if patience == 5.0:
+            assert next(chunks)[1].item() == vocabulary.encode(text[-1]).item()
+        else:
+            with pytest.raises(UnicodeDecodeError, match="unexpected end of data"):
+                next(chunks)
 
 
 def test_an_array_of_code_points_is_encoded_by_the_vocabulary(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -89,25 +90,31 @@ def chunks_of_lines(
 
 
 def chunks_of_text(
-    file: TextIO | BinaryIO, vocabulary: Vocabulary, size: int, patience: float | None = None
+    file: BinaryIO, vocabulary: Vocabulary, size: int, patience: float | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """A text as one sequence of characters or bytes, in chunks.
 
     Args:
-        file: opened as text for a vocabulary of characters, as bytes for one of bytes; read to its end.
+        file: opened as bytes, read to its end; characters are in UTF-8, a byte-order mark is none of them.
         vocabulary: that the model was trained with.
         size: characters or bytes of a chunk; the last one may be shorter, none is empty.
         patience: as for `text_lines`.
 
     Yields:
         As `chunks_of_lines`.
+
+    Raises:
+        UnicodeDecodeError: characters in another encoding, or a part of one at the end.
     """
-    held: Any = file.read(0)
+    of_characters = vocabulary.kind == "characters"
+    # What has come so far may end within a character.
+    decoder = getincrementaldecoder("utf-8-sig")() if of_characters else None
+    held: Any = "" if of_characters else b""
     since = time.monotonic()
     while True:
         # No more than is wanted: a pipe gives what there is, and waits for nothing beyond it.
         part = file.read(size - len(held))
-        held += part
+        held += part if decoder is None else decoder.decode(part)
         if len(held) == size:
             yield 0, vocabulary.encode(held)
             held = held[:0]
@@ -117,6 +124,8 @@ def chunks_of_text(
             break
         else:
             time.sleep(_POLL)
+    if decoder is not None:
+        decoder.decode(b"", final=True)
     if held:
         yield 0, vocabulary.encode(held)
 

@@ -82,14 +82,11 @@ def _chunks(
         return
     where = "standard input" if data == STANDARD_INPUT else str(data)
     try:
-        if vocabulary is not None and vocabulary.kind == "bytes":
+        if vocabulary is not None and vocabulary.kind != "numbers":
             with _opened_bytes(data) as raw:
                 yield from chunks_of_text(raw, vocabulary, size, follow)
-            return
-        with _opened(data) as file:
-            if vocabulary is not None and vocabulary.kind == "characters":
-                yield from chunks_of_text(file, vocabulary, size, follow)
-            else:
+        else:
+            with _opened(data) as file:
                 yield from chunks_of_lines(text_lines(file, follow), channels, size, where, double)
     except UnicodeDecodeError:
         wanted = "a text in UTF-8" if vocabulary is not None else "a text with one step a line, or a file named .npy"
