@@ -144,6 +144,10 @@ def test_a_line_comes_as_soon_as_its_chunk_is_read_and_nobody_need_read_on(train
             "stream chunk: expected finite numbers, found nan in row 0, step 1 since it began, channel 0; the state "
             "would not recover from it: fill or drop what is missing",
         ),
+        (
+            b"1\n1e300\n",
+            "steps.txt: line 2: expected numbers within ±3.4e+38, found '1e300'; correct it",
+        ),
     ],
 )
 def test_what_is_no_step_is_named(command, trained, tmp_path: Path, content: bytes, message: str) -> None:

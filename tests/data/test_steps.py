@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,22 @@ def test_a_fraction_is_no_token() -> None:
     assert str(error.value) == (
         "text: line 2: expected whole numbers parted by commas or blanks, found '2.5'; leave headings and times out"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "channels", "double", "found"),
+    [
+        ("1\n-1e39\n", 1, False, "3.4e+38, found '-1e39'; correct it"),
+        ("1\n1" + "0" * 400 + "\n", None, False, "9.22e+18, found '1000"),
+        ("1\n-9223372036854775809\n", None, False, "9.22e+18, found '-9223372036854775809'"),
+    ],
+)
+def test_a_number_that_would_become_another_is_refused(
+    text: str, channels: int | None, double: bool, found: str
+) -> None:
+    with pytest.raises(DataError, match=re.escape(f"text: line 2: expected numbers within ±{found}")):
+        list(chunks_of_lines(text_lines(io.StringIO(text)), channels, 2, "text", double))
+    assert next(chunks_of_lines(["1e39"], 1, 1, "text", double=True))[1].item() == 1e39
 
 
 @pytest.mark.parametrize("kind", ["characters", "bytes"])

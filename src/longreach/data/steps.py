@@ -5,6 +5,7 @@ Shapes: T steps of a chunk, C channels.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import time
@@ -80,7 +81,7 @@ def chunks_of_lines(
             sequence, read = sequence + int(read), False
             continue
         read = True
-        found = _numbers(line, channels, f"{where}: line {number}")
+        found = _numbers(line, channels, f"{where}: line {number}", double)
         steps += [found] if channels is not None else [[token] for token in found]
         while len(steps) >= size:
             yield sequence, _array(steps[:size], channels, double)
@@ -203,7 +204,7 @@ def _array(steps: list[list[float]], channels: int | None, double: bool) -> np.n
     return np.asarray(steps, dtype=np.float64 if double else np.float32)
 
 
-def _numbers(line: str, channels: int | None, where: str) -> list[float]:
+def _numbers(line: str, channels: int | None, where: str, double: bool) -> list[float]:
     parts = [part for part in re.split(r"[,;\s]+", line.strip().strip("[]()").strip()) if part]
     convert = int if channels is None else float
     try:
@@ -216,4 +217,9 @@ def _numbers(line: str, channels: int | None, where: str) -> list[float]:
             f"{where}: expected {wanted} parted by commas or blanks, found {line.strip()[:60]!r}; leave headings and "
             "times out"
         )
+    # Cast to the type of the array it would be another number, or none.
+    most = np.iinfo(np.int64).max if channels is None else float(np.finfo(np.float64 if double else np.float32).max)
+    for part, number in zip(parts, found, strict=True):
+        if abs(number) > most and number not in (math.inf, -math.inf):
+            raise DataError(f"{where}: expected numbers within ±{most:.3g}, found {part[:40]!r}; correct it")
     return found

@@ -79,8 +79,9 @@ class Stream:
             state that it begins with.
 
         Raises:
-            DataError: a chunk of another shape, a number that is not finite (with its row, step and channel), a token
-                out of range, rows that are not there. Nothing of the chunk is then counted as read.
+            DataError: a chunk of another shape, a number that is not finite or beyond what the weights' precision can
+                hold (with its row, step and channel), a token out of range, rows that are not there. Nothing of the
+                chunk is then counted as read.
             ConfigError: nothing has been read yet, and the encoder does not tell its first state.
         """
         places = self._places(rows)
@@ -169,16 +170,19 @@ class Stream:
         weight = next(self.classifier.head.parameters())
         if getattr(self.classifier.encoder, "vocabulary", None) is not None:
             return piece.to(weight.device)
-        finite = torch.isfinite(piece)
+        # Cast last: what is large beside its own changes keeps them only until the mean is off.
+        values = (self.classifier.standardise(piece) if self.raw else piece).to(weight)
+        finite = torch.isfinite(values)
         if not finite.all():
             row, step, channel = (int(place) for place in (~finite).nonzero()[0])
+            found = piece[row, step, channel]
+            wanted = f"numbers that {weight.dtype} can hold" if torch.isfinite(found) else "finite numbers"
             raise DataError(
-                f"stream chunk: expected finite numbers, found {piece[row, step, channel].item()} in row "
+                f"stream chunk: expected {wanted}, found {found.item()} in row "
                 f"{int(places[row])}, step {int(steps[row]) + step} since it began, channel {channel}; the state would "
                 "not recover from it: fill or drop what is missing"
             )
-        # Cast last: what is large beside its own changes keeps them only until the mean is off.
-        return (self.classifier.standardise(piece) if self.raw else piece).to(weight)
+        return values
 
 
 def _pieces(chunk: Tensor | np.ndarray) -> Iterator[Tensor]:
