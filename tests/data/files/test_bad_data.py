@@ -138,6 +138,27 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
             "out"
         ],
     ),
+    "changes lost beside an offset": (
+        "x.npy",
+        array((1.7e9 + np.arange(80.0).reshape(2, 40) * 60).astype(np.float32)),
+        {},
+        [],
+        [
+            "channel 0: expected at least 256 different values from 1.7e+09 to 1.70000474e+09, found that float32 can "
+            "tell 38 apart there; take off a constant before values are written so, or write float64"
+        ],
+    ),
+    "classes written in two ways": (
+        "x.csv",
+        text("t0,t1,label", "1,2,1", "2,3,1.0", "3,4,Cat", "4,5,cat ", "5,6,01", "6,7,dog"),
+        {},
+        [],
+        [
+            f"classes: expected names that differ by more than their writing, found {found} as classes of their own; "
+            "write them alike where they are one"
+            for found in ("'01' and '1' and '1.0'", "'Cat' and 'cat'")
+        ],
+    ),
     "swapped axes": (
         "x.npy",
         array(np.arange(80).reshape(2, 2, 20)),

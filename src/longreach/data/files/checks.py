@@ -15,6 +15,8 @@ from longreach.data.files.findings import Finding, Findings
 from longreach.data.files.sample import Form, Sample
 
 _LARGEST = float(np.finfo(np.float32).max)
+_LEVELS = 256
+"""Values in the range of a channel that its number type should at least tell apart."""
 _LEAVE_OUT = "mend the sequence or leave it out"
 _LIMITS = {"bytes": 256, "characters": sys.maxunicode + 1}
 _MEND_TOKENS = {
@@ -41,6 +43,7 @@ class Checks:
     rate: int | None = None
     lowest: np.ndarray | None = None
     highest: np.ndarray | None = None
+    coarsest: np.dtype | None = None
     copies: int = 0
     _first: str = ""
     _first_copy: str = ""
@@ -72,6 +75,8 @@ class Checks:
             lowest, highest = values.min(0), values.max(0)
             self.lowest = lowest if self.lowest is None else np.minimum(self.lowest, lowest)
             self.highest = highest if self.highest is None else np.maximum(self.highest, highest)
+            if np.issubdtype(values.dtype, np.floating):
+                self.coarsest = max(self.coarsest or values.dtype, values.dtype, key=lambda kind: np.finfo(kind).eps)
         self._look_for_copies(sample, values, part)
         return values
 
@@ -102,6 +107,7 @@ class Checks:
                     grave=False,
                 )
             )
+        self._look_at_precision()
         channels = len(self.lowest)
         median = float(np.median(steps))
         if channels > 2 and median < channels:
@@ -110,6 +116,23 @@ class Checks:
                     "swapped axes",
                     f"axes: expected more steps than channels, found {median:g} steps of {channels} channels; if the "
                     "file has channels before steps, set data.channels_first=true",
+                    grave=False,
+                )
+            )
+
+    def _look_at_precision(self) -> None:
+        """Tell of channels whose changes were lost beside their offset before the file was written."""
+        if self.coarsest is None or self.lowest is None or self.highest is None:
+            return
+        lowest, highest = (np.asarray(edge, self.coarsest) for edge in (self.lowest, self.highest))
+        wide = (highest.astype(np.float64) - lowest) / np.spacing(np.maximum(np.abs(lowest), np.abs(highest)))
+        for channel in np.flatnonzero((wide > 0) & (wide < _LEVELS)):
+            self.findings.add(
+                Finding(
+                    "coarse values",
+                    f"channel {channel}: expected at least {_LEVELS} different values from {self.lowest[channel]:.9g} "
+                    f"to {self.highest[channel]:.9g}, found that {self.coarsest} can tell {int(wide[channel]) + 1} "
+                    "apart there; take off a constant before values are written so, or write float64",
                     grave=False,
                 )
             )

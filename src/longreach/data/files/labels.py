@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from longreach.data.files.csv_cells import is_number
 from longreach.data.files.findings import Finding, Findings
 
 
@@ -71,6 +72,15 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
         findings.add(
             Finding("no sequences", "training part: expected at least 1 sequence that can be read, found none")
         )
+    for group in _alike(set[str]().union(*(labels.seen for labels in parts.values()))):
+        findings.add(
+            Finding(
+                "classes alike",
+                "classes: expected names that differ by more than their writing, found "
+                f"{' and '.join(map(repr, group))} as classes of their own; write them alike where they are one",
+                grave=False,
+            )
+        )
     for part, labels in parts.items():
         _look_for_missing(part, labels, findings)
         if part == "train" or not trained.seen or trained.lost:
@@ -93,6 +103,15 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
                 "folders are the right ones",
             )
         )
+
+
+def _alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that are the same number, or the same text but for capital letters and blanks: at least two each."""
+    groups: dict[float | str, list[str]] = {}
+    for name in names:
+        key = float(name) if is_number(name) else "".join(name.casefold().split())
+        groups.setdefault(key, []).append(name)
+    return sorted(class_names(group) for group in groups.values() if len(group) > 1)
 
 
 def _look_for_missing(part: str, labels: PartLabels, findings: Findings) -> None:
