@@ -381,6 +381,32 @@ def test_what_a_further_training_cannot_follow_is_refused() -> None:
     begun.partial_fit(texts, [0, 1] * 4)
 
 
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recall_weight": 50.0},
+        {"anchors": 2},
+        {"queries": 3},
+        {"recall_truncation": 2},
+        {"horizon": 4},
+        {"truncation": 2},
+    ],
+    ids=str,
+)
+def test_a_further_training_goes_by_the_parameters_as_they_are_now(changed: dict[str, Any], way: str) -> None:
+    X, y = toy(20, 24)
+    given = {"recall": True, "recall_weight": 1.0, "anchors": 4, "queries": 8, "recall_truncation": 6, "truncation": 8}
+    plain, other = (LongSequenceClassifier(**QUICK, **given, warm_start=True).fit(X, y) for _ in range(2))
+    other.set_params(**changed)
+    for model in (plain, other):
+        getattr(model, way)(X, y)
+    assert not same(plain, other)
+    # Nothing changed, nothing told otherwise: a horizon beyond the sequences is all of them.
+    again = LongSequenceClassifier(**QUICK, **given, warm_start=True).fit(X, y).set_params(horizon=100)
+    assert same(plain, getattr(again, way)(X, y))
+
+
 def test_a_memory_is_left_alone_on_request() -> None:
     X, y = toy(20)
     model = LongSequenceClassifier(**QUICK, recall=True, warm_start=True).fit(X, y)

@@ -62,7 +62,8 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         missing: "error" refuses NaN; "mask" takes it for a missing value, which becomes the mean of its channel, and
             adds a channel for each that tells where values are missing.
         standardise: subtract the mean and divide by the deviation of each channel, found on the training part.
-        warm_start: `fit` goes on from the weights there are; data are read as they were at first.
+        warm_start: `fit` goes on from the weights there are; data are read as they were at first. Parameters may be
+            changed before, but for those of the network; a longer `horizon` counts as far as the readout's lags go.
         device: "auto", "cpu" or "cuda".
         n_jobs: threads; None leaves PyTorch's setting, -1 is one for each processor.
         random_state: seed of weights, order, anchors and the held-out part.

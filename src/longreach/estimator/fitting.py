@@ -18,6 +18,7 @@ from longreach.data.ragged import RaggedDataset
 from longreach.estimator.answers import Answers
 from longreach.estimator.defaults import look_every
 from longreach.estimator.feeding import loader_of, threads
+from longreach.estimator.going_on import begun, check_going_on, follow
 from longreach.estimator.holding_out import hold_out
 from longreach.estimator.material import (
     Labelled,
@@ -29,7 +30,7 @@ from longreach.estimator.material import (
 )
 from longreach.estimator.pretrained import Pretrained
 from longreach.estimator.reading import Reader, read
-from longreach.estimator.settings import check_going_on, checked, run_config
+from longreach.estimator.settings import checked, run_config
 from longreach.randomness import derived_seed
 from longreach.training.blend import InTurn
 from longreach.training.build import build_objective, build_regression
@@ -131,6 +132,8 @@ def fit(
     config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None)
     objective = before.objective if before else _objective(config, prepared, answers, start)
     objective.truncation = config.truncation
+    if before:
+        follow(objective, config)
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn(
         [
@@ -206,12 +209,17 @@ def partial_fit(
         supervised=counted,
     )
     objective = before.objective if before else _objective(config, prepared, answers, start)
-    begun = before.updates if before else 0
+    if before:
+        follow(objective, config)
+        # Parts of the data have their own lengths; "auto" stays what the first of them made of it.
+        if settings["truncation"] != "auto":
+            objective.truncation = config.truncation
+    done = before.updates if before else 0
     optimiser = before.optimiser if before else None
     if not (counted or config.auxiliary):
         # Nothing to learn from. An update with a gradient of zero would still move the weights, by its momentum.
-        return Fitted(objective.eval(), reader, answers, optimiser, begun), []
-    order = derived_seed(seed, "partial_fit", begun) % 2**31
+        return Fitted(objective.eval(), reader, answers, optimiser, done), []
+    order = derived_seed(seed, "partial_fit", done) % 2**31
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn([(loader_of(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
     from longreach.training.in_memory import train_in_memory
@@ -223,12 +231,12 @@ def partial_fit(
             batches,
             epoch=epoch,
             every=epoch,
-            begun=begun,
+            begun=done,
             optimiser=optimiser,
             device=settings["device"],
             verbose=bool(settings["verbose"]),
         )
-    return Fitted(objective, reader, answers, trained.optimiser, begun + trained.updates), trained.history
+    return Fitted(objective, reader, answers, trained.optimiser, done + trained.updates), trained.history
 
 
 def _known(
@@ -236,7 +244,8 @@ def _known(
 ) -> tuple[Reader | None, Pretrained | None]:
     """How data are read, where that is settled, and the pretrained memory to begin with, where there is one."""
     if before is not None:
-        check_going_on(settings, _begun(settings, before), bool(before.objective.auxiliary), unlabelled)
+        settled = begun(settings, before.objective, before.reader)
+        check_going_on(settings, settled, bool(before.objective.auxiliary), unlabelled)
         return before.reader, None
     if settings["pretrained"] is None:
         return None, None
@@ -245,18 +254,6 @@ def _known(
     settings["horizon"] = start.horizon
     # The files of a memory name no channels: the data that are trained on do.
     return replace(start.reader, names=start.reader.names or channel_names(data)), start
-
-
-def _begun(settings: dict[str, Any], before: Fitted) -> dict[str, Any]:
-    """The parameters that the first training settled for good."""
-    network = before.objective.classifier.arguments
-    begun = {name: network[name] for name in ("cell", "hidden_size", "layers", "drop_connect")}
-    if before.reader.vocabulary is None:
-        begun["missing"] = "mask" if before.reader.mark_gaps else "error"
-        # A pretrained memory says for itself how data are read.
-        if settings["pretrained"] is None:
-            begun["standardise"] = before.reader.standardisation is not None
-    return begun
 
 
 def _fitted_reader(

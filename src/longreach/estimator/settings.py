@@ -93,32 +93,6 @@ def checked(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 
 
-def check_going_on(settings: dict[str, Any], begun: dict[str, Any], memory: bool, unlabelled: bool) -> None:
-    """Refuse parameters that a further training cannot follow, and settle whether it trains the memory.
-
-    Args:
-        settings: from `checked`; "recall" becomes False where there is no memory.
-        begun: what the first training settled, by name.
-        memory: whether the network was begun with one.
-        unlabelled: whether there are sequences without labels, which train it alone.
-
-    Raises:
-        ConfigError: all that differ.
-    """
-    problems = [
-        f"{name}: expected {value!r} as in the training that this one goes on from, found {settings[name]!r}"
-        for name, value in begun.items()
-        if settings[name] != value
-    ]
-    if not memory:
-        if settings["recall"] is True or (unlabelled and settings["recall"] == "auto"):
-            found = "recall=True" if settings["recall"] is True else "sequences without labels, which train it alone"
-            problems.append(f"recall: expected no memory as in the training that this one goes on from, found {found}")
-        settings["recall"] = False
-    if problems:
-        raise ConfigError("\n".join([*problems, "set them back, or begin anew with a clone of the estimator"]))
-
-
 def run_config(
     settings: dict[str, Any],
     train: PreparedSequences,

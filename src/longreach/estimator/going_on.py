@@ -1,0 +1,68 @@
+"""A training that goes on from another: what must stay as it was, and what counts from here on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longreach.auxiliary.recall import Recall
+from longreach.auxiliary.recall_lags import HorizonSchedule
+from longreach.config import RecallConfig, RunConfig
+from longreach.errors import ConfigError
+from longreach.estimator.reading import Reader
+from longreach.training.objective import Objective
+
+
+def check_going_on(settings: dict[str, Any], begun: dict[str, Any], memory: bool, unlabelled: bool) -> None:
+    """Refuse parameters that a further training cannot follow, and settle whether it trains the memory.
+
+    Args:
+        settings: from `checked`; "recall" becomes False where there is no memory.
+        begun: what the first training settled, by name.
+        memory: whether the network was begun with one.
+        unlabelled: whether there are sequences without labels, which train it alone.
+
+    Raises:
+        ConfigError: all that differ.
+    """
+    problems = [
+        f"{name}: expected {value!r} as in the training that this one goes on from, found {settings[name]!r}"
+        for name, value in begun.items()
+        if settings[name] != value
+    ]
+    if not memory:
+        if settings["recall"] is True or (unlabelled and settings["recall"] == "auto"):
+            found = "recall=True" if settings["recall"] is True else "sequences without labels, which train it alone"
+            problems.append(f"recall: expected no memory as in the training that this one goes on from, found {found}")
+        settings["recall"] = False
+    if problems:
+        raise ConfigError("\n".join([*problems, "set them back, or begin anew with a clone of the estimator"]))
+
+
+def begun(settings: dict[str, Any], objective: Objective[Any], reader: Reader) -> dict[str, Any]:
+    """The parameters that the first training settled for good."""
+    network = objective.classifier.arguments
+    settled = {name: network[name] for name in ("cell", "hidden_size", "layers", "drop_connect")}
+    if reader.vocabulary is None:
+        settled["missing"] = "mask" if reader.mark_gaps else "error"
+        # A pretrained memory says for itself how data are read.
+        if settings["pretrained"] is None:
+            settled["standardise"] = reader.standardisation is not None
+    return settled
+
+
+def follow(objective: Objective[Any], config: RunConfig) -> None:
+    """Let the memory's loss go by parameters that were changed since.
+
+    Args:
+        objective: of the training so far.
+        config: of this one, made of the parameters as they are now.
+
+    Choice: a readout knows the lags that it was made for. A longer horizon counts as far as those.
+    """
+    for loss, chosen in zip(objective.auxiliary, config.auxiliary, strict=False):
+        assert isinstance(loss, Recall)
+        assert isinstance(chosen, RecallConfig)
+        loss.anchors, loss.queries = chosen.anchors, chosen.queries
+        loss.truncation, loss.weight = chosen.truncation, chosen.weight
+        longest = loss.horizon if chosen.horizon is None else min(chosen.horizon, loss.horizon)
+        loss.schedule = HorizonSchedule(longest)
