@@ -27,6 +27,7 @@ INPUTS: dict[str, dict[str, Any]] = {
         "channels": 2, "embedding_size": 5, "embedding": "lookup", "input_mean": [30.0, 9.0], "input_std": [70.0, 8.0],
     },
     "tokens": {"vocabulary": 11, "embedding_size": 5},
+    "offset": {"channels": 2, "input_mean": [1.7e9, 0.0], "input_std": [60.0, 1.0]},
 }  # fmt: skip
 
 
@@ -44,6 +45,9 @@ def sample(inputs: str, batch: int, steps: int) -> np.ndarray:
     channels = INPUTS[inputs]["channels"]
     if inputs == "lookup":
         return generator.integers(0, 256, (batch, steps, channels)).astype(np.float32)
+    if inputs == "offset":
+        # Seconds since 1970, of which float32 knows one in 128.
+        return generator.normal(0.0, 1.0, (batch, steps, channels)) * [60.0, 1.0] + [1.7e9, 0.0]
     return generator.normal(1.0, 2.0, (batch, steps, channels)).astype(np.float32)
 
 
@@ -86,7 +90,9 @@ def test_one_step_written_out_is_the_fused_cell(cell: str, inputs: str, layers: 
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("cell", "inputs"), [("lstm", "linear"), ("gru", "tokens"), ("rnn_relu", "lookup")])
+@pytest.mark.parametrize(
+    ("cell", "inputs"), [("lstm", "linear"), ("gru", "tokens"), ("rnn_relu", "lookup"), ("lstm", "offset")]
+)
 def test_the_exported_step_takes_any_batch(cell: str, inputs: str, tmp_path: Path) -> None:
     classifier = make(cell, inputs, 2)
     done = export_step(classifier, tmp_path / "step.pt2")

@@ -13,10 +13,9 @@ import numpy as np
 
 from longreach.data.places import place_of
 from longreach.errors import DataError
+from longreach.precision import needs_double
 
 _CHUNK_VALUES = 1 << 21
-_MOST_LOST = 0.01
-"""Share of a channel's deviation by which float32 may move its values."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,8 @@ class Standardisation:
 
     @property
     def needs_double(self) -> bool:
-        """Whether float32 moves values about the mean of some channel by more than a hundredth of its deviation.
-
-        Such are times in seconds since 1970, or pressures in pascals of which only the last digits change.
-        """
-        with np.errstate(over="ignore"):
-            apart = np.spacing(np.abs(np.asarray(self.mean)).astype(np.float32)).astype(np.float64)
-        return not bool((apart <= _MOST_LOST * np.asarray(self.std)).all())
+        """See `longreach.precision.needs_double`."""
+        return needs_double(self.mean, self.std)
 
     def applied(self, values: np.ndarray) -> np.ndarray:
         """Values standardised in double precision.

@@ -20,6 +20,7 @@ from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.saved import SavedModel, wrong_length
 from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
+from longreach.precision import needs_double
 
 
 @final
@@ -162,6 +163,13 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             return ((values.double() - mean) / std).to(weight)
         values = values.to(weight)
         return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
+
+    @property
+    def reads_double(self) -> bool:
+        """Whether values as measured lose too much in single precision, so that they are to come in double."""
+        if self.encoder.vocabulary is not None or self.input_mean is None or self.input_std is None:
+            return False
+        return needs_double(self.input_mean, self.input_std)
 
     @property
     def kind(self) -> str:

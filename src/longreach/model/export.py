@@ -136,7 +136,9 @@ def _sample(classifier: SequenceClassifier, batch: int, steps: int, generator: t
     shape, dtype = (batch, steps, encoder.channels), classifier.head.first.weight.dtype
     if classifier.arguments["embedding"] == "lookup":
         return torch.randint(256, shape, generator=generator).to(dtype)
-    values = torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+    values = torch.randn(shape, generator=generator, dtype=torch.float64)
+    if not classifier.reads_double:
+        values = values.to(dtype)
     if classifier.input_mean is None or classifier.input_std is None:
         return values
     return values * values.new_tensor(classifier.input_std) + values.new_tensor(classifier.input_mean)

@@ -36,7 +36,7 @@ class OneStep(nn.Module):
         """One more step.
 
         Args:
-            x: (B, C) values as measured, or (B,) tokens.
+            x: (B, C) values as measured, in double precision where the classifier `reads_double`, or (B,) tokens.
             state: tensors of (layers, B, H).
 
         Returns:
@@ -103,7 +103,8 @@ def exported_step(classifier: SequenceClassifier) -> torch.export.ExportedProgra
         x = torch.zeros(batch, dtype=torch.int64)
     else:
         assert encoder.channels is not None
-        x = torch.zeros(batch, encoder.channels, dtype=classifier.head.first.weight.dtype)
+        single = classifier.head.first.weight.dtype
+        x = torch.zeros(batch, encoder.channels, dtype=torch.float64 if classifier.reads_double else single)
     rows = torch.export.Dim("batch", min=1)
     # Different tensors: h and c that are one would be one for the program, too.
     state = tuple(part.clone() for part in encoder.initial_state(batch))

@@ -68,8 +68,9 @@ def state_names(classifier: SequenceClassifier) -> tuple[str, ...]:
 def onnx_model(classifier: SequenceClassifier) -> Any:
     """The graph, checked against the specification, in float32.
 
-    Its inputs are x, (B, T, C) float32 as measured or (B, T) int64 tokens, and the parts of the state, each (layers, B,
-    H), zero at the start; its outputs logits (B, classes) and the state after the chunk, named h_out and c_out.
+    Its inputs are x, (B, T, C) as measured, of float32 or where the classifier `reads_double` of float64, or (B, T)
+    int64 tokens, and the parts of the state, each (layers, B, H), zero at the start; its outputs logits (B, classes)
+    and the state after the chunk, named h_out and c_out.
     Standardisation is inside. Its metadata hold the class names and what the model was made with.
 
     Args:
@@ -97,7 +98,11 @@ def onnx_model(classifier: SequenceClassifier) -> Any:
     x = (
         helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", "steps"])
         if is_token
-        else helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "steps", encoder.channels])
+        else helper.make_tensor_value_info(
+            "x",
+            TensorProto.DOUBLE if classifier.reads_double else TensorProto.FLOAT,
+            ["batch", "steps", encoder.channels],
+        )
     )
     before = [helper.make_tensor_value_info(name, TensorProto.FLOAT, state_shape) for name in names]
     after = [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, state_shape) for name in names]
@@ -132,12 +137,20 @@ def _embedding(
         return _lookup(graph, embedding), (kernel, bias)
     values = "x"
     if classifier.input_mean is not None and classifier.input_std is not None:
-        mean = graph.constant("mean", np.asarray(classifier.input_mean, np.float32))
-        std = graph.constant("std", np.asarray(classifier.input_std, np.float32))
-        values = graph.node("Div", [graph.node("Sub", ["x", mean], ["centred"]), std], ["standardised"])
+        values = _standardised(graph, classifier)
     if isinstance(embedding, LinearEmbedding):
         kernel, bias = embedding.fold(kernel, bias)
     return values, (kernel, bias)
+
+
+def _standardised(graph: _Graph, classifier: SequenceClassifier) -> str:
+    from onnx import TensorProto
+
+    kind = np.float64 if classifier.reads_double else np.float32
+    mean = graph.constant("mean", np.asarray(classifier.input_mean, kind))
+    std = graph.constant("std", np.asarray(classifier.input_std, kind))
+    found = graph.node("Div", [graph.node("Sub", ["x", mean], ["centred"]), std], ["standardised"])
+    return graph.node("Cast", [found], ["single"], to=TensorProto.FLOAT) if classifier.reads_double else found
 
 
 def _lookup(graph: _Graph, embedding: LookupEmbedding) -> str:
