@@ -575,6 +575,21 @@ def test_parameters_that_cannot_be_meant(settings: dict[str, Any], message: str)
             "sample_weight: expected finite weights from 0 on, found -1.0 in row 0 (40 of 40)",
         ),
         ({"groups": [0, 1]}, {}, "groups: expected shape (40,), one for each sequence, found (2,)"),
+        *(
+            (
+                {"groups": groups},
+                {},
+                "groups: expected a group for each sequence, found none for sequence 3 (2 of 40); where nothing is "
+                "known of one, give it a group of its own",
+            )
+            for groups in (
+                ["a"] * 3 + [None] * 2 + ["b"] * 35,
+                ["a"] * 3 + [float("nan")] * 2 + ["b"] * 35,
+                np.array([1.0] * 3 + [float("nan")] * 2 + [2.0] * 35),
+                pd.Series([1] * 3 + [pd.NA] * 2 + [2] * 35, dtype="Int64"),
+                pd.Series(["a"] * 3 + [None] * 2 + ["b"] * 35, dtype="string"),
+            )
+        ),
         (
             {"groups": [0] * 40},
             {"early_stopping": True},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,19 @@ BAD = {
     "an empty sequence": (
         [np.ones(3), np.ones(0)],
         "X: expected at least one step, found an empty sequence 1; drop it",
+    ),
+    **{
+        f"times in a frame of {kind.__module__.split('.')[0]}": (
+            kind({"a": [1.0, 2.0], "when": [datetime(2024, 1, 1), datetime(2024, 1, 2)]}),
+            "X: expected numbers, found times in column 'when'; drop it, or make numbers of it, such as seconds since "
+            "the first",
+        )
+        for kind in (pd.DataFrame, pl.DataFrame)
+    },
+    "times and nothing else": (
+        datasets.Dataset.from_dict({"when": [timedelta(1), timedelta(2)]}),
+        "X: expected numbers, found times in column 'when'; drop it, or make numbers of it, such as seconds since the "
+        "first",
     ),
     "an empty text": (
         ["ab", ""],

@@ -9,6 +9,7 @@ Shapes: N sequences, T steps, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -237,12 +238,32 @@ def _names(frame: Any) -> list[Any]:
 
 def _list_columns(frame: Any) -> list[Any]:
     """Names of the columns whose cells are sequences or text."""
+    return [name for name, cell in _first_row(frame) if _is_sequence(cell)]
+
+
+def _first_row(frame: Any) -> list[tuple[Any, Any]]:
+    """Names and cells of a frame's first row, also where names occur twice; nothing where there is no row."""
     if len(frame) == 0:
         return []
+    if hasattr(frame, "column_names"):
+        return list(frame[0].items())
     if hasattr(frame, "iloc"):
-        return [name for place, name in enumerate(_names(frame)) if _is_sequence(frame.iloc[0, place])]
-    first = frame[0] if hasattr(frame, "column_names") else {name: frame[name][0] for name in _names(frame)}
-    return [name for name in _names(frame) if _is_sequence(first[name])]
+        return [(name, frame.iloc[0, place]) for place, name in enumerate(_names(frame))]
+    return [(name, frame[name][0]) for name in _names(frame)]
+
+
+def check_no_times(frame: Any, where: str) -> None:
+    """Refuse columns of times, which would be read as nanoseconds or the like.
+
+    Raises:
+        DataError: a frame whose first row holds a time.
+    """
+    for name, cell in _first_row(frame):
+        if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64):
+            raise DataError(
+                f"{where}: expected numbers, found times in column {name!r}; drop it, or make numbers of it, such as "
+                "seconds since the first"
+            )
 
 
 def _column(frame: Any, name: Any = None) -> list[Any]:

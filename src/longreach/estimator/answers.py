@@ -153,7 +153,7 @@ class Numbers:
 
         if y is None:
             raise DataError(_NO_Y.format("number"))
-        items = _items(y)
+        items = items_of(y)
         if items and len(items) == len(y):
             _check_present(items, "a number")
         targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -211,7 +211,7 @@ def checked_labels(y: Any) -> np.ndarray:
 
     if y is None:
         raise DataError(_NO_Y.format("label"))
-    _check_present(_items(y), "a class")
+    _check_present(items_of(y), "a class")
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name="y")
@@ -219,7 +219,7 @@ def checked_labels(y: Any) -> np.ndarray:
     return labels
 
 
-def _items(y: Any) -> list[Any]:
+def items_of(y: Any) -> list[Any]:
     """The labels one by one, as they are before NumPy makes one type of them: NaN among text would become 'nan'.
 
     None of an array of a single type, which cannot lack any but as NaN; what is masked in one is None.
@@ -238,7 +238,7 @@ def _items(y: Any) -> list[Any]:
 
 
 def _check_present(labels: Sequence[Any], what: str) -> None:
-    missing = [row for row, label in enumerate(labels) if _is_missing(label)]
+    missing = [row for row, label in enumerate(labels) if is_missing(label)]
     if missing:
         raise DataError(
             f"y: expected {what} for each sequence, found {labels[missing[0]]} for sequence {missing[0]} "
@@ -247,7 +247,7 @@ def _check_present(labels: Sequence[Any], what: str) -> None:
         )
 
 
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
     """None, NaN, pandas' NA and NaT, what is masked."""
     if label is None or label is np.ma.masked:
         return True

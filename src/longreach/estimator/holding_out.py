@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from longreach.errors import DataError
+from longreach.estimator.answers import is_missing, items_of
 from longreach.estimator.defaults import HOLD_OUT_FROM
 
 
@@ -45,9 +46,17 @@ def hold_out(
 
     everything = np.arange(sequences)
     if groups is not None:
+        missing = [row for row, group in enumerate(items_of(groups)) if is_missing(group)]
         groups = np.asarray(groups)
         if groups.shape != (sequences,):
             raise DataError(f"groups: expected shape ({sequences},), one for each sequence, found {groups.shape}")
+        if groups.dtype.kind == "f":
+            missing = np.flatnonzero(np.isnan(groups)).tolist()
+        if missing:
+            raise DataError(
+                f"groups: expected a group for each sequence, found none for sequence {missing[0]} ({len(missing)} of "
+                f"{sequences}); where nothing is known of one, give it a group of its own"
+            )
     if wanted is False or (wanted == "auto" and sequences < HOLD_OUT_FROM):
         return everything, None
     problem = _problem(sequences, fraction, strata, groups)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from longreach.data.arrays import channel_names, is_table, real, sequences_of, unmasked
+from longreach.data.arrays import channel_names, check_no_times, is_frame, is_table, real, sequences_of, unmasked
 from longreach.data.gaps import check_finite, fit_present
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
@@ -128,6 +128,8 @@ def read(
     if is_table(data):
         from sklearn.utils.validation import validate_data
 
+        if is_frame(data):
+            check_no_times(data, where)
         if hasattr(data, "column_names"):
             data = data.to_pandas()
         table = validate_data(estimator, data, reset=reset, dtype="numeric", ensure_all_finite=False)
