@@ -5,31 +5,26 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from longreach.config import RunConfig
-from longreach.data.arrays import channel_names
 from longreach.data.prepared import PreparedSequences
-from longreach.data.ragged import RaggedDataset
 from longreach.estimator.answers import Answers
 from longreach.estimator.defaults import look_every
 from longreach.estimator.feeding import loader_of, threads
-from longreach.estimator.going_on import begun, check_going_on, follow
+from longreach.estimator.given import fitted_reader, read_all
+from longreach.estimator.going_on import Fitted, follow
 from longreach.estimator.holding_out import hold_out
 from longreach.estimator.material import (
     Labelled,
-    check_alike,
     check_counted,
     given_validation,
     labelled_of,
-    shared_vocabulary,
 )
 from longreach.estimator.pretrained import Pretrained
-from longreach.estimator.reading import Reader, read
+from longreach.estimator.reading import Reader
 from longreach.estimator.settings import checked, run_config
 from longreach.randomness import derived_seed
 from longreach.training.blend import InTurn
@@ -39,25 +34,6 @@ from longreach.training.outputs import head_outputs
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a fitted estimator that is loaded to predict needs none of it.
     from longreach.training.watch import Score
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What an estimator has learned.
-
-    Args:
-        objective: the model, and the losses that trained it.
-        reader: how data are read.
-        answers: how labels or targets are read.
-        optimiser: to go on with in `partial_fit`.
-        updates: done so far.
-    """
-
-    objective: Objective
-    reader: Reader
-    answers: Answers
-    optimiser: torch.optim.Optimizer | None
-    updates: int
 
 
 def fit(
@@ -95,16 +71,10 @@ def fit(
     settings = settings_of(estimator)
     seed = _seed(settings["random_state"])
     before: Fitted | None = getattr(estimator, "_fitted", None) if settings["warm_start"] else None
-    known, start = _known(settings, before, data, unlabelled is not None)
-    vocabulary = known.vocabulary if known else shared_vocabulary(data, unlabelled)
-    names = known.names if known else channel_names(data)
-    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
+    given = read_all(estimator, settings, before, data, unlabelled)
+    raw, others, known, names = given.raw, given.others, given.known, given.names
     labelled = labelled_of(raw, encoded, weights, by_class)
     check_counted(labelled, "X")
-    others = None
-    if unlabelled is not None:
-        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
-    check_alike(raw, others, known, settings["missing"] == "mask")
     held: Labelled | None = None
     if validation is not None:
         held = given_validation(estimator, validation, answers, raw.vocabulary, names, by_class)
@@ -122,7 +92,7 @@ def fit(
         held = None if held_rows is None else labelled.subset(held_rows)
     train = labelled.subset(rows)
     answers = before.answers if before else answers.fitted(train.encoded)
-    reader = known or _fitted_reader(settings, train.raw, others, names)
+    reader = known or fitted_reader(settings, train.raw, others, names)
     if held is not None:
         reader.check(held.raw, "validation" if validation is not None else "X")
     prepared = train.prepared(reader, answers)
@@ -130,7 +100,7 @@ def fit(
     size = len(prepared) + (0 if others is None else len(others))
     epoch = -(-size // batch_size)
     config = run_config(settings, prepared, seed=seed, epoch=epoch, unlabelled=others is not None)
-    objective = before.objective if before else _objective(config, prepared, answers, start)
+    objective = before.objective if before else _objective(config, prepared, answers, given.start)
     objective.truncation = config.truncation
     if before:
         follow(objective, config)
@@ -180,18 +150,12 @@ def partial_fit(
     """
     settings = settings_of(estimator)
     before: Fitted | None = getattr(estimator, "_fitted", None)
-    known, start = _known(settings, before, data, unlabelled is not None)
-    vocabulary = known.vocabulary if known else shared_vocabulary(data, unlabelled)
-    names = known.names if known else channel_names(data)
-    raw = read(estimator, data, reset=before is None, vocabulary=vocabulary, names=names)
+    given = read_all(estimator, settings, before, data, unlabelled)
+    raw, others = given.raw, given.others
     labelled = labelled_of(raw, encoded, weights, by_class)
-    others = None
-    if unlabelled is not None:
-        others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
-    check_alike(raw, others, known, settings["missing"] == "mask")
     seed = before.objective.seed if before else _seed(settings["random_state"])
     answers = before.answers if before else answers.fitted(encoded)
-    reader = known or _fitted_reader(settings, raw, others, names)
+    reader = given.known or fitted_reader(settings, raw, others, given.names)
     prepared = labelled.prepared(reader, answers, all_of_it=False)
     counted = bool(labelled.weights.any())
     if settings["clip"] is not None:
@@ -208,7 +172,7 @@ def partial_fit(
         one_pass=True,
         supervised=counted,
     )
-    objective = before.objective if before else _objective(config, prepared, answers, start)
+    objective = before.objective if before else _objective(config, prepared, answers, given.start)
     if before:
         follow(objective, config)
         # Parts of the data have their own lengths; "auto" stays what the first of them made of it.
@@ -237,30 +201,6 @@ def partial_fit(
             verbose=bool(settings["verbose"]),
         )
     return Fitted(objective, reader, answers, trained.optimiser, done + trained.updates), trained.history
-
-
-def _known(
-    settings: dict[str, Any], before: Fitted | None, data: Any, unlabelled: bool
-) -> tuple[Reader | None, Pretrained | None]:
-    """How data are read, where that is settled, and the pretrained memory to begin with, where there is one."""
-    if before is not None:
-        settled = begun(settings, before.objective, before.reader)
-        check_going_on(settings, settled, bool(before.objective.auxiliary), unlabelled)
-        return before.reader, None
-    if settings["pretrained"] is None:
-        return None, None
-    start = Pretrained.load(settings["pretrained"])
-    start.check(settings)
-    settings["horizon"] = start.horizon
-    # The files of a memory name no channels: the data that are trained on do.
-    return replace(start.reader, names=start.reader.names or channel_names(data)), start
-
-
-def _fitted_reader(
-    settings: dict[str, Any], raw: RaggedDataset, others: RaggedDataset | None, names: tuple[str, ...] | None
-) -> Reader:
-    sets = [raw] if others is None else [raw, others]
-    return Reader.fit(sets, standardise=settings["standardise"], mark_gaps=settings["missing"] == "mask", names=names)
 
 
 def _objective(

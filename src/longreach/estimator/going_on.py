@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.recall_lags import HorizonSchedule
 from longreach.config import RecallConfig, RunConfig
 from longreach.errors import ConfigError
+from longreach.estimator.answers import Answers
 from longreach.estimator.reading import Reader
 from longreach.training.objective import Objective
 
 
-def check_going_on(settings: dict[str, Any], begun: dict[str, Any], memory: bool, unlabelled: bool) -> None:
+@dataclass(frozen=True)
+class Fitted:
+    """What an estimator has learned.
+
+    Args:
+        objective: the model, and the losses that trained it.
+        reader: how data are read.
+        answers: how labels or targets are read.
+        optimiser: to go on with in `partial_fit`.
+        updates: done so far.
+    """
+
+    objective: Objective
+    reader: Reader
+    answers: Answers
+    optimiser: torch.optim.Optimizer | None
+    updates: int
+
+
+def check_going_on(settings: dict[str, Any], before: Fitted, unlabelled: bool) -> None:
     """Refuse parameters that a further training cannot follow, and settle whether it trains the memory.
 
     Args:
         settings: from `checked`; "recall" becomes False where there is no memory.
-        begun: what the first training settled, by name.
-        memory: whether the network was begun with one.
+        before: the training so far.
         unlabelled: whether there are sequences without labels, which train it alone.
 
     Raises:
@@ -26,10 +48,10 @@ def check_going_on(settings: dict[str, Any], begun: dict[str, Any], memory: bool
     """
     problems = [
         f"{name}: expected {value!r} as in the training that this one goes on from, found {settings[name]!r}"
-        for name, value in begun.items()
+        for name, value in _begun(settings, before).items()
         if settings[name] != value
     ]
-    if not memory:
+    if not before.objective.auxiliary:
         if settings["recall"] is True or (unlabelled and settings["recall"] == "auto"):
             found = "recall=True" if settings["recall"] is True else "sequences without labels, which train it alone"
             problems.append(f"recall: expected no memory as in the training that this one goes on from, found {found}")
@@ -38,9 +60,9 @@ def check_going_on(settings: dict[str, Any], begun: dict[str, Any], memory: bool
         raise ConfigError("\n".join([*problems, "set them back, or begin anew with a clone of the estimator"]))
 
 
-def begun(settings: dict[str, Any], objective: Objective[Any], reader: Reader) -> dict[str, Any]:
+def _begun(settings: dict[str, Any], before: Fitted) -> dict[str, Any]:
     """The parameters that the first training settled for good."""
-    network = objective.classifier.arguments
+    network, reader = before.objective.classifier.arguments, before.reader
     settled = {name: network[name] for name in ("cell", "hidden_size", "layers", "drop_connect")}
     if reader.vocabulary is None:
         settled["missing"] = "mask" if reader.mark_gaps else "error"

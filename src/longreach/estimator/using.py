@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from longreach.data.prepared import PreparedSequences
 from longreach.estimator.feeding import threads
-from longreach.estimator.fitting import Fitted
+from longreach.estimator.going_on import Fitted
 from longreach.estimator.reading import read
 from longreach.training.outputs import final_states, head_outputs
 
