@@ -113,7 +113,8 @@ class _Table:
         held = [] if self._held is None else [self._held]
         have = self._begin + sum(len(table) for table in held)
         while have < end:
-            held.append(next(self._batches))
+            # Rows gathered from all over a table come in a chunk each, and every cut would walk along all of them.
+            held.append(next(self._batches).combine_chunks())
             have += len(held[-1])
         table = held[0] if len(held) == 1 else pa.concat_tables(held)
         found = table.slice(begin - self._begin, end - begin)
