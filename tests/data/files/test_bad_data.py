@@ -555,7 +555,8 @@ UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
         "x.jsonl",
         lines({"title": "a", "body": "b"}),
         {},
-        "x.jsonl: expected one column of sequences, found title, body; name it with data.values_columns",
+        "x.jsonl: expected one column of sequences, found title, body; name it with data.values_columns, "
+        "or several: texts are joined, lists are channels",
     ),
     "ids without times": (
         "x.csv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,6 +93,41 @@ def test_ids_of_rows_of_lists(name: str, tmp_path: Path) -> None:
     found = read(tmp_path / name)
     assert found.ids == {"train": ("r1", "r0")}
     assert found.told.endswith("a list in 'x', labels in 'y', ids in 'id'")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_list_in_each_of_several_columns_is_a_channel(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x.{kind}"
+
+    def write_lists(**columns: list[Any]) -> None:
+        table = pa.table({**columns, "label": ["u", "v"]})
+        if kind == "parquet":
+            pq.write_table(table, path)
+        else:
+            path.write_text("\n".join(map(json.dumps, table.to_pylist())))
+
+    write_lists(gyro=[[1, 2, 3], [4]], acc=[[0.5, 1.5, 2.5], [3.5]])
+    found = read(path, values_columns=("acc", "gyro"))
+    assert first(found) == [[0.5, 1], [1.5, 2], [2.5, 3]]
+    assert found.parts["train"].sequence(1).tolist() == [[3.5, 4]]
+    assert "a row is one sequence, a list in 'acc' and 'gyro', each a channel" in found.told
+    assert first(read(path, values_columns=("gyro",))) == [[1], [2], [3]]
+    write_lists(gyro=[[1, 2, 3], [4]], acc=[[0.5, 1.5], [3.5]])
+    assert read(path, values_columns=("acc", "gyro")).findings.grave == [
+        f"x.{kind}: row 0: expected as many steps in every channel, found 2, 3 in 'acc', 'gyro'; give all of "
+        "them as many"
+    ]
+    write_lists(gyro=[[1], [4]], acc=[[[1.0, 2.0]], [[3.0, 4.0]]])
+    assert read(path, values_columns=("gyro", "acc")).findings.grave[0] == (
+        f"x.{kind}: row 0, column 'acc': expected numbers, found lists of them; name this column alone"
+    )
+    write_lists(gyro=[[1], [4]], acc=[1.0, 3.0])
+    with pytest.raises(DataError) as caught:
+        read(path, values_columns=("gyro", "acc"))
+    assert str(caught.value) == (
+        f"x.{kind}: expected a list in each of the columns gyro, acc, which are channels, found number in 'acc'; leave "
+        "it out of data.values_columns"
+    )
 
 
 def test_where_labels_are_not_needed_they_do_not_matter(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Layout:
 
     Args:
         cells: "steps": a row is one step of a sequence; otherwise a row is a whole sequence, "wide": one number in each
-            of many columns; "lists", "text", "binary" and "audio": in one column.
+            of many columns; "lists": a list in each of one or more columns; "text", "binary" and "audio": in one.
         values: columns of the sequences.
         label, id, time, part: columns, None where there is none.
         unused: columns of which no use is made.
@@ -58,7 +58,7 @@ class Layout:
         what = {
             "steps": f"a row is one step, sequences by {self.id!r}, sorted by {self.time!r}, channels {columns}",
             "wide": f"a row is one sequence, its steps in {columns}",
-            "lists": f"a row is one sequence, a list in {columns}",
+            "lists": f"a row is one sequence, a list in {columns}{', each a channel' if len(self.values) > 1 else ''}",
             "text": f"a row is one text, in {columns}",
             "binary": f"a row is one sequence of bytes, in {columns}",
             "audio": f"a row is one recording, in {columns}",
@@ -120,10 +120,11 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         unused = tuple(name for name in there if name not in (label, part, identity, time, *values))
         return Layout("steps", tuple(values), label, identity, time, part, unused)
     if whole:
-        name = _only(whole, where)
-        if kinds[name] == "image":
-            raise DataError(f"{where}: column {name!r} holds images; read them with data.source=hub")
-        layout = Layout(kinds[name], (name,), label, part=part)  # type: ignore[arg-type]  # narrowed above
+        values = _channels_of_lists(kinds, options, where) or (_only(whole, where),)
+        kind = kinds[values[0]]
+        if kind == "image":
+            raise DataError(f"{where}: column {values[0]!r} holds images; read them with data.source=hub")
+        layout = Layout(kind, values, label, part=part)  # type: ignore[arg-type]  # narrowed above
     else:
         texts = [name for name in free if kinds[name] == "text" and name not in (identity, time)]
         if time is not None and texts and options.values_columns is None:
@@ -186,6 +187,24 @@ def _channels(there: list[str], known: tuple[str, ...] | None, where: str) -> tu
     return channels
 
 
+def _channels_of_lists(kinds: dict[str, str], options: ReadOptions, where: str) -> tuple[str, ...]:
+    """The columns that were named, where there are several: a list in each of them is a channel.
+
+    Raises:
+        DataError: one of them that holds something else.
+    """
+    names = options.values_columns or ()
+    if len(names) < 2:
+        return ()
+    for name in names:
+        if kinds[name] != "lists":
+            raise DataError(
+                f"{where}: expected a list in each of the columns {', '.join(_first(list(names)))}, which are "
+                f"channels, found {kinds[name]} in {name!r}; leave it out of data.values_columns"
+            )
+    return names
+
+
 def _of_single_cells(
     kinds: dict[str, str], free: list[str], label: str | None, part: str | None, options: ReadOptions, where: str
 ) -> Layout:
@@ -237,8 +256,8 @@ def _only(names: list[str], where: str) -> str:
     usual = [name for name in names if name.lower() in _VALUES]
     if len(usual) != 1:
         raise DataError(
-            f"{where}: expected one column of sequences, found {', '.join(_first(names))}; "
-            "name it with data.values_columns"
+            f"{where}: expected one column of sequences, found {', '.join(_first(names))}; name it with "
+            "data.values_columns, or several: texts are joined, lists are channels"
         )
     return usual[0]
 
