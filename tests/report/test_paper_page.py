@@ -17,8 +17,9 @@ from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.along import accuracy_at, first_evaluation, meeting_place, supervised_curve
 from longreach.report.claims import CLAIMS, verdicts
+from longreach.report.figure5 import mean_curve
 from longreach.report.orderings import orderings
-from longreach.report.paper_figures import draw, mean_curve
+from longreach.report.paper_figures import draw
 from longreach.report.paper_page import HEADER, html, markdown, outdated_pages, sections, write_report
 from longreach.report.standing import printed_number, standing
 from longreach.report.weights import count_weights

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from longreach.recipes.naming import recipe_name
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, home_of
+from longreach.report.drawing import COLOURS, STYLE, svg
 from longreach.report.estimate import Estimate
 from longreach.report.naming import label
 from longreach.report.own_table import flat
-from longreach.report.paper_figures import COLOURS, STYLE, svg
 from longreach.report.standing import device_of, printed_number, share_words
 from longreach.reproduce.jobs import folder_of
 from longreach.reproduce.records import Record, Results, infeasible
