@@ -49,6 +49,9 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall", recall()),
         run("recall-growing-lags", recall(growth=5_000, horizon_start=16)),
         run("recall-blocks", recall(blocks=(1, 14, 98))),
+        # Of a mean over a row's 14 steps noise is a fourteenth of what it is of one, and a digit most of it.
+        run("recall-means", recall(blocks=(14,), weight=10.0)),
+        run("recall-means-fast", recall(anchors=8, blocks=(14,), weight=10.0), **FAST),
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
 
