@@ -364,7 +364,7 @@ def test_both_pages_show_every_row(whole: Results) -> None:
         "± 0.6 (2 seeds)",
         "in the paper&#39;s order",
         "167,434 + 296,705",
-        "MNIST-14: r-LSTM, 5 segments of 30, the classifier&#39;s gradient through 1 steps",
+        "MNIST-14: r-LSTM, 5 segments of 30, the classifier&#39;s gradient through 1 step",
     ):
         assert words in page
     assert "in the paper's order" in text

@@ -7,7 +7,7 @@ from typing import Any
 
 from longreach.config import RunConfig
 from longreach.recipes import method
-from longreach.recipes.naming import Recipe, named
+from longreach.recipes.naming import Recipe, many, named
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.table2 import ON_CIFAR10, ON_MNIST14, Methods
 from longreach.recipes.task import CIFAR10, MNIST14, Task
@@ -24,7 +24,7 @@ def reach(task: Task, kind: str, truncation: int) -> Recipe:
     make = method.r if kind == "r" else method.p
     return named(
         f"{task.name}-{kind}-k{truncation}",
-        f"{kind}-LSTM, the classifier's gradient through {truncation} steps",
+        f"{kind}-LSTM, the classifier's gradient through {many(truncation, 'step')}",
         lambda: make(task, truncation, truncation=task.truncation),
     )
 

@@ -30,3 +30,8 @@ def named(name: str, about: str, build: Callable[[], RunConfig]) -> Recipe:
     recipe.__name__ = recipe.__qualname__ = name.replace("-", "_")
     recipe.__doc__ = about
     return recipe
+
+
+def many(number: int, what: str) -> str:
+    """A number of things, in words: `1 step`, `2 steps`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from longreach.recipes import method
-from longreach.recipes.naming import Recipe, named
+from longreach.recipes.naming import Recipe, many, named
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.task import CIFAR10, MNIST14, Task
 
@@ -21,7 +21,8 @@ def frequency(task: Task, segments: int, length: int, truncation: int) -> Recipe
     """
     return named(
         f"{task.name}-r-{segments}x{length}-k{truncation}",
-        f"r-LSTM, {segments} segments of {length}, the classifier's gradient through {truncation} steps",
+        f"r-LSTM, {many(segments, 'segment')} of {length}, the classifier's gradient through "
+        f"{many(truncation, 'step')}",
         lambda: method.r(task, truncation, segments=segments, length=length, truncation=length),
     )
 
