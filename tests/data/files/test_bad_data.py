@@ -12,6 +12,9 @@ from longreach.data.files.collect import collect
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 
+LONG = ("7,8,20000000000000000001", "8,9,20000000000000000002", f"9,9,1e{'9' * 20}", f"9,8,1e{'9' * 21}")
+"""Classes that are one number in float64, and such as are none in decimal."""
+
 CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
     "missing values": (
         "x.npy",
@@ -88,7 +91,7 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
     ),
     "classes written in two ways": (
         "x.csv",
-        text("t0,t1,label", "1,2,1", "2,3,1.0", "3,4,Cat", "4,5,cat ", "5,6,01", "6,7,dog"),
+        text("t0,t1,label", "1,2,1", "2,3,1.0", "3,4,Cat", "4,5,cat ", "5,6,01", "6,7,dog", *LONG),
         {},
         [],
         [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from longreach.data.files.csv_cells import is_number
@@ -107,11 +109,18 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
 
 def _alike(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Names that are the same number, or the same text but for capital letters and blanks: at least two each."""
-    groups: dict[float | str, list[str]] = {}
+    groups: dict[Decimal | str, list[str]] = {}
     for name in names:
-        key = float(name) if is_number(name) else "".join(name.casefold().split())
-        groups.setdefault(key, []).append(name)
+        groups.setdefault(_plain(name), []).append(name)
     return sorted(class_names(group) for group in groups.values() if len(group) > 1)
+
+
+def _plain(name: str) -> Decimal | str:
+    if is_number(name):
+        # Exactly: long numbers that float64 cannot tell apart may well be classes.
+        with suppress(InvalidOperation):  # An exponent beyond what Decimal knows: it stays a text.
+            return Decimal(name)
+    return "".join(name.casefold().split())
 
 
 def _look_for_missing(part: str, labels: PartLabels, findings: Findings) -> None:
