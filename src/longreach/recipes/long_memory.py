@@ -37,7 +37,7 @@ def noise() -> tuple[RunConfig, ...]:
     data = DataConfig(noise=804, validation=1_000)
 
     def run(name: str, *losses: AuxiliaryConfig, truncation: int | None = 100, **changed: Any) -> RunConfig:
-        return _run(name, data, truncation, losses, updates=10_000, evaluate_every=1_000, **changed)
+        return _run(name, data, truncation, losses, **{"updates": 10_000, "evaluate_every": 1_000, **changed})
 
     def recall(**changed: Any) -> RecallConfig:
         return RecallConfig(**{"anchors": 4, "queries": 32, "truncation": 50, "weight": 3.0, **changed})
@@ -52,6 +52,8 @@ def noise() -> tuple[RunConfig, ...]:
         # Of a mean over a row's 14 steps noise is a fourteenth of what it is of one, and a digit most of it.
         run("recall-means", recall(blocks=(14,), weight=10.0)),
         run("recall-means-fast", recall(anchors=8, blocks=(14,), weight=10.0), **FAST),
+        # Ten thousand updates leave it rising.
+        run("recall-means-fast-long", recall(anchors=8, blocks=(14,), weight=10.0), updates=30_000, **FAST),
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
 
