@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from longreach.config import parse_config
+from longreach.training import budget
 from longreach.training import fit as fitting
+from longreach.training.build import build_datasets, build_objective
 from longreach.training.fit import fit
+from longreach.training.phases import Plan
 from longreach.training.run_folder import RunFolder
 
 RUN = {
@@ -40,3 +45,38 @@ def test_the_losses_of_a_shrunk_run_are_those_of_a_run_that_was_as_short_from_th
     fit(short, tmp_path / "short", progress=False, device="cpu")
     metrics = [(tmp_path / run / "metrics.csv").read_text() for run in ("shrunk", "short")]
     assert metrics[0] == metrics[1]
+
+
+def test_updates_and_evaluations_are_timed_where_the_run_will_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meta stands for a GPU: what is timed lies there, and the objective itself stays where it is."""
+    seen = []
+
+    def timed(objective: Any) -> float:
+        seen.append(next(objective.parameters()).device.type)
+        return 1.0
+
+    monkeypatch.setattr(budget, "_seconds_per_update", lambda config, plan, objective, *_: timed(objective))
+    monkeypatch.setattr(budget, "_seconds_per_evaluation", lambda objective, part: timed(objective))
+    config = parse_config(RUN, "small")
+    data = build_datasets(config.data)
+    objective = build_objective(config, data.train)
+    budget.budget_scale(config, Plan.make(config, 4), objective, data, 10, 60.0, torch.device("meta"))
+    assert set(seen) == {"meta"}
+    assert len(seen) == 2
+    assert next(objective.parameters()).device.type == "cpu"
+
+
+def test_a_run_on_a_gpu_has_its_budget_measured_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def asked(*arguments: Any) -> float:
+        raise Asked(arguments[-1])
+
+    monkeypatch.setattr(fitting, "check_device", lambda *_: None)
+    monkeypatch.setattr("longreach.training.record.on_gpu", lambda device: device == "cuda")
+    monkeypatch.setattr(fitting, "budget_scale", asked)
+    monkeypatch.setattr(fitting, "environment", lambda device: {})
+    for device in ("cuda", "cpu"):
+        with pytest.raises(Asked, match=f"^{device}$"):
+            fit(parse_config(RUN, "small"), tmp_path / device, progress=False, device=device)

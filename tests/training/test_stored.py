@@ -216,7 +216,9 @@ def test_a_budget_counts_the_first_pass(
     monkeypatch.setattr(budget, "_seconds_per_update", timed)
     config = small(monitor=[], select="last", **({} if stored else {"stored": None}))
     data = Datasets(train=None, validation=None, test=None)
-    scale = budget.budget_scale(config, Plan.make(config, 10), objective(), data, 10, seconds / budget.SAFETY)
+    scale = budget.budget_scale(
+        config, Plan.make(config, 10), objective(), data, 10, seconds / budget.SAFETY, torch.device("cpu")
+    )
     assert scale * 36 == pytest.approx(updates)
 
 

@@ -23,17 +23,24 @@ SAFETY = 0.93
 
 
 def budget_scale(
-    config: RunConfig, plan: Plan, objective: Objective, data: Datasets, evaluate_every: int, budget: float
+    config: RunConfig,
+    plan: Plan,
+    objective: Objective,
+    data: Datasets,
+    evaluate_every: int,
+    budget: float,
+    device: torch.device,
 ) -> float:
     """By what the plan must shrink to end within the budget.
 
     Args:
         config: the run.
         plan: its phases, unshrunk.
-        objective: not changed; the timed updates are done on a copy.
+        objective: neither changed nor moved; what is timed is done on a copy.
         data: its data.
         evaluate_every: updates between validations.
         budget: in seconds.
+        device: of the run, whose updates and evaluations are timed there.
 
     Returns:
         A factor of at most 1.
@@ -47,6 +54,7 @@ def budget_scale(
             for phase in plan.phases
         )
 
+    objective = copy.deepcopy(objective).to(device)
     usual = mean(stored=config.stored is not None)
     # At its first visit every sequence is read whole, as it always is without stored states.
     more, first_pass = 0.0, plan.phases[0].epoch

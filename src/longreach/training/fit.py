@@ -33,7 +33,7 @@ from longreach.training.objective import Objective
 from longreach.training.parallel import check_parallel, process_rank, trainer_arguments
 from longreach.training.phases import Plan, shrink
 from longreach.training.progress import Progress, clock
-from longreach.training.record import device_mb, environment
+from longreach.training.record import device_mb, device_of_work, environment
 from longreach.training.run_folder import RunFolder
 from longreach.training.stored_files import StoredFiles
 from longreach.training.stream import UpdateStream
@@ -114,7 +114,7 @@ def fit(
     evaluate_every = config.evaluate_every or per_epoch
     if config.budget is not None and config.budget_scale is None:
         plan = Plan.make(config, per_epoch)
-        scale = budget_scale(config, plan, objective, data, evaluate_every, config.budget)
+        scale = budget_scale(config, plan, objective, data, evaluate_every, config.budget, device_of_work(device))
         config = shrink(config, scale, per_epoch)
         # Losses hold their own schedules; the weights are drawn from the same seed again.
         objective = build_objective(config, data.train)

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from longreach.config import ModelConfig, RecallConfig, RunConfig, SegmentConfig
 from longreach.data.sequences import Sequences
 from longreach.errors import OutOfMemory
 from longreach.memory import available_mb, is_out_of_memory, resident_mb
 from longreach.training.memory_estimate import expected_update_mb
 from longreach.training.objective import Objective
+from longreach.training.record import device_of_work
 
 
 class MemoryWatch:
@@ -30,7 +29,7 @@ class MemoryWatch:
 
     def __init__(self, config: RunConfig, folder: Path, device: str, rows: int) -> None:
         self.config, self.folder, self.rows = config, folder, rows
-        self.device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device_of_work(device).type
         self.expected: float | None = None
         """MB that updates are expected to take over what the process holds before them."""
 

@@ -36,6 +36,11 @@ def on_gpu(device: str) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
+def device_of_work(device: str) -> torch.device:
+    """Where the work of "auto", "cpu" or "cuda" is done here."""
+    return torch.device("cuda" if on_gpu(device) else "cpu")
+
+
 def device_mb(device: str = "auto") -> float | None:
     """The largest memory allocated on the GPU so far, in MB; None where the work is done on the CPU."""
     return torch.cuda.max_memory_allocated() / 1e6 if on_gpu(device) else None
