@@ -9,7 +9,7 @@ import pytest
 import torch
 from toys import QUICK, same, states, toy
 
-from longreach import LongSequenceClassifier
+from longreach import LongSequenceClassifier, LongSequenceRegressor
 from longreach.errors import ConfigError, DataError
 
 
@@ -118,3 +118,43 @@ def test_weights_that_leave_nothing_are_refused() -> None:
         "class_weight: expected None or a dict for partial_fit, found 'balanced', which a part of the data does not "
         "tell; give a weight for each class, as sklearn.utils.class_weight.compute_class_weight does"
     )
+
+
+@pytest.mark.parametrize("placeholder", [-9999.0, 3e38, -1e300])
+def test_targets_that_weigh_nothing_may_be_any_number(placeholder: float) -> None:
+    """Neither their scale nor the gradients nor the held-out part know them."""
+    X, _ = toy()
+    y = X.mean(1)
+    weights = np.where(np.arange(40) % 8 == 3, 0.0, 1.0)
+    settings = {**QUICK, "early_stopping": True}
+    models = [
+        LongSequenceRegressor(**settings).fit(X, np.where(weights > 0, y, other), weights)
+        for other in (0.0, placeholder)
+    ]
+    assert models[0]._fitted.answers.standardisation == models[1]._fitted.answers.standardisation
+    assert np.isfinite(models[1].predict(X)).all()
+    np.testing.assert_array_equal(models[0].predict(X), models[1].predict(X))
+    parts = [
+        LongSequenceRegressor(**QUICK).partial_fit(X, np.where(weights > 0, y, other), weights)
+        for other in (0.0, placeholder)
+    ]
+    np.testing.assert_array_equal(parts[0].predict(X), parts[1].predict(X))
+
+
+def test_the_unit_of_targets_counts_each_as_often_as_its_weight_says() -> None:
+    X, _ = toy()
+    y = X.mean(1)
+    weights = np.where(np.arange(40) < 10, 3.0, 1.0)
+    repeated = np.repeat(y, weights.astype(int))
+    settings = {**QUICK, "early_stopping": False}
+    fitted = LongSequenceRegressor(**settings).fit(X, y, weights)._fitted.answers.standardisation
+    np.testing.assert_allclose(fitted.mean, repeated.mean(), rtol=1e-12)
+    np.testing.assert_allclose(fitted.std, repeated.std(), rtol=1e-12)
+    alike = LongSequenceRegressor(**settings).fit(X, y, np.full(40, 7.0))._fitted.answers.standardisation
+    assert alike == LongSequenceRegressor(**settings).fit(X, y)._fitted.answers.standardisation
+
+
+def test_the_first_call_of_partial_fit_needs_a_target_that_counts() -> None:
+    X, _ = toy()
+    with pytest.raises(DataError, match="the first call settles the unit of the targets"):
+        LongSequenceRegressor(**QUICK).partial_fit(X, X.mean(1), np.zeros(40))

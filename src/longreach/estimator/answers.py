@@ -31,8 +31,8 @@ class Answers(Protocol):
         """Of targets, once it is fitted; None of classes."""
         ...
 
-    def fitted(self, encoded: np.ndarray) -> Answers:
-        """The same, with what depends on the training part alone."""
+    def fitted(self, encoded: np.ndarray, weights: np.ndarray) -> Answers:
+        """The same, with what depends on the training part alone: (N,) or (N, K) answers, and (N,) weights."""
         ...
 
     def encode(self, y: Any) -> np.ndarray:
@@ -104,7 +104,7 @@ class Classes:
             )
         return np.searchsorted(self.classes, labels).astype(np.int64)
 
-    def fitted(self, encoded: np.ndarray) -> Classes:
+    def fitted(self, encoded: np.ndarray, weights: np.ndarray) -> Classes:
         """The same: nothing depends on the training part."""
         return self
 
@@ -171,9 +171,23 @@ class Numbers:
             raise DataError(f"y: expected {expected} targets a sequence as before, found {targets.shape[1]}; fit anew")
         return targets
 
-    def fitted(self, encoded: np.ndarray) -> Numbers:
-        """With the mean and deviation of these targets."""
+    def fitted(self, encoded: np.ndarray, weights: np.ndarray) -> Numbers:
+        """With the mean and deviation of these targets, as if each stood there as often as its weight says.
+
+        Raises:
+            DataError: all weights are zero, which leaves no target to know the unit by.
+        """
+        counted = weights > 0
+        if not counted.any():
+            raise DataError(
+                "y: expected a target whose weight is above zero, found none; the first call settles the unit of the "
+                "targets, so begin with sequences whose targets are known"
+            )
+        encoded, weights = encoded[counted], weights[counted]
         mean, std = encoded.mean(0), encoded.std(0)
+        if weights.min() < weights.max():
+            mean = np.average(encoded, axis=0, weights=weights)
+            std = np.sqrt(np.average((encoded - mean) ** 2, axis=0, weights=weights))
         std = np.where(encoded.min(0) == encoded.max(0), 1.0, std)
         return Numbers(self.flat, Standardisation(tuple(mean.tolist()), tuple(std.tolist())))
 

@@ -91,7 +91,7 @@ def fit(
         )
         held = None if held_rows is None else labelled.subset(held_rows)
     train = labelled.subset(rows)
-    answers = before.answers if before else answers.fitted(train.encoded)
+    answers = before.answers if before else answers.fitted(train.encoded, train.weights)
     reader = known or fitted_reader(settings, train.raw, others, names)
     if held is not None:
         reader.check(held.raw, "validation" if validation is not None else "X")
@@ -154,7 +154,7 @@ def partial_fit(
     raw, others = given.raw, given.others
     labelled = labelled_of(raw, encoded, weights, by_class)
     seed = before.objective.seed if before else _seed(settings["random_state"])
-    answers = before.answers if before else answers.fitted(encoded)
+    answers = before.answers if before else answers.fitted(encoded, labelled.weights)
     reader = given.known or fitted_reader(settings, raw, others, given.names)
     prepared = labelled.prepared(reader, answers, all_of_it=False)
     counted = bool(labelled.weights.any())

@@ -66,6 +66,9 @@ def labelled_of(
             f"X and y: expected as many labels as sequences, found {len(raw)} sequences and {len(encoded)} labels"
         )
     weights = np.ones(len(raw)) if weights is None else weights
+    if encoded.ndim == 2 and weights.any() and not weights.all():
+        # A target that does not count may be any number, and the square of a large one times zero is NaN.
+        encoded = np.where((weights > 0)[:, None], encoded, encoded[weights > 0][0])
     return Labelled(raw, encoded, weights if by_class is None else weights * by_class[encoded])
 
 
