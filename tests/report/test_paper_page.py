@@ -21,7 +21,7 @@ from longreach.report.figure5 import mean_curve
 from longreach.report.orderings import orderings
 from longreach.report.paper_figures import draw
 from longreach.report.paper_page import HEADER, html, markdown, outdated_pages, sections, write_report
-from longreach.report.standing import printed_number, standing
+from longreach.report.standing import printed_number, share_words, standing
 from longreach.report.weights import count_weights
 from longreach.reproduce.records import Results
 from longreach.training.build import build_objective
@@ -335,6 +335,20 @@ def test_mean_curves_use_what_all_seeds_have() -> None:
     other = {"curves": {"test": [{"update": 2, "accuracy": 0.6}, {"update": 3, "accuracy": 1.0}]}}
     assert mean_curve([one, other], "test") == ([2.0], [0.5])
     assert mean_curve([one], "train") == ([], [])
+
+
+def test_shares_of_a_schedule() -> None:
+    shares = (0.0004, 0.0021, 0.5, 0.994, 0.995, 0.998, 0.9997, 1.0)
+    assert [share_words(share) for share in shares] == [
+        "0.04 %",
+        "0.21 %",
+        "50 %",
+        "99 %",
+        "99.5 %",
+        "99.8 %",
+        "100 %",
+        "100 %",
+    ]
 
 
 def test_printed_numbers() -> None:

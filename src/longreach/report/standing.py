@@ -209,8 +209,8 @@ def infeasible_words(record: Record) -> str:
 
 
 def share_words(share: float) -> str:
-    """A share of a schedule in per cent, two digits."""
-    return f"{100.0 * share:.2g} %"
+    """A share of a schedule in per cent, two digits; three from 99.5 % on, where two would tell it as 1e+02."""
+    return f"{100.0 * share:.{2 if share < 0.995 else 3}g} %"
 
 
 def printed_number(text: str) -> float | None:
