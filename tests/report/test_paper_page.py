@@ -17,6 +17,7 @@ from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.along import accuracy_at, first_evaluation, meeting_place, supervised_curve
 from longreach.report.claims import CLAIMS, verdicts
+from longreach.report.estimate import Estimate, above, together
 from longreach.report.figure5 import mean_curve
 from longreach.report.orderings import orderings
 from longreach.report.paper_figures import draw
@@ -175,6 +176,33 @@ def test_pairs_that_are_not_clear_or_lack_a_run(results: Results, save: Save) ->
         "WordNet-14 in the place of DBpedia: 1 of 1 pairs in the paper's order, 0 of them clearly; 0 clearly in "
         "the other"
     )
+
+
+@pytest.mark.parametrize("accuracies", [(0.4,), (0.4, 0.4), (0.4, 0.42)])
+def test_a_tie_is_in_no_order(results: Results, save: Save, accuracies: tuple[float, ...]) -> None:
+    """Of one seed, of seeds that are all the same, of seeds that are not."""
+    table = find_table("table6")
+    for model in ("r-LSTM 10x60", "r-LSTM 20x30"):
+        save(table, row_of(table, model, "supervised truncation 1"), *accuracies)
+    (order,) = orderings(table, "small", results)
+    (pair,) = order.pairs
+    assert (pair.agrees, pair.tied, pair.clear, order.contrary) == (False, True, False, ())
+    assert order.words() == (
+        "MNIST-14 in the place of CIFAR10: 0 of 1 pairs in the paper's order, 0 of them clearly; 0 clearly in the "
+        "other; 1 tie; 64 pairs lack a run"
+    )
+
+
+def test_figures_without_intervals_are_apart_where_they_differ() -> None:
+    exact = Estimate.exact
+    assert above(exact(1.0), exact(0.5)).clear
+    assert above(exact(0.5), exact(1.0)).clear
+    assert not above(exact(1.0), exact(1.0)).clear
+    # 65.9 - 58.9 is 7 but for rounding.
+    assert not above(exact(65.9), exact(58.9), 7.0).clear
+    tie = together([above(exact(65.9), exact(58.9), 7.0)], "")
+    assert tie is not None
+    assert tie.finding == "does not hold"
 
 
 def fill(table: PaperTable, save: Save, accuracy: Callable[[Row], float], **changed: object) -> None:

@@ -62,8 +62,18 @@ class Comparison:
 
     @property
     def clear(self) -> bool:
-        """Whether the intervals lie apart; figures without any are always told apart."""
-        return not self.alone and (self.reach == 0.0 or abs(self.difference) > self.reach + _ROUNDING)
+        """Whether the intervals lie apart; figures without any are told apart where they differ."""
+        return not self.alone and abs(self.difference) > self.reach + _ROUNDING
+
+    @property
+    def tied(self) -> bool:
+        """Whether neither figure is above the other."""
+        return abs(self.difference) <= _ROUNDING
+
+    @property
+    def refutes(self) -> bool:
+        """Whether the figure is clearly not above the other; a tie of figures without any spread is that too."""
+        return self.difference <= _ROUNDING and (self.clear or self.reach == 0.0)
 
     @property
     def alone(self) -> bool:
@@ -103,10 +113,9 @@ def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
     if not comparisons:
         return None
     one_seed = any(one.alone for one in comparisons)
-    contrary = [one for one in comparisons if one.difference <= 0]
-    if any(one.clear for one in contrary):
+    if any(one.refutes for one in comparisons):
         return Answer("does not hold", False, numbers)
-    if any(one.alone for one in contrary):
+    if any(one.alone and one.difference <= _ROUNDING for one in comparisons):
         return Answer("does not hold", True, numbers)
     if all(one.clear or one.alone for one in comparisons):
         return Answer("holds", one_seed, numbers)
@@ -119,9 +128,9 @@ def most(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
         return None
     half = len(comparisons) / 2
     one_seed = any(one.alone for one in comparisons)
-    told = [one for one in comparisons if one.clear or one.alone]
-    if sum(one.difference > 0 for one in told) > half:
+    told = [one for one in comparisons if one.clear or one.refutes or one.alone]
+    if sum(one.difference > _ROUNDING for one in told) > half:
         return Answer("holds", one_seed, numbers)
-    if sum(one.difference <= 0 for one in told) >= half:
+    if sum(one.difference <= _ROUNDING for one in told) >= half:
         return Answer("does not hold", one_seed, numbers)
     return Answer("not clear", one_seed, numbers)

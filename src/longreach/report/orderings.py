@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longreach.recipes.naming import many
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.report.estimate import Comparison, Estimate, above
 from longreach.report.naming import data_run, label
@@ -21,6 +22,7 @@ class Pair:
         better, worse: the rows.
         printed: by how much, in per cent.
         ours: by how much in our figures; below zero where they are the other way round.
+        tied: whether ours are the same.
         clear: whether our intervals lie apart; False where a single seed has none.
         one_seed: whether one of them has none.
         scale: of ours.
@@ -30,6 +32,7 @@ class Pair:
     worse: Row
     printed: float
     ours: float
+    tied: bool
     clear: bool
     one_seed: bool
     scale: Scale
@@ -37,7 +40,12 @@ class Pair:
     @property
     def agrees(self) -> bool:
         """Whether ours are in the same order."""
-        return self.ours > 0
+        return self.ours > 0 and not self.tied
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether ours are in the other order."""
+        return self.ours < 0 and not self.tied
 
     def words(self) -> str:
         """The pair as it was run, and both differences, for reading."""
@@ -67,18 +75,19 @@ class Ordering:
         if not self.pairs:
             return f"{self.data}: {'no pair of which both rows were run' if self.run else 'not run'}"
         agreeing = [pair for pair in self.pairs if pair.agrees]
-        contrary = [pair for pair in self.pairs if not pair.agrees]
+        tied = sum(pair.tied for pair in self.pairs)
         said = (
             f"{self.data}: {len(agreeing)} of {len(self.pairs)} pairs in the paper's order, "
-            f"{sum(pair.clear for pair in agreeing)} of them clearly; {sum(pair.clear for pair in contrary)} clearly "
-            "in the other"
+            f"{sum(pair.clear for pair in agreeing)} of them clearly; {sum(pair.clear for pair in self.contrary)} "
+            "clearly in the other"
         )
+        said += f"; {many(tied, 'tie')}" if tied else ""
         return said + (f"; {self.missing} pairs lack a run" if self.missing else "")
 
     @property
     def contrary(self) -> tuple[Pair, ...]:
         """Pairs in the other order, the widest apart first."""
-        return tuple(sorted((pair for pair in self.pairs if not pair.agrees), key=lambda pair: pair.ours))
+        return tuple(sorted((pair for pair in self.pairs if pair.contradicts), key=lambda pair: pair.ours))
 
 
 def orderings(table: PaperTable, scale: Scale, results: Results) -> list[Ordering]:
@@ -119,6 +128,7 @@ def _ordering(dataset: str, table: PaperTable, rows: Sequence[Row], scale: Scale
         if compared is None:
             missing += 1
             continue
-        pairs.append(Pair(better, worse, high - low, sign * compared.difference, compared.clear, compared.alone, scale))
+        ours = sign * compared.difference
+        pairs.append(Pair(better, worse, high - low, ours, compared.tied, compared.clear, compared.alone, scale))
     run = sum(held is not None and bool(held.records) for _, _, held in figures)
     return Ordering(data_run(table, dataset, scale), tuple(pairs), missing, run)
