@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
+from longreach.recipes.cells import mnist14_cells
+from longreach.recipes.long_memory import mnist784
 from longreach.report.own_table import base_of, changed, own_table_page
 from longreach.reproduce.records import Record, Results
 
@@ -41,3 +44,17 @@ def test_what_is_changed_is_told_and_keys_that_came_later_are_not() -> None:
     assert changed(first("r-1x98-no-pretraining"), first("r-1x98")) == "without `pretrain`"
     assert changed(first("r-1x98"), first("r-1x98-no-pretraining")) == "with `pretrain`"
     assert changed(first("r-1x98"), first("r-1x98")) == "nothing"
+
+
+def test_a_loss_more_than_a_base_without_any_is_told_alone() -> None:
+    runs = {run.name: {"config": run.model_dump(mode="json")} for run in mnist14_cells()}
+    assert changed(runs["gru-recall"], runs["gru"]) == "with `recall`"
+    assert changed(runs["gru"], runs["gru-recall"]) == "without `recall`"
+    assert changed(runs["gru-r-1x98"], runs["gru"]) == "with `reconstruct`, with `pretrain`"
+
+
+def test_what_is_the_machines_is_no_change() -> None:
+    record = {"config": mnist784()[0].model_dump(mode="json")}
+    other = copy.deepcopy(record)
+    other["config"]["data"] |= {"path": "/mnt/elsewhere/mnist", "workers": 4}
+    assert changed(other, record) == "nothing"

@@ -11,7 +11,8 @@ from longreach.report.standing import device_of
 from longreach.reproduce.records import Record, Results, trained
 
 _PLACES = (0.25, 0.5, 0.75, 1.0)
-_NOT_SETTINGS = {"name", "seed", "budget_scale"}
+_NOT_SETTINGS = {"name", "seed", "budget_scale", "data.path", "data.workers"}
+"""What a run has of its own, and what is the machine's: where the data lie, and how many processes read them."""
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:
@@ -32,7 +33,9 @@ def base_of(name: str, names: list[str]) -> str | None:
 def changed(record: Record, base: Record) -> str:
     """What is set otherwise than in the base."""
     mine, theirs = (flat(_whole(one["config"])) for one in (record, base))
-    keys = [k for k in mine | theirs if k.split(".")[0] not in _NOT_SETTINGS and mine.get(k) != theirs.get(k)]
+    keys = [k for k in mine | theirs if k not in _NOT_SETTINGS and mine.get(k) != theirs.get(k)]
+    # A list of parts that is empty on one side is no setting beside the parts that the other has.
+    keys = [k for k in keys if not any(other.startswith(f"{k}.") for other in keys)]
     added = {".".join(k.split(".")[:2]) for k in keys if k not in theirs}
     gone = {".".join(k.split(".")[:2]) for k in keys if k not in mine}
     said = []
