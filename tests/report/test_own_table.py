@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.long_memory import mnist784
 from longreach.report.own_table import base_of, changed, own_table_page
 from longreach.reproduce.records import Record, Results
+
+from .conftest import made_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +27,43 @@ def test_the_committed_ablation() -> None:
 
 def test_no_records_no_page(tmp_path: Path) -> None:
     assert own_table_page("mnist14-ablation", Results(tmp_path)) is None
+
+
+def test_what_did_not_succeed_is_shown(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    runs = {run.name: run for run in mnist784()}
+
+    def keep(name: str, seed: int, accuracy: float, **changed: Any) -> None:
+        curves = {"validation": [{"update": 4_000, "accuracy": accuracy, "loss": 1.0}]}
+        results.save("mnist784", name, seed, made_record(runs[name], accuracy, curves=curves, **changed))
+
+    gone = {"infeasible": True, "memory_mb": 2_000.0}
+    results.save_failure("mnist784", "recall-fast", 0, {"reason": "a loss | that is no number", "update": 3})
+    (tmp_path / "mnist784" / "README.md").write_text("# Words")
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    assert "| recall-fast | 0 | 1 of 1 failed: a loss / that is no number |  |  |  |" in page.splitlines()
+    assert "best on the validation part; mean" in page
+    assert "\n0 runs; 1 failed. Made by" in page
+    for seed in range(3):
+        keep("recall", seed, 0.8)
+    keep("lstm-full", 0, 0.0, **gone)
+    keep("recall-weight-10", 0, 0.7)
+    keep("recall-weight-10", 1, 0.0, **gone)
+    results.save_failure("mnist784", "recall-weight-10", 2, {"reason": "disk full", "update": 3})
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert [line[:3] for line in lines] == [
+        ["| recall", "3", "**0.800** ± 0.000 (0.800, 0.800, 0.800)"],
+        ["| recall-weight-10", "1", "**0.700** (0.700); 1 infeasible; 1 of 3 failed: disk full"],
+        ["| lstm-full", "0", "infeasible (batch of one, 2 GB, a processor, 1 thread)"],
+        ["| recall-fast", "0", "1 of 1 failed: a loss / that is no number"],
+    ]
+    assert lines[1][-1] == "recall, `auxiliary.0.weight` = 10.0 |"
+    assert lines[2][-1] == "classifier's gradient through all steps |"
+    assert "on all 100 test sequences" in page
+    assert "\n4 runs; 2 infeasible; 2 failed; a processor, 1 thread. Made by" in page
 
 
 def test_what_a_run_varies() -> None:

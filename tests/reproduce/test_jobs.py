@@ -140,7 +140,8 @@ def test_seeds_come_in_order(tiny_run: Tiny, results: Results) -> None:
     for seed in (10, 2, 0):
         results.save("t", "a", seed, record_of(tiny_run("a", seed=seed)))
     assert [record["seed"] for record in results.of("t", "a")] == [0, 2, 10]
-    assert list(results.names("t")) == ["a"]
+    results.save_failure("t", "b", 0, {"reason": "a loss that is no number"})
+    assert list(results.names("t")) == ["a", "b"]
 
 
 def test_times_for_reading() -> None:

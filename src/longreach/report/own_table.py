@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from longreach.config import parse_config
 from longreach.report.interval import mean_and_interval
-from longreach.report.standing import device_of
-from longreach.reproduce.records import Record, Results, trained
+from longreach.report.standing import device_of, failed_words, infeasible_words
+from longreach.reproduce.records import Record, Results, infeasible, trained
 
 _PLACES = (0.25, 0.5, 0.75, 1.0)
 _NOT_SETTINGS = {"name", "seed", "budget_scale", "data.path", "data.workers"}
@@ -93,27 +95,65 @@ def at(record: Record, share: float) -> float:
     return min(curve, key=lambda point: abs(point["update"] - wanted))["accuracy"]
 
 
-def rows(runs: dict[str, list[Record]]) -> list[str]:
-    """The table, best first."""
-    names = list(runs)
+@dataclass(frozen=True)
+class OwnRun:
+    """What there is of a run of a table of our own.
+
+    Args:
+        records: of the seeds that were trained to the end.
+        infeasible: records of those that did not fit into memory.
+        failed: notes of those that failed, and have no record.
+    """
+
+    records: tuple[Record, ...]
+    infeasible: tuple[Record, ...] = ()
+    failed: tuple[Record, ...] = ()
+
+    @property
+    def settings(self) -> Record | None:
+        """A record with the run's configuration; None where all failed."""
+        return next(iter((*self.records, *self.infeasible)), None)
+
+    @property
+    def mean(self) -> float:
+        """Test accuracy over seeds; below zero where none was trained."""
+        return mean_and_interval([one["test_accuracy"] for one in self.records])[0] if self.records else -1.0
+
+    @property
+    def cells(self) -> list[str]:
+        """Test accuracy, what did not succeed, the accuracy after the last update, and that on the way."""
+        said = [shown([record["test_accuracy"] for record in self.records])] if self.records else []
+        if self.infeasible:
+            said.append(f"{len(self.infeasible)} infeasible" if said else infeasible_words(self.infeasible[0]))
+        if self.failed:
+            said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
+        if not self.records:
+            return ["; ".join(said), "", ""]
+        last = shown([record["test_last"]["accuracy"] for record in self.records])
+        on_the_way = (sum(at(record, share) for record in self.records) / len(self.records) for share in _PLACES)
+        return ["; ".join(said), last, " ".join(f"{accuracy:.3f}" for accuracy in on_the_way)]
+
+
+def rows(runs: dict[str, OwnRun]) -> list[str]:
+    """The table, best first, what was not trained last."""
     lines = [
         "| run | seeds | test accuracy | after the last update | validation accuracy on the way "
         f"({', '.join(f'{share:.0%}' for share in _PLACES)} of the updates) | setting |",
         "|---|---|---|---|---|---|",
     ]
-
-    def mean(name: str) -> float:
-        return mean_and_interval([record["test_accuracy"] for record in runs[name]])[0]
-
-    for name in sorted(names, key=mean, reverse=True):
-        records = runs[name]
-        base = base_of(name, names)
-        setting = described(records[0]) if base is None else f"{base}, {changed(records[0], runs[base][0])}"
-        best = shown([record["test_accuracy"] for record in records])
-        last = shown([record["test_last"]["accuracy"] for record in records])
-        curve = " ".join(f"{sum(at(r, share) for r in records) / len(records):.3f}" for share in _PLACES)
-        lines.append(f"| {name} | {len(records)} | {best} | {last} | {curve} | {setting} |")
+    for name in sorted(runs, key=lambda name: runs[name].mean, reverse=True):
+        cells = [name, str(len(runs[name].records)), *runs[name].cells, _setting(name, runs)]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _setting(name: str, runs: dict[str, OwnRun]) -> str:
+    """A base in words, or what is changed from it; empty where no record tells."""
+    known = {other: run.settings for other, run in runs.items() if run.settings is not None}
+    if name not in known:
+        return ""
+    base = base_of(name, list(known))
+    return described(known[name]) if base is None else f"{base}, {changed(known[name], known[base])}"
 
 
 def shown(values: list[float]) -> str:
@@ -130,24 +170,37 @@ def own_table_page(table: str, results: Results) -> str | None:
         table: the folder's name.
         results: where the records lie, with a README.md that tells what the table is.
     """
-    runs = {name: records for name in results.names(table) if (records := trained(results.of(table, name)))}
+    runs = {name: _run(table, name, results) for name in results.names(table)}
     words = results.path / table / "README.md"
     if not runs or not words.is_file():
         return None
-    sizes = sorted({record["data"]["test_size"] for some in runs.values() for record in some})
-    machines = sorted({device_of(record) for some in runs.values() for record in some})
+    sizes = sorted({record["data"]["test_size"] for run in runs.values() for record in run.records})
+    on_all = f", on all {' or '.join(f'{size:,}' for size in sizes)} test sequences" if sizes else ""
     return "\n".join(
         [
             words.read_text(encoding="utf-8").rstrip(),
             "",
-            "Test accuracy is that of the weights that were best on the validation part, on all "
-            f"{' or '.join(f'{size:,}' for size in sizes)} test sequences; mean ± half of the 95 % "
-            "interval (Student's t over seeds), every seed in brackets.",
+            f"Test accuracy is that of the weights that were best on the validation part{on_all}; mean ± half of the "
+            "95 % interval (Student's t over seeds), every seed in brackets.",
             "",
             *rows(runs),
             "",
-            f"{sum(map(len, runs.values()))} runs; {', '.join(machines)}. Made by `longreach report` from the records "
-            f"in `results/{table}/`; missing runs are run by `longreach reproduce {table}`.",
+            f"{_counted(list(runs.values()))}. Made by `longreach report` from the records in `results/{table}/`; "
+            f"missing runs are run by `longreach reproduce {table}`.",
             "",
         ]
     )
+
+
+def _counted(runs: Sequence[OwnRun]) -> str:
+    """How many runs of all seeds there are, and on what."""
+    others = {"infeasible": sum(len(run.infeasible) for run in runs), "failed": sum(len(run.failed) for run in runs)}
+    said = [f"{sum(len(run.records) for run in runs)} runs"]
+    said += [f"{number} {what}" for what, number in others.items() if number]
+    machines = sorted({device_of(record) for run in runs for record in (*run.records, *run.infeasible)})
+    return "; ".join([*said, *([", ".join(machines)] if machines else [])])
+
+
+def _run(table: str, name: str, results: Results) -> OwnRun:
+    records = results.of(table, name)
+    return OwnRun(tuple(trained(records)), tuple(filter(infeasible, records)), tuple(results.failures(table, name)))

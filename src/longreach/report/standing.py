@@ -96,9 +96,7 @@ class Standing:
             share = share_words(statistics.fmean(record["budget_scale"] for record in self.shortened))
             said.append(f"{found.shown()} after {share} of the schedule ({_seeds(len(self.shortened))})")
         if self.failed:
-            number = len(self.records) + len(self.infeasible) + len(self.failed)
-            reasons = "; ".join(dict.fromkeys(_short(note["reason"]) for note in self.failed))
-            said.append(f"{len(self.failed)} of {number} failed: {reasons}")
+            said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
         return "; ".join(said) or "not run"
 
     @property
@@ -206,6 +204,17 @@ def infeasible_words(record: Record) -> str:
     memory = record.get("memory_mb") or record.get("memory_limit_mb")
     room = "memory not recorded" if memory is None else f"{memory / 1e3:.3g} GB"
     return f"infeasible (batch of one, {room}, {device_of(record)})"
+
+
+def failed_words(failed: Sequence[Record], number: int) -> str:
+    """How many of a row's runs failed, and why.
+
+    Args:
+        failed: notes of those that did.
+        number: of all of them.
+    """
+    reasons = "; ".join(dict.fromkeys(_short(note["reason"]) for note in failed))
+    return f"{len(failed)} of {number} failed: {reasons}"
 
 
 def share_words(share: float) -> str:

@@ -84,9 +84,9 @@ class Results:
         return [records for records in held if records]
 
     def names(self, folder: str) -> Iterator[str]:
-        """The runs of which there is a record."""
+        """The runs of which there is a record, or a note that they failed."""
         for path in sorted((self.path / folder).glob("*")):
-            if any(path.glob("seed*.json")):
+            if any(path.glob("seed*.json")) or any(path.glob("failed-seed*.json")):
                 yield path.name
 
     def _failure(self, folder: str, name: str, seed: int) -> Path:
