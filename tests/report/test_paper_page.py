@@ -16,6 +16,7 @@ from longreach.recipes import find_recipe
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.along import accuracy_at, first_evaluation, meeting_place, supervised_curve
+from longreach.report.claim import short_name
 from longreach.report.claims import CLAIMS, verdicts
 from longreach.report.estimate import Estimate, above, together
 from longreach.report.figure5 import mean_curve
@@ -303,6 +304,20 @@ def test_claims_on_the_tables(results: Results, save: Save) -> None:
                     assert verdict.holds is not turned, (verdict.words, verdict.shown)
     (printed,) = [v.words for v in verdicts(tables[4], "paper", results) if "peak" in v.words and "1" in v.words[-2:]]
     assert printed == "the peak is at r-LSTM 20x30, supervised truncation 1"
+
+
+def test_names_in_claims_are_of_what_was_run() -> None:
+    five, three, six = (find_table(name) for name in ("table5", "table3", "table6"))
+    deep = row_of(five, "29-layer CNN", "")
+    assert (short_name(deep, "paper"), short_name(deep, "small")) == (
+        "29-layer CNN",
+        "Conneau et al. 2016, 9 layers",
+    )
+    assert short_name(row_of(five, "char-CNN", ""), "small") == "char-CNN of Zhang et al. 2015, narrower"
+    assert short_name(row_of(three, "T-DMCA", "", "MNIST"), "small").startswith("T-DMCA, 5 layers of 64")
+    assert short_name(row_of(five, "LSTM", "full BPTT"), "small") == "LSTM, full BPTT"
+    many = row_of(six, "r-LSTM 20x30", "supervised truncation 1")
+    assert short_name(many, "small") == "r-LSTM 10x15, supervised truncation 1"
 
 
 def test_claims_whose_intervals_overlap_are_not_clear(results: Results, save: Save) -> None:

@@ -9,7 +9,7 @@ from longreach.config import SegmentConfig
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import find_table
 from longreach.report.estimate import Answer, Comparison, Estimate, above, together
-from longreach.report.naming import data_run
+from longreach.report.naming import data_run, label
 from longreach.report.standing import Standing, standing
 from longreach.reproduce.records import Results
 
@@ -116,11 +116,13 @@ def row_of(table: PaperTable, model: str, setting: str, dataset: str | None = No
 
 
 def short_name(row: Row, scale: Scale) -> str:
-    """Model, segments and truncation as they were run."""
+    """Model, segments and truncation as they were run; of networks to compare with what they were, which is smaller."""
     recipe = row.recipe(scale)
     if scale == "paper" or recipe is None:
-        return f"{row.model}, {row.setting}" if row.setting else row.model
+        return label(row)
     config = recipe()
+    if config.model.network != "recurrent":
+        return label(row, scale)
     losses = [loss for loss in config.auxiliary if isinstance(loss, SegmentConfig)]
     several = "x" in row.model  # Such as r-LSTM 20x30, which the small scale runs with other numbers.
     model = f"{row.model.split()[0]} {losses[0].segments}x{losses[0].length}" if losses and several else row.model
