@@ -10,14 +10,41 @@ from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import find_table
 from longreach.report.estimate import Answer, Comparison, Estimate, above, together
 from longreach.report.naming import data_run, label
-from longreach.report.standing import Standing, standing
+from longreach.report.standing import Lack, Standing, standing
 from longreach.reproduce.records import Results
 
 CHANCE_MARGIN = 1.5
 """A classifier guesses when its accuracy is below this many times chance."""
 
-Named = tuple[str, Estimate | None]
-"""A figure and how it is called."""
+
+@dataclass(frozen=True)
+class Named:
+    """A figure and how it is called.
+
+    Args:
+        name: as it was run.
+        value: None where there is none.
+        lack: why there is none.
+    """
+
+    name: str
+    value: Estimate | None
+    lack: Lack | None = None
+
+    @classmethod
+    def of(cls, name: str, held: Standing) -> Named:
+        """What we found at a row."""
+        return cls(name, held.estimate, held.lack)
+
+    @property
+    def is_infeasible(self) -> bool:
+        """Whether there can be no figure."""
+        return self.value is None and self.lack == "infeasible"
+
+    @property
+    def shown(self) -> str:
+        """For reading."""
+        return (self.lack or "not run") if self.value is None else self.value.shown()
 
 
 @dataclass(frozen=True)
@@ -34,15 +61,15 @@ class Found:
     _held: dict[str, list[tuple[Row, Standing]]] = field(default_factory=dict)
 
     def rows(self, where: str) -> list[tuple[Row, Standing]]:
-        """The rows of a table or figure that were run, each with where we stand."""
+        """The rows of a table or figure that have a recipe at this scale, run or not, each with where we stand."""
         if where not in self._held:
             table = find_table(where)
             pairs = [(row, standing(table, row, self.scale, self.results)) for row in table.rows]
-            self._held[where] = [(row, held) for row, held in pairs if held is not None and held.is_run]
+            self._held[where] = [(row, held) for row, held in pairs if held is not None]
         return self._held[where]
 
     def at(self, where: str, model: str, setting: str, dataset: str | None = None) -> Standing | None:
-        """Where we stand at one row; None where it was not run."""
+        """Where we stand at one row; None where it has no recipe at this scale."""
         wanted = [
             held
             for row, held in self.rows(where)
@@ -53,7 +80,15 @@ class Found:
     def figure(self, where: str, model: str, setting: str, dataset: str | None = None) -> Named:
         """What we found at one row, named by its model and setting as they were run."""
         held, row = self.at(where, model, setting, dataset), row_of(find_table(where), model, setting, dataset)
-        return short_name(row, self.scale), None if held is None else held.estimate
+        name = short_name(row, self.scale)
+        return Named(name, None) if held is None else Named.of(name, held)
+
+    def guessing(self, where: str, dataset: str | None = None) -> Named:
+        """Below what a classifier guesses on the data of a table's rows, in per cent."""
+        recipes = (row.recipe(self.scale) for row in find_table(where).rows if dataset in (None, row.dataset))
+        source = next(recipe().data.source for recipe in recipes if recipe is not None)
+        chance = 100.0 / 120 if source == "stanford_dogs" else 10.0
+        return Named(f"{CHANCE_MARGIN:g} times guessing", Estimate.exact(CHANCE_MARGIN * chance))
 
     def truncation(self, where: str, model: str, setting: str, dataset: str | None = None) -> int | None:
         """K of a row as it was run."""
@@ -133,32 +168,35 @@ def short_name(row: Row, scale: Scale) -> str:
 
 
 def told(figures: Sequence[Named]) -> str:
-    """Figures for reading, each once; those that were not run by name alone."""
-    there = dict.fromkeys(f"{name}: {value.shown()}" for name, value in figures if value is not None)
-    gone = dict.fromkeys(name for name, value in figures if value is None)
-    return "; ".join([*there, *(f"{name}: not run" for name in gone)])
+    """Figures for reading, each once; last those that there are none of, and why."""
+    ordered = sorted(figures, key=lambda one: one.value is None)
+    return "; ".join(dict.fromkeys(f"{one.name}: {one.shown}" for one in ordered))
 
 
-def all_above(pairs: Sequence[tuple[Named, Named]], margin: float = 0.0, partial: bool = False) -> Answer | None:
-    """Whether the first of every pair is above the second.
+def all_above(pairs: Sequence[tuple[Named, Named]], margin: float = 0.0, lower: bool = False) -> Answer | None:
+    """Whether the first of every pair is better than the second; None where that hangs on runs that are missing.
+
+    What is there may refute it, but not confirm it while a pair is missing. A second that is infeasible cannot be the
+    better: its pair is left out. A first that is infeasible leaves it unknown, unless another pair refutes it.
 
     Args:
         pairs: of figures.
         margin: by how much at least; below zero, how near is near enough.
-        partial: whether the pairs that are there tell it, where others are not.
+        lower: whether the lower figure is the better, as of errors.
     """
     comparisons: list[Comparison] = []
-    for (_, one), (_, other) in pairs:
-        if one is not None and other is not None:
-            comparisons.append(above(one, other, margin))
-        elif not partial:
-            return None
-    return together(comparisons, told([figure for pair in pairs for figure in pair]))
-
-
-def guessing(held: Standing, times: float = 1.0) -> Named:
-    """What guessing gets on the data of a run, in per cent."""
-    source = held.records[0]["config"]["data"]["source"]
-    chance = 100.0 / 120 if source == "stanford_dogs" else 10.0
-    name = "guessing" if times == 1.0 else f"{times:g} times guessing"
-    return name, Estimate.exact(times * chance)
+    missing = unknown = False
+    for one, other in pairs:
+        if one.value is not None and other.value is not None:
+            values = (other.value, one.value) if lower else (one.value, other.value)
+            comparisons.append(above(*values, margin))
+        elif not other.is_infeasible:
+            unknown |= one.is_infeasible
+            missing |= not one.is_infeasible
+    numbers = told([figure for pair in pairs for figure in pair])
+    answer = together(comparisons, numbers)
+    if answer is not None and answer.finding != "holds":
+        return answer
+    if missing:
+        return None
+    return Answer("not known", False, numbers) if unknown or answer is None else answer

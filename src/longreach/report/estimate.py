@@ -9,7 +9,7 @@ from typing import Literal
 
 from longreach.report.interval import mean_and_interval
 
-Finding = Literal["holds", "does not hold", "not clear"]
+Finding = Literal["holds", "does not hold", "not clear", "not known"]
 
 _ROUNDING = 1e-9
 
@@ -91,7 +91,7 @@ class Answer:
     """What comparisons say together.
 
     Args:
-        finding: "not clear" where intervals overlap.
+        finding: "not clear" where intervals overlap, "not known" where it asks for what is infeasible.
         one_seed: whether it rests on a single seed somewhere, which has no interval.
         numbers: on which it rests, for reading.
     """
@@ -122,15 +122,19 @@ def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
     return Answer("not clear", False, numbers)
 
 
-def most(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
-    """Whether more than half hold; None without any."""
-    if not comparisons:
-        return None
-    half = len(comparisons) / 2
+def most(comparisons: Sequence[Comparison], number: int, numbers: str) -> Answer | None:
+    """Whether more than half hold; None where that hangs on those that are missing.
+
+    Args:
+        comparisons: those that are there.
+        number: of all of them, one at least.
+        numbers: on which they rest, for reading.
+    """
+    half = number / 2
     one_seed = any(one.alone for one in comparisons)
     told = [one for one in comparisons if one.clear or one.refutes or one.alone]
     if sum(one.difference > _ROUNDING for one in told) > half:
         return Answer("holds", one_seed, numbers)
     if sum(one.difference <= _ROUNDING for one in told) >= half:
         return Answer("does not hold", one_seed, numbers)
-    return Answer("not clear", one_seed, numbers)
+    return Answer("not clear", one_seed, numbers) if len(comparisons) == number else None

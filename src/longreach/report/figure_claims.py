@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from longreach.report.along import accuracy_at, meeting_place
-from longreach.report.claim import CHANCE_MARGIN, Claim, Found, Named, all_above, guessing
-from longreach.report.estimate import Answer, Comparison, Estimate, above, together
+from longreach.report.claim import Claim, Found, Named, all_above
+from longreach.report.estimate import Answer, Comparison, Estimate, together
 from longreach.report.standing import ALL_PARTS, Standing, infeasible_words, paired
 
 _TRUNCATED = ("r-LSTM", "p-LSTM", "r-LSTM 20x30")
@@ -22,50 +22,50 @@ def _lengths(found: Found, model: str, beyond: int = 0) -> dict[int, Standing]:
 
 
 def _at(model: str, steps: int, held: Standing) -> Named:
-    return f"{model} at {steps:,}", held.estimate
+    return Named.of(f"{model} at {steps:,}", held)
 
 
 def _above_beyond(found: Found, better: tuple[str, ...], worse: tuple[str, ...], beyond: int) -> Answer | None:
-    """Whether some models are above others at every length beyond, of those at which both were trained."""
-    pairs = []
-    for one in better:
-        for steps, mine in _lengths(found, one, beyond).items():
-            theirs = [(other, _lengths(found, other).get(steps)) for other in worse if other != one]
-            pairs += [
-                (_at(one, steps, mine), _at(other, steps, held))
-                for other, held in theirs
-                if held is not None and held.records and mine.records
-            ]
-    return all_above(sorted(pairs, key=lambda pair: int(pair[0][0].split(" at ")[1].replace(",", ""))))
+    """Whether some models are above others at every length beyond, of those at which both have a recipe."""
+    held = {model: _lengths(found, model, beyond) for model in (*better, *worse)}
+    pairs = [
+        (_at(one, steps, held[one][steps]), _at(other, steps, held[other][steps]))
+        for steps in sorted({steps for lengths in held.values() for steps in lengths})
+        for one in better
+        for other in worse
+        if one != other and steps in held[one] and steps in held[other]
+    ]
+    return all_above(pairs)
 
 
 def _ahead_when_short(found: Found) -> Answer | None:
-    shortest = min(_lengths(found, "Transformer"), default=None)
-    if shortest is None or shortest > 3_000:
-        return None
-    figures = {model: _lengths(found, model).get(shortest) for model in ("Transformer", *_OURS)}
-    named = {m: (f"{m} at {shortest:,}", None if held is None else held.estimate) for m, held in figures.items()}
+    shortest = min(_lengths(found, "Transformer"))
+    named = {model: _at(model, shortest, _lengths(found, model)[shortest]) for model in ("Transformer", *_OURS)}
     return all_above([(named["Transformer"], named[model]) for model in _OURS])
 
 
 def _guesses_beyond(found: Found, model: str, beyond: int) -> Answer | None:
-    held = {steps: one for steps, one in _lengths(found, model, beyond).items() if one.records}
-    return all_above([(guessing(one, CHANCE_MARGIN), _at(model, steps, one)) for steps, one in held.items()])
+    held = _lengths(found, model, beyond)
+    return all_above([(found.guessing("figure3"), _at(model, steps, one)) for steps, one in held.items()])
 
 
 def _infeasible_beyond(found: Found, model: str, most: int) -> Answer | None:
-    """Whether a model fits up to a length and no further; None where nothing beyond was tried."""
-    held = {s: one for s, one in _lengths(found, model).items() if one.records or one.infeasible}
-    if not any(steps > most for steps in held):
-        return None
+    """Whether a model fits up to a length and no further; None where a length is missing, or there is none beyond."""
+    held = _lengths(found, model)
+    missing = not any(steps > most for steps in held)
     comparisons, said = [], []
     for steps, one in held.items():
+        if one.lack in ("not run", "failed"):
+            missing = True
+            said.append(f"{steps:,} steps {one.lack}")
+            continue
         fits = not one.infeasible
         comparisons.append(Comparison(1.0 if fits == (steps <= most) else -1.0, 0.0))
         peak = max((record.get("peak_memory_mb") or 0.0 for record in one.records), default=0.0)
         room = f"trained, {peak / 1e3:.1f} GB at most" if peak else "trained"
         said.append(f"{steps:,} steps {room if fits else infeasible_words(one.infeasible[0])}")
-    return together(comparisons, "; ".join(said))
+    answer = together(comparisons, "; ".join(said))
+    return None if missing and answer is not None and answer.finding == "holds" else answer
 
 
 def _transformer_words(found: Found) -> str:
@@ -74,19 +74,19 @@ def _transformer_words(found: Found) -> str:
 
 
 def _cheaper_at_the_end(found: Found) -> Answer | None:
-    """Whether every method with truncation takes less time for an update at the longest than the LSTM does."""
-    times = {
-        model: {s: one.seconds_per_update for s, one in _lengths(found, model).items() if one.records}
-        for model in ("LSTM", *_TRUNCATED)
-    }
-    longest = max(times["LSTM"], default=None)
-    there = {model: held[longest] for model, held in times.items() if longest in held} if longest is not None else {}
-    known = {model: seconds for model, seconds in there.items() if seconds is not None}
-    if "LSTM" not in known or len(known) < 2:
-        return None
-    comparisons = [Comparison(known["LSTM"] - s, 0.0) for model, s in known.items() if model != "LSTM"]
-    numbers = ", ".join(f"{model} {seconds:.2f} s" for model, seconds in known.items())
-    return together(comparisons, f"{numbers} at {longest:,} steps (medians over seeds)")
+    """Whether every method with truncation takes less time for an update than the LSTM at the longest that it fits."""
+    lengths = {model: _lengths(found, model) for model in ("LSTM", *_TRUNCATED)}
+    longest = max(lengths["LSTM"], key=lambda steps: (lengths["LSTM"][steps].lack != "infeasible", steps))
+    times = {model: _seconds(model, held[longest]) for model, held in lengths.items()}
+    answer = all_above([(times[model], times["LSTM"]) for model in _TRUNCATED], lower=True)
+    said = [f"{one.name} {one.shown if one.value is None else f'{one.value.mean:.2f} s'}" for one in times.values()]
+    numbers = f"{', '.join(said)} at {longest:,} steps (medians over seeds)"
+    return None if answer is None else replace(answer, numbers=numbers)
+
+
+def _seconds(model: str, held: Standing) -> Named:
+    seconds = held.seconds_per_update
+    return Named(model, None if seconds is None else Estimate.exact(seconds), held.lack)
 
 
 def _reach(setting: str) -> Callable[[Found], int | None]:
@@ -118,20 +118,13 @@ def _reaching(found: Found, setting: str, margin: float) -> Answer | None:
 
 
 def _better_than_guessing(found: Found) -> Answer | None:
-    pairs = []
-    for model in _OURS:
-        held = found.at("figure4", model, "supervised truncation 0")
-        if held is None or not held.records:
-            return None
-        pairs.append(((model, held.estimate), guessing(held, CHANCE_MARGIN)))
-    return all_above(pairs)
+    held = {row.model: one for row, one in found.rows("figure4") if row.setting == "supervised truncation 0"}
+    return all_above([(Named.of(model, held[model]), found.guessing("figure4")) for model in _OURS])
 
 
 def _ahead_at_first(found: Found) -> Answer | None:
-    """Whether r and p have the higher training accuracy when all three have done as many updates with labels."""
-    held = {row.model: one for row, one in found.rows("figure5") if one.records}
-    if not {"LSTM", *_OURS} <= held.keys():
-        return None
+    """Whether r and p have the higher training accuracy when all there are have done as many updates with labels."""
+    held = {row.model: one for row, one in found.rows("figure5")}
     place = meeting_place([record for one in held.values() for record in one.records], "train")
     if place is None:
         return None
@@ -139,7 +132,8 @@ def _ahead_at_first(found: Found) -> Answer | None:
     for model, one in held.items():
         values = [accuracy_at(record, "train", place) for record in one.records]
         known = [100.0 * value for value in values if value is not None]
-        figures[model] = model, Estimate.of(known) if len(known) == len(values) else None
+        value = Estimate.of(known) if len(known) == len(values) else None
+        figures[model] = Named(model, value, one.lack)
     answer = all_above([(figures[model], figures["LSTM"]) for model in _OURS])
     if answer is None:
         return None
@@ -147,50 +141,55 @@ def _ahead_at_first(found: Found) -> Answer | None:
 
 
 def _better_in_test(found: Found) -> Answer | None:
-    held = {row.model: one.estimate for row, one in found.rows("figure5")}
-    return all_above([(("r-LSTM", held.get("r-LSTM")), ("p-LSTM", held.get("p-LSTM")))])
+    held = {row.model: Named.of(row.model, one) for row, one in found.rows("figure5")}
+    return all_above([(held["r-LSTM"], held["p-LSTM"])])
 
 
 def _parts(found: Found) -> dict[str, Standing]:
-    """The rows of Figure 6 that have a run, by what was left out."""
-    return {row.setting: one for row, one in found.rows("figure6") if one.records}
+    """The rows of Figure 6, by what was left out."""
+    return {row.setting: one for row, one in found.rows("figure6")}
 
 
 def _changes(held: dict[str, Standing], settings: list[str]) -> str:
-    figures = [(setting, held[setting].change) for setting in settings]
-    return "; ".join(f"{setting} {change.shown('+')}" for setting, change in figures if change is not None)
+    """The change of each, what has none last."""
+    changes = {setting: held[setting].change for setting in settings}
+    there = [f"{setting} {change.shown('+')}" for setting, change in changes.items() if change is not None]
+    gone = [f"{s}: {held[s].lack or f'no seed of {ALL_PARTS}'}" for s, change in changes.items() if change is None]
+    return "; ".join([*there, *gone])
+
+
+def _costing_more(held: dict[str, Standing], setting: str, others: list[str]) -> Answer | None:
+    """Whether leaving out one part costs more than leaving out each of others, seed by seed."""
+    mine, nothing = held[setting], Estimate.exact(0.0)
+    pairs = []
+    for other in others:
+        theirs = held[other]
+        cost = Named(setting, Estimate.of(paired(theirs.records, mine.records)), mine.lack)
+        pairs.append((cost, Named(other, nothing if theirs.records else None, theirs.lack)))
+    return all_above(pairs)
 
 
 def _largest_loss(found: Found, setting: str) -> Answer | None:
-    """Whether leaving out one part costs more than leaving out any other, seed by seed."""
+    """Whether leaving out one part costs more than leaving out any other, and than nothing."""
     held = _parts(found)
-    if setting not in held or ALL_PARTS not in held or len(held) < 3:
-        return None
-    others = [other for other in held if other != setting]
-    pairs = [Estimate.of(paired(held[other].records, held[setting].records)) for other in others]
-    comparisons = [above(one, Estimate.exact(0.0)) for one in pairs if one is not None]
+    answer = _costing_more(held, setting, [other for other in held if other != setting])
     left_out = sorted((s for s in held if s != ALL_PARTS), key=lambda s: held[s].change.mean if held[s].change else 0.0)  # type: ignore[union-attr]
-    return together(comparisons, _changes(held, left_out))
+    return None if answer is None else replace(answer, numbers=_changes(held, left_out))
 
 
 def _loses(found: Found, setting: str) -> Answer | None:
-    """Whether accuracy is lost against all parts, seed by seed."""
+    """Whether accuracy is lost against all parts."""
     held = _parts(found)
-    change = held[setting].change if setting in held and ALL_PARTS in held else None
-    if change is None:
-        return None
-    return together([above(Estimate.exact(0.0), change)], change.shown("+"))
+    answer, change = _costing_more(held, setting, [ALL_PARTS]), held[setting].change
+    numbers = _changes(held, [setting]) if change is None else change.shown("+")
+    return None if answer is None else replace(answer, numbers=numbers)
 
 
 def _less_than(found: Found, smaller: str, larger: str) -> Answer | None:
-    """Whether leaving out one part costs less than leaving out another, seed by seed."""
+    """Whether leaving out one part costs less than leaving out another."""
     held = _parts(found)
-    if smaller not in held or larger not in held:
-        return None
-    difference = Estimate.of(paired(held[smaller].records, held[larger].records))
-    if difference is None:
-        return None
-    return together([above(difference, Estimate.exact(0.0))], _changes(held, [smaller, larger]))
+    answer = _costing_more(held, larger, [smaller])
+    return None if answer is None else replace(answer, numbers=_changes(held, [smaller, larger]))
 
 
 FIGURE_CLAIMS: tuple[Claim, ...] = (

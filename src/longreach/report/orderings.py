@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from longreach.recipes.naming import many
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.report.estimate import Comparison, Estimate, above
 from longreach.report.naming import data_run, label
-from longreach.report.standing import Standing, paired, printed_number, standing
+from longreach.report.standing import Lack, Standing, paired, printed_number, standing
 from longreach.reproduce.records import Results
 
 
@@ -61,19 +62,26 @@ class Ordering:
     Args:
         data: what was run, and for what it stands.
         pairs: of which we have both figures.
-        missing: pairs of which we lack one.
-        run: rows of which we have a figure.
+        missing: pairs of which one was not run.
+        failed: pairs of which one failed.
+        infeasible: pairs of which one did not fit into memory.
+        tried: rows that were run, with whatever success.
     """
 
     data: str
     pairs: tuple[Pair, ...]
     missing: int
-    run: int
+    failed: int
+    infeasible: int
+    tried: int
 
     def words(self) -> str:
         """How much of the order holds."""
+        unsuccessful = f"; {many(self.failed, 'pair')} with a run that failed" if self.failed else ""
+        unsuccessful += f"; {many(self.infeasible, 'pair')} with an infeasible run" if self.infeasible else ""
         if not self.pairs:
-            return f"{self.data}: {'no pair of which both rows were run' if self.run else 'not run'}"
+            said = "no pair of which both rows were run" if self.tried else "not run"
+            return f"{self.data}: {said}{unsuccessful}"
         agreeing = [pair for pair in self.pairs if pair.agrees]
         tied = sum(pair.tied for pair in self.pairs)
         said = (
@@ -82,7 +90,7 @@ class Ordering:
             "clearly in the other"
         )
         said += f"; {many(tied, 'tie')}" if tied else ""
-        return said + (f"; {self.missing} pairs lack a run" if self.missing else "")
+        return said + (f"; {self.missing} pairs lack a run" if self.missing else "") + unsuccessful
 
     @property
     def contrary(self) -> tuple[Pair, ...]:
@@ -96,15 +104,13 @@ def orderings(table: PaperTable, scale: Scale, results: Results) -> list[Orderin
     for dataset in dict.fromkeys(row.dataset for row in table.rows):
         rows = [row for row in table.rows if row.dataset == dataset]
         ordering = _ordering(dataset, table, rows, scale, results)
-        if ordering.pairs or ordering.missing:
+        if ordering.pairs or ordering.missing or ordering.failed or ordering.infeasible:
             found.append(ordering)
     return found
 
 
-def _compared(one: Standing | None, other: Standing | None) -> Comparison | None:
+def _compared(one: Standing, other: Standing) -> Comparison | None:
     """Whether one figure is above another; of changes seed by seed, as they are shown. None where one lacks."""
-    if one is None or other is None:
-        return None
     first, second = one.estimate, other.estimate
     if one.measure == "change":
         first, second = Estimate.of(paired(one.records, other.records)), Estimate.exact(0.0)
@@ -113,22 +119,31 @@ def _compared(one: Standing | None, other: Standing | None) -> Comparison | None
 
 def _ordering(dataset: str, table: PaperTable, rows: Sequence[Row], scale: Scale, results: Results) -> Ordering:
     sign = -1.0 if "error" in table.metric else 1.0
-    figures: list[tuple[Row, float, Standing | None]] = []
+    figures: list[tuple[Row, float, Standing]] = []
     for row in rows:
-        line = table.printed(row)
+        line, held = table.printed(row), standing(table, row, scale, results)
         number = None if line is None else printed_number(line.value)
-        if number is not None:
-            figures.append((row, sign * number, standing(table, row, scale, results)))
-    pairs, missing = [], 0
+        if number is not None and held is not None:
+            figures.append((row, sign * number, held))
+    pairs: list[Pair] = []
+    lacking: Counter[Lack] = Counter()
     for one, other in itertools.combinations(figures, 2):
         if one[1] == other[1]:
             continue
         (better, high, ours_high), (worse, low, ours_low) = sorted((one, other), key=lambda figure: -figure[1])
         compared = _compared(ours_high, ours_low)
         if compared is None:
-            missing += 1
+            lacks = {ours_high.lack, ours_low.lack}
+            # What cannot be mended first: such a pair is never complete, whatever else it lacks.
+            lacking["infeasible" if "infeasible" in lacks else "failed" if "failed" in lacks else "not run"] += 1
             continue
         ours = sign * compared.difference
         pairs.append(Pair(better, worse, high - low, ours, compared.tied, compared.clear, compared.alone, scale))
-    run = sum(held is not None and bool(held.records) for _, _, held in figures)
-    return Ordering(data_run(table, dataset, scale), tuple(pairs), missing, run)
+    return Ordering(
+        data_run(table, dataset, scale),
+        tuple(pairs),
+        lacking["not run"],
+        lacking["failed"],
+        lacking["infeasible"],
+        sum(held.lack != "not run" for _, _, held in figures),
+    )

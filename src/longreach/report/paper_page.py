@@ -35,7 +35,8 @@ INTRODUCTION = (
     "behind after training. The small scale uses other, smaller data and other numbers of steps than the paper, named "
     "in each section and in every row: what it can show is the order of the methods, not the printed value. A pair is "
     "clearly apart where the intervals are; what the paper says in words holds, does not hold, or is not clear, by the "
-    "same rule. A single seed has no interval."
+    "same rule, and is not known while a run that could overturn it is missing or has failed. What did not fit into "
+    "memory has no figure: it is named, and cannot overturn what is said of others. A single seed has no interval."
 )
 
 SCALES: tuple[Scale, ...] = ("paper", "small")

@@ -21,6 +21,9 @@ from longreach.reproduce.records import Record, Results, infeasible, trained
 Measure = Literal["accuracy", "error", "change", "along"]
 """What is shown: accuracy, error, the change against the whole, or the first evaluation and the last."""
 
+Lack = Literal["not run", "failed", "infeasible"]
+"""Why there is no figure."""
+
 ALL_PARTS = "all parts"
 """The setting that changes are counted against."""
 
@@ -75,6 +78,13 @@ class Standing:
         """Half of the 95 % interval; NaN for a single seed."""
         found = self.estimate
         return float("nan") if found is None else found.half
+
+    @property
+    def lack(self) -> Lack | None:
+        """Why there is no figure; None where there is one. A run within a budget is not the one that is meant."""
+        if self.records:
+            return None
+        return "infeasible" if self.infeasible else "failed" if self.failed else "not run"
 
     @property
     def is_run(self) -> bool:

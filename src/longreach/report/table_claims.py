@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from longreach.recipes.tables import find_table
-from longreach.report.claim import CHANCE_MARGIN, Claim, Found, Named, all_above, guessing, row_of, short_name, told
+from longreach.report.claim import Claim, Found, Named, all_above, row_of, short_name, told
 from longreach.report.estimate import Answer, above, most
 from longreach.report.naming import label
 
@@ -37,10 +37,7 @@ def _both_above(found: Found, dataset: str, others: tuple[tuple[str, str], ...],
 
 
 def _untrainable(found: Found) -> Answer | None:
-    held = found.at("table2", "LSTM", _CUT, "MNIST")
-    if held is None or not held.records:
-        return None
-    return all_above([(guessing(held, CHANCE_MARGIN), _at2(found, "LSTM", _CUT, "MNIST"))])
+    return all_above([(found.guessing("table2", "MNIST"), _at2(found, "LSTM", _CUT, "MNIST"))])
 
 
 def _best_recurrent(found: Found, dataset: str) -> Answer | None:
@@ -48,29 +45,32 @@ def _best_recurrent(found: Found, dataset: str) -> Answer | None:
     rows = [row for row in find_table("table2").rows if row.dataset == dataset]
     mine = _at2(found, "r-LSTM", _FULL, dataset)
     others = [_at2(found, r.model, r.setting, dataset) for r in rows if (r.model, r.setting) != ("r-LSTM", _FULL)]
-    return all_above([(mine, other) for other in others], partial=True)
+    return all_above([(mine, other) for other in others])
 
 
 def _transformer_above_ours(found: Found, dataset: str) -> Answer | None:
     transformer = found.figure("table3", "Transformer", "", dataset)
     ours = [_at2(found, model, setting, dataset) for model in _OURS for setting in (_CUT, _FULL)]
-    return all_above([(transformer, one) for one in ours], partial=True)
+    return all_above([(transformer, one) for one in ours])
 
 
 def _below_most(found: Found) -> Answer | None:
-    """Whether the Transformer is below more than half of Table 2's networks on CIFAR-10."""
+    """Whether the Transformer is below more than half of Table 2's networks on CIFAR-10, of those that are feasible."""
     transformer = found.figure("table3", "Transformer", "", "CIFAR10")
     rows = [row for row in find_table("table2").rows if row.dataset == "CIFAR10"]
     others = [_at2(found, row.model, row.setting, "CIFAR10") for row in rows]
-    mine, there = transformer[1], [one for _, one in others if one is not None]
+    feasible = [one for one in others if not one.is_infeasible]
+    mine, there = transformer.value, [one.value for one in feasible if one.value is not None]
+    if transformer.is_infeasible or not feasible:
+        return Answer("not known", False, told([transformer, *others]))
     if mine is None:
         return None
-    return most([above(one, mine) for one in there], told([transformer, *others]))
+    return most([above(one, mine) for one in there], len(feasible), told([transformer, *others]))
 
 
 def _lower(found: Found, margin: float, *pairs: tuple[tuple[str, str, str], tuple[str, str, str]]) -> Answer | None:
     """Whether the error of the first of each pair of (table, model, setting) is the lower."""
-    answer = all_above([(found.figure(*worse), found.figure(*better)) for better, worse in pairs], margin)
+    answer = all_above([(found.figure(*better), found.figure(*worse)) for better, worse in pairs], margin, lower=True)
     return None if answer is None else replace(answer, numbers=f"error in per cent, {answer.numbers}")
 
 
