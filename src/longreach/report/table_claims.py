@@ -99,7 +99,24 @@ def _many_rather_than_one(found: Found) -> Answer | None:
 
 
 _TRUNCATED_4 = tuple(("table4", model, _T4) for model in ("r-LSTM 20x15", "p-LSTM"))
+_FULL_5 = ("table5", "LSTM", _FULL)
 _LARGE = ("table5", "r-LSTM 20x15", "2 layers of 512")
+
+
+def _printed(where: str, model: str, setting: str) -> float:
+    table = find_table(where)
+    line = table.printed(row_of(table, model, setting))
+    assert line is not None
+    return float(line.value)
+
+
+def _ten_better_words() -> str:
+    """The paper's sentence, with the differences that it prints: one of them is no more than ten."""
+    differences = [f"{_printed(*_FULL_5) - _printed(*mine):.1f}" for mine in _TRUNCATED_4]
+    return (
+        "with truncated backpropagation r-LSTM and p-LSTM are more than 10 % absolute better than the LSTM with full "
+        f"backpropagation (printed: {' and '.join(differences)})"
+    )
 
 
 TABLE_CLAIMS: tuple[Claim, ...] = (
@@ -185,9 +202,8 @@ TABLE_CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "table4",
-        "with truncated backpropagation r-LSTM and p-LSTM are more than 10 % absolute better than the LSTM with full "
-        "backpropagation",
-        lambda found: _lower(found, 10.0, *((mine, ("table5", "LSTM", _FULL)) for mine in _TRUNCATED_4)),
+        lambda _: _ten_better_words(),
+        lambda found: _lower(found, 10.0, *((mine, _FULL_5) for mine in _TRUNCATED_4)),
     ),
     Claim(
         "table4",
