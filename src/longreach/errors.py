@@ -28,6 +28,10 @@ class RunError(LongreachError):
     """A run folder is missing, incomplete or belongs to another configuration."""
 
 
+class Diverged(RunError):
+    """A loss or a gradient of a run became NaN or infinite; the message says when, where from, and what may help."""
+
+
 class OutOfMemory(RunError):
     """A run needs more memory than there is; the message names the settings that lower it."""
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from longreach.config import RunConfig, parse_config
-from longreach.errors import RunError
+from longreach.errors import Diverged, RunError
 from longreach.training.checkpoints import read_checkpoint
 from longreach.training.fit import fit
 from longreach.training.metrics_file import read_metrics
@@ -57,7 +57,7 @@ def bad_at(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_loss_that_is_no_number_stops_before_it_reaches_the_weights(bad_at, tmp_path: Path) -> None:
     bad_at(5)
-    with pytest.raises(RunError) as error:
+    with pytest.raises(Diverged) as error:
         fit(small(), tmp_path / "run", progress=False, device="cpu")
     assert str(error.value) == (
         f"{tmp_path / 'run'}: the losses supervised became NaN or infinite at update 6, in phase 'first' (no sequence "
@@ -71,7 +71,7 @@ def test_a_loss_that_is_no_number_stops_before_it_reaches_the_weights(bad_at, tm
 
 def test_a_gradient_that_is_no_number_stops_too(bad_at, tmp_path: Path) -> None:
     bad_at(5, gradient=True)
-    with pytest.raises(RunError) as error:
+    with pytest.raises(Diverged) as error:
         fit(small(), tmp_path / "run", progress=False, device="cpu")
     assert str(error.value).startswith(
         f"{tmp_path / 'run'}: the gradients of classifier.head.second.bias became NaN or infinite at update 6, in phase"

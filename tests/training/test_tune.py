@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import yaml
 from typer.testing import CliRunner
 
 from longreach.cli import app
-from longreach.config import load_config, parse_config
-from longreach.config.tune import SearchConfig, load_search
-from longreach.errors import ConfigError, RunError
+from longreach.config import RunConfig, load_config, parse_config
+from longreach.config.tune import RangeConfig, SearchConfig, load_search
+from longreach.errors import ConfigError, Diverged, Interrupted, OutOfMemory, RunError
 from longreach.training import tune as tuning
 
 RUN = {
@@ -90,6 +91,128 @@ def test_a_trial_that_was_broken_off_is_tried_again_in_its_own_folder(
     study = optuna.load_study(study_name="longreach", storage=f"sqlite:///{out}/study.db")
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
     assert study.trials[0].params == study.trials[1].params
+
+
+class Pretended:
+    """Stands in for `fit`: diverges where it is told to, and scores by the learning rate."""
+
+    def __init__(self, diverges: Callable[[RunConfig], bool]) -> None:
+        self.diverges, self.tried = diverges, list[RunConfig]()
+
+    def __call__(self, config: RunConfig, folder: Path, **_: Any) -> dict[str, Any]:
+        self.tried.append(config)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(config.to_yaml())
+        if self.diverges(config):
+            raise Diverged(f"{folder}: the losses supervised became NaN")
+        return {"best_validation_accuracy": config.phases[0].learning_rate}
+
+    @property
+    def rates(self) -> list[float]:
+        return [config.phases[0].learning_rate for config in self.tried]
+
+
+def trials_of(out: Path) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name="longreach", storage=f"sqlite:///{out}/study.db").trials
+
+
+def test_what_diverges_is_given_up_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = Pretended(lambda config: config.phases[0].learning_rate > 0.01)
+    monkeypatch.setattr(tuning, "fit", fit)
+    out = tmp_path / "search"
+    best = search(8, out)
+    assert best["finished"] == 8
+    assert best["validation_accuracy"] == max(rate for rate in fit.rates if rate <= 0.01)
+    trials = trials_of(out)
+    gone = [trial for trial in trials if trial.state.name == "FAIL"]
+    assert len(gone) == sum(rate > 0.01 for rate in fit.rates) > 0
+    assert len(trials) == len(gone) + 8
+    assert len(set(fit.rates)) == len(fit.rates)
+    errors = capsys.readouterr().err
+    for trial in gone:
+        assert trial.user_attrs["diverged"].endswith(": the losses supervised became NaN")
+        assert f"trial given up: {trial.user_attrs['diverged']}\n" in errors
+    # Nothing of it is left for the next call.
+    assert search(8, out) == best
+    assert len(trials_of(out)) == len(trials)
+
+
+def test_without_a_failure_the_proposals_are_those_of_the_seeded_sampler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Pretended(lambda config: False)
+    monkeypatch.setattr(tuning, "fit", fit)
+    search(12, tmp_path / "search", seed=5)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    for place, rate in enumerate(fit.rates):
+        study.sampler = optuna.samplers.TPESampler(seed=5 + place)
+        trial = study.ask()
+        assert trial.suggest_float("phases.0.learning_rate", 0.001, 0.1, log=True) == rate
+        trial.suggest_int("model.hidden_size", 2, 6)
+        trial.suggest_categorical("model.cell", ["lstm", "gru"])
+        study.tell(trial, rate)
+
+
+def test_a_search_of_which_ten_in_a_row_diverge_stops_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Pretended(lambda config: True)
+    monkeypatch.setattr(tuning, "fit", fit)
+    out = tmp_path / "search"
+    for call in (1, 2):
+        with pytest.raises(RunError) as error:
+            search(2, out)
+        assert len(set(fit.rates)) == len(fit.rates) == 10 * call
+        assert str(error.value) == (
+            "tune: losses or gradients of 10 trials in a row became NaN or infinite. Search among lower learning "
+            "rates, or set optimiser.clip, or on_nan to skip, in the run, with another --out; the same command tries "
+            f"others. The last one was {trials_of(out)[-1].user_attrs['diverged']}"
+        )
+
+
+def test_settings_that_diverged_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, out = parse_config(RUN, "test"), tmp_path / "search"
+    space = SearchConfig(space={"model.hidden_size": RangeConfig(low=2, high=4), "model.cell": ("lstm", "gru")})
+    fit = Pretended(lambda config: not {("cell", "gru"), ("hidden_size", 3)} <= set(config.model.model_dump().items()))
+    monkeypatch.setattr(tuning, "fit", fit)
+    # Enough for the sampler to look for what it has not seen, which is what diverges.
+    best = tuning.tune(base, space, out, trials=15, progress=False)
+    assert best["settings"] == {"model.cell": "gru", "model.hidden_size": 3}
+    gone = [config for config in fit.tried if fit.diverges(config)]
+    assert len({config.name for config in gone}) == len(gone) <= 5
+
+
+def test_a_search_of_which_everything_diverges_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, out = parse_config(RUN, "test"), tmp_path / "search"
+    space = SearchConfig(space={"model.cell": ("lstm", "gru")})
+    fit = Pretended(lambda config: True)
+    monkeypatch.setattr(tuning, "fit", fit)
+    for _ in range(2):
+        with pytest.raises(RunError, match=r"^tune: losses or gradients of all 2 settings that there are to try b"):
+            tuning.tune(base, space, out, trials=2, progress=False)
+    assert len(fit.tried) == 2
+
+
+@pytest.mark.parametrize("kind", [Interrupted, OutOfMemory, ConfigError, RunError])
+def test_what_is_no_divergence_ends_the_search_and_is_tried_again(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Pretended(lambda config: False)
+
+    def end(*arguments: Any, **more: Any) -> dict[str, Any]:
+        fit(*arguments, **more)
+        raise kind("the disk is full")
+
+    out = tmp_path / "search"
+    monkeypatch.setattr(tuning, "fit", end)
+    with pytest.raises(kind, match=r"^the disk is full$"):
+        search(1, out)
+    monkeypatch.setattr(tuning, "fit", fit)
+    search(1, out)
+    assert fit.rates[0] == fit.rates[1]
 
 
 def test_from_the_command_line_with_a_recipe(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def fit(
         RunError: the folder holds another run, or cannot be written.
         DataError: data that are missing or broken.
         ConfigError: a device that is not there.
+        Diverged: a loss or a gradient became NaN or infinite, and `on_nan` is "stop".
         OutOfMemory: memory is at its end.
         Interrupted: Ctrl-C; the last checkpoint is there to resume from.
     """
@@ -164,7 +165,7 @@ def fit(
             raise SystemExit(0) from None
         raise
     except RunError as error:
-        raise error if str(error).startswith(str(out)) else RunError(f"{out}: {error}") from None
+        raise error if str(error).startswith(str(out)) else type(error)(f"{out}: {error}") from None
     finally:
         show.end()
     if trainer.global_step < plan.updates:

@@ -73,7 +73,7 @@ def train_in_memory(
         verbose: show progress on standard error.
 
     Raises:
-        RunError: a loss or a gradient that is NaN or infinite.
+        Diverged: a loss or a gradient that is NaN or infinite.
         KeyboardInterrupt: Ctrl-C.
     """
     plan = Plan.make(config, epoch)

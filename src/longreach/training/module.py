@@ -11,7 +11,7 @@ from torch import Tensor
 from longreach.batch import SequenceBatch
 from longreach.config import RunConfig
 from longreach.data.noise import fresh_noise
-from longreach.errors import RunError
+from longreach.errors import Diverged
 from longreach.ranks import own_rows, with_common_values, world_size
 from longreach.training.bad_numbers import bad_gradients, bad_rows, bad_terms, described
 from longreach.training.build import build_optimiser
@@ -74,13 +74,13 @@ class ObjectiveModule(pl.LightningModule):
         """Keep what is no number out of the weights.
 
         Raises:
-            RunError: a loss or a gradient is NaN or infinite, and such updates are not to be skipped.
+            Diverged: a loss or a gradient is NaN or infinite, and such updates are not to be skipped.
         """
         gradients = bad_gradients(self.objective.named_parameters())
         if not gradients and torch.isfinite(self._losses["loss"]):
             return
         if self.run_config.on_nan == "stop":
-            raise RunError(self._told(gradients))
+            raise Diverged(self._told(gradients))
         for parameter in self.objective.parameters():
             parameter.grad = None
         self.skipped.append(self.global_step + 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from longreach.config import RunConfig
 from longreach.config.tune import RangeConfig, SearchConfig
-from longreach.errors import ConfigError, RunError
+from longreach.errors import ConfigError, Diverged, RunError
 from longreach.files import write_json, write_text
 from longreach.training.fit import fit
 from longreach.training.run_folder import RunFolder
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 STUDY = "study.db"
 _SEARCH = "search.json"
+_DIVERGED = "diverged"
+"""Attribute of a trial whose losses became NaN or infinite: why it was given up."""
+_MOST_DIVERGED = 10
+"""Trials that are trained and given up in a row before the search is."""
 
 
 def tune(
@@ -37,7 +42,7 @@ def tune(
     progress: bool = True,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Try settings until as many trials are finished; those of an earlier call count.
+    """Try settings until as many trials are finished; those of an earlier call count, those that diverge do not.
 
     Args:
         base: what every trial shares.
@@ -52,7 +57,7 @@ def tune(
 
     Raises:
         ConfigError: a key that the run does not have, or a run without a validation part.
-        RunError: no Optuna, a folder of another search, or a trial that cannot be run.
+        RunError: no Optuna, a folder of another search, a trial that cannot be run, or nothing but trials that diverge.
     """
     optuna = _optuna()
     if "validation" not in base.monitor or base.select != "best":
@@ -66,20 +71,39 @@ def tune(
     storage = f"sqlite:///{out.resolve() / STUDY}"
     with _quiet(optuna):
         study = optuna.create_study(study_name="longreach", storage=storage, direction="maximize", load_if_exists=True)
-        done = optuna.trial.TrialState.COMPLETE
+        done, failed = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
         # A trial that was running when its process died is asked for again; its run goes on in its own folder.
         for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             study.enqueue_trial(trial.params)
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            study.tell(trial.number, state=failed)
+        in_a_row, known = 0, False
         while (finished := len(study.get_trials(deepcopy=False, states=(done,)))) < trials:
-            study.sampler = optuna.samplers.TPESampler(seed=search.seed + finished)
+            gone = [one for one in study.get_trials(deepcopy=False, states=(failed,)) if _DIVERGED in one.user_attrs]
+            _check_hope(search, gone, in_a_row)
+            # The sampler does not see what diverged, and might propose the same again and again.
+            sampler = optuna.samplers.RandomSampler if known else optuna.samplers.TPESampler
+            study.sampler = sampler(seed=search.seed + finished + len(gone))
             trial = study.ask()
             values = {key: _suggested(trial, key, range_) for key, range_ in search.space.items()}
             folder = out / "trials" / _name(values)
+            reasons = {_name(one.params): one.user_attrs[_DIVERGED] for one in gone}
+            if known := folder.name in reasons:
+                trial.set_user_attr(_DIVERGED, reasons[folder.name])
+                study.tell(trial, state=failed)
+                continue
             config = base.with_set(values).model_copy(update={"name": f"{base.name}-{folder.name}"})
             if progress:
                 print(f"trial {finished + 1} of {trials}: {_told(values)}", file=sys.stderr)
-            record = fit(config, folder, resume=RunFolder(folder).config.is_file(), progress=progress, device=device)
+            resume = RunFolder(folder).config.is_file()
+            try:
+                record = fit(config, folder, resume=resume, progress=progress, device=device)
+            except Diverged as error:
+                print(f"trial given up: {error}", file=sys.stderr)
+                trial.set_user_attr(_DIVERGED, str(error))
+                study.tell(trial, state=failed)
+                in_a_row += 1
+                continue
+            in_a_row = 0
             trial.set_user_attr("folder", str(folder.relative_to(out)))
             study.tell(trial, record["best_validation_accuracy"])
         best = study.best_trial
@@ -117,6 +141,37 @@ def _begin(base: RunConfig, search: SearchConfig, out: Path) -> None:
         write_json(path, wanted)
     except OSError as error:
         raise RunError(f"{out}: cannot write there ({error.strerror}); give another folder with --out") from None
+
+
+def _check_hope(search: SearchConfig, gone: list[optuna.trial.FrozenTrial], in_a_row: int) -> None:
+    """Refuse to go on where all there is diverges, or so many in a row do that chance does not explain it.
+
+    Args:
+        search: what is tried.
+        gone: the trials that diverged, of this call and of earlier ones.
+        in_a_row: those of this call since the last one that did not.
+    """
+    settings = math.prod(map(_values, search.space.values()))
+    if len({_name(one.params) for one in gone}) >= settings:
+        what, more = f"all {settings} settings that there are to try", ""
+    elif in_a_row >= _MOST_DIVERGED:
+        what, more = f"{in_a_row} trials in a row", "; the same command tries others"
+    else:
+        return
+    raise RunError(
+        f"tune: losses or gradients of {what} became NaN or infinite. Search among lower learning rates, or set "
+        f"optimiser.clip, or on_nan to skip, in the run, with another --out{more}. The last one was "
+        f"{gone[-1].user_attrs[_DIVERGED]}"
+    )
+
+
+def _values(range_: RangeConfig | tuple[Any, ...]) -> float:
+    """How many values a key may have."""
+    if isinstance(range_, tuple):
+        return len({json.dumps(value) for value in range_})
+    if isinstance(range_.low, int) and isinstance(range_.high, int):
+        return range_.high - range_.low + 1
+    return math.inf
 
 
 def _suggested(trial: optuna.Trial, key: str, range_: RangeConfig | tuple[Any, ...]) -> Any:
