@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from longreach.config import RunConfig
+from longreach.config import PhaseConfig, RecallConfig, ReconstructConfig, RunConfig
 from longreach.errors import ConfigError, RunError
 from longreach.recipes import PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe, recipe_name
 from longreach.recipes.duration import expected_seconds
-from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs
+from longreach.reproduce.attempt import Settings
+from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs, within_budget
 from longreach.reproduce.records import Results
 from longreach.reproduce.run import make_plan
 from longreach.times import spoken
+from longreach.training.phases import shrink
 
 Tiny = Callable[..., RunConfig]
 
@@ -123,6 +125,78 @@ def test_a_budget_shrinks_phases_without_making_a_record_outdated(tiny_run: Tiny
     shrunk = job.config.model_copy(update={"phases": tiny_run("a", updates=3).phases, "budget_scale": 0.003})
     results.save("t", "a", 0, record_of(shrunk))
     assert make_plan([job], results).outdated == []
+
+
+def test_a_budget_makes_no_record_of_any_recipe_outdated(results: Results) -> None:
+    runs = within_budget([("t", recipe()) for recipe in RECIPES], 60.0)
+    runs += [("own", recipe()) for recipe in RECIPES if recipe().budget is not None]
+    jobs = make_jobs(runs, seeds=1)
+    for job in jobs:
+        shrunk = shrink(job.config, 0.0137, updates_per_epoch=123)
+        assert shrunk.phases != job.config.phases
+        results.save(job.folder, job.config.name, 0, record_of(shrunk))
+    assert {job.folder for job in jobs} == {"t-budget-1m", "own"}
+    assert make_plan(jobs, results).outdated == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auxiliary.0.segments": 7},
+        {"auxiliary.0.truncation": 3},
+        {"auxiliary.0.sampling_updates": None},
+        {"auxiliary.0.weight": 2.0},
+        {"auxiliary.1.growth": None},
+        {"phases.0.learning_rate": 0.5},
+        {"phases.0.schedule": "cosine", "phases.0.halve_every": None},
+        {"phases.1.auxiliary": False},
+        {"model.hidden_size": 5},
+    ],
+    ids=lambda changes: ", ".join(changes),
+)
+def test_a_budget_hides_no_other_settings(changes: dict[str, object], tiny_run: Tiny, results: Results) -> None:
+    halving = PhaseConfig(epochs=30, schedule="halving", halve_every=10, warmup=40)
+    losses = (ReconstructConfig(sampling_updates=900), RecallConfig(growth=500))
+    run = tiny_run("a", budget=5.0, auxiliary=losses, phases=(halving, PhaseConfig(updates=80)))
+    jobs = make_jobs([("t", run)], seeds=1)
+    results.save("t", "a", 0, record_of(shrink(run, 0.05, updates_per_epoch=8)))
+    assert make_plan(jobs, results).outdated == []
+    results.save("t", "a", 0, record_of(shrink(run.with_set(changes), 0.05, updates_per_epoch=8)))
+    assert make_plan(jobs, results).outdated == jobs
+
+
+def test_what_did_not_fit_into_memory_is_run_again_where_there_is_more_of_it(
+    tiny_run: Tiny, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_jobs([("t", tiny_run("a")), ("t", tiny_run("b"))], seeds=1)
+    unfit = {"infeasible": True, "memory_limit_mb": 300.0, "memory_mb": 300.0, "environment": {"device": "cpu"}}
+    results.save("t", "a", 0, record_of(jobs[0].config, **unfit))
+    results.save("t", "b", 0, record_of(jobs[1].config))
+
+    def missing(**how: object) -> list[str]:
+        plan = make_plan(jobs, results, Settings(tmp_path, **how))  # type: ignore[arg-type]
+        assert plan.again == len(plan.missing) == 2 - plan.done
+        return [job.title for job in plan.missing]
+
+    assert missing() == missing(memory=400_000_000) == ["a-seed0"]
+    assert missing(memory=314_000_000) == missing(memory=300_000_000) == missing(memory=200_000_000) == []
+    assert make_plan(jobs, results).missing == []
+    plan = make_plan(jobs, results, Settings(tmp_path))
+    assert plan.lines(1)[0] == "2 runs, 1 done, 1 to run"
+    assert plan.lines(1)[2:] == ["1 of these did not fit into memory when they had less, or another device"]
+    results.save("t", "a", 0, record_of(jobs[0].config, **{**unfit, "memory_mb": None}))
+    assert missing(memory=314_000_000) == []
+    assert missing(memory=316_000_000) == ["a-seed0"]
+    # Less of a GPU's is another memory all the same.
+    monkeypatch.setattr("longreach.reproduce.attempt.on_gpu", lambda device: device == "cuda")
+    monkeypatch.setattr(Settings, "memory_mb", 200.0)
+    assert missing(device="cpu") == []
+    assert missing(device="cuda") == ["a-seed0"]
+    results.save("t", "a", 0, record_of(jobs[0].config, **{**unfit, "environment": {"device": "NVIDIA"}}))
+    assert missing(device="cuda") == []
+    assert missing(device="cpu") == ["a-seed0"]
+    monkeypatch.setattr(Settings, "memory_mb", 316.0)
+    assert missing(device="cuda") == ["a-seed0"]
 
 
 def test_a_broken_record_is_named(results: Results) -> None:

@@ -19,6 +19,7 @@ from longreach.reproduce.attempt import Attempt, Settings
 from longreach.reproduce.jobs import Job, make_jobs, within_budget
 from longreach.reproduce.records import Results, infeasible
 from longreach.reproduce.run import make_plan, reproduce
+from longreach.reproduce.worker import OUT_OF_MEMORY
 from longreach.training.fit import fit
 
 Tiny = Callable[..., RunConfig]
@@ -189,6 +190,33 @@ def test_too_little_memory(tiny_run: Tiny, results: Results, tmp_path: Path) -> 
         "lower or recompute_every"
     )
     assert make_plan(jobs, results).done == 1
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_run_that_is_killed_though_a_single_sequence_fits(
+    killed: bool, tiny_run: Tiny, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who killed it is not known, as it is where the run itself met the end of memory."""
+    statuses = iter([-signal.SIGKILL if killed else OUT_OF_MEMORY, 0])
+
+    def start(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        end = f"import os, sys; s = {next(statuses)}; os.kill(os.getpid(), -s) if s < 0 else sys.exit(s)"
+        return subprocess.Popen([sys.executable, "-c", end])
+
+    monkeypatch.setattr("longreach.reproduce.attempt.start", start)
+    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes: None)
+    attempt = Attempt(job(tiny_run("mine")), settings)
+    while (outcome := attempt.poll()) is None:
+        time.sleep(0.02)
+    assert outcome.state == "failed"
+    assert outcome.reason == (
+        "killed (status -9), by somebody or by the system because a batch of 8 does not fit into memory, where one of "
+        "a single sequence does; run it again, and if it is killed again give it more memory, or set batch_size lower "
+        "or recompute_every"
+        if killed
+        else "a batch of 8 does not fit into memory, one of a single sequence does; give it more memory, or set "
+        "batch_size lower or recompute_every"
+    )
 
 
 def wait_for(condition: Callable[[], bool], patience: float = 240.0) -> None:

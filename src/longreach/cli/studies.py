@@ -71,14 +71,16 @@ def reproduce(
         check_budget(what, scale)
         runs = within_budget(runs, duration(budget))
     store = Results(results)
-    plan = make_plan(make_jobs(runs, seeds, only or ["*"], data_folder(data)), store)
+    settings = Settings(work.absolute(), device, limit)
+    # What a cluster's machines have is not known here; a limit is.
+    offered = settings if cluster is None or limit is not None else None
+    plan = make_plan(make_jobs(runs, seeds, only or ["*"], data_folder(data)), store, offered)
     for line in plan.lines(jobs):
         typer.echo(line)
     if list_:
         for job in plan.missing:
             typer.echo(f"  {job.folder} {job.title}")
         return
-    settings = Settings(work.absolute(), device, limit)
     failed = run_missing(plan, store, settings, jobs, cluster, typer.echo)
     for job, reason in failed:
         typer.echo(f"{job.folder} {job.title}: {reason}", err=True)

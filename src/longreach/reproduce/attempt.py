@@ -23,7 +23,10 @@ from longreach.training.run_folder import RunFolder
 State = Literal["done", "infeasible", "failed"]
 
 _KILLED = -9
-"""How the system ends a process when memory runs out."""
+"""How the system ends a process when memory runs out, and how anybody may."""
+
+_MORE = 1.05
+"""By how much memory must exceed what a run did not fit into for it to be tried again."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,24 @@ class Settings:
     work: Path
     device: str = "cpu"
     memory: int | None = None
+
+    @property
+    def memory_mb(self) -> float:
+        """What a run has: the GPU's own, or else the limit, or all of the machine's."""
+        if on_gpu(self.device):
+            return torch.cuda.get_device_properties(0).total_memory / 1e6
+        return total_mb() if self.memory is None else self.memory / 1e6
+
+    def may_fit(self, record: dict[str, Any]) -> bool:
+        """Whether a run that did not fit into memory may now: there is clearly more, or it is that of another device.
+
+        Args:
+            record: of that run.
+        """
+        if (record["environment"]["device"] != "cpu") != on_gpu(self.device):
+            return True
+        had = record.get("memory_mb") or record.get("memory_limit_mb")
+        return had is not None and self.memory_mb > _MORE * had
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,7 @@ class Attempt:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._folder.parent / f"{job.title}.log"
         self._probing = False
+        self._ended_by = 0
         self._process = self._start()
 
     def poll(self) -> Outcome | None:
@@ -94,11 +116,17 @@ class Attempt:
         if status in (OUT_OF_MEMORY, _KILLED):
             if self._probing:
                 return Outcome("infeasible", self._infeasible())
-            self._probing = True
+            self._probing, self._ended_by = True, status
             self._process = self._start()
             return None
         if self._probing and status == 0:
             size = self.job.config.batch_size
+            if self._ended_by == _KILLED:
+                return self._failed(
+                    f"killed (status {_KILLED}), by somebody or by the system because a batch of {size} does not fit "
+                    "into memory, where one of a single sequence does; run it again, and if it is killed again give it "
+                    "more memory, or set batch_size lower or recompute_every"
+                )
             return self._failed(
                 f"a batch of {size} does not fit into memory, one of a single sequence does; "
                 "give it more memory, or set batch_size lower or recompute_every"
@@ -130,12 +158,6 @@ class Attempt:
         }
         return start("longreach.reproduce.worker", task, log=self._log, threads=1)
 
-    def _memory_mb(self) -> float:
-        """What the run had: the GPU's own, or else the limit, or all of the machine's."""
-        if on_gpu(self.settings.device):
-            return torch.cuda.get_device_properties(0).total_memory / 1e6
-        return total_mb() if self.settings.memory is None else self.settings.memory / 1e6
-
     def _last_update(self) -> int | None:
         """The last update that the run wrote down; None where it came to none."""
         try:
@@ -151,7 +173,7 @@ class Attempt:
             "seed": config.seed,
             "infeasible": True,
             "memory_limit_mb": None if self.settings.memory is None else self.settings.memory / 1e6,
-            "memory_mb": self._memory_mb(),
+            "memory_mb": self.settings.memory_mb,
             # One thread is the child's.
             "environment": {**environment(self.settings.device), "threads": 1},
             "config": config.model_dump(mode="json"),

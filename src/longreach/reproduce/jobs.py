@@ -17,8 +17,8 @@ from longreach.recipes.duration import expected_seconds, training_size
 from longreach.recipes.long_memory import mnist784, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
-from longreach.reproduce.records import BUDGET_MARK, Results
-from longreach.training.phases import Plan
+from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
+from longreach.training.phases import Plan, without_lengths
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
@@ -137,9 +137,23 @@ def make_jobs(
     ]
 
 
-def missing_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
-    """Those of which there is no record yet."""
-    return [job for job in jobs if not results.has(job.folder, job.config.name, job.config.seed)]
+def missing_jobs(jobs: Iterable[Job], results: Results, may_fit: Callable[[Record], bool] | None = None) -> list[Job]:
+    """Those of which there is no record yet, or none but that they did not fit into memory, where now they may.
+
+    Args:
+        jobs: which.
+        results: the records.
+        may_fit: asked of the record of a run that did not fit, such as `Settings.may_fit`; None: it never does.
+    """
+    return [
+        job
+        for job in jobs
+        if all(may_fit is not None and infeasible(record) and may_fit(record) for record in _records(job, results))
+    ]
+
+
+def _records(job: Job, results: Results) -> list[Record]:
+    return [record for record in results.of(job.folder, job.config.name) if record["seed"] == job.config.seed]
 
 
 def without_data(jobs: Iterable[Job]) -> list[Job]:
@@ -152,9 +166,8 @@ def outdated_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
     return [
         job
         for job in jobs
-        for record in results.of(job.folder, job.config.name)
-        if record["seed"] == job.config.seed
-        and _settings(record["config"]) != _settings(job.config.model_dump(mode="json"))
+        for record in _records(job, results)
+        if _settings(record["config"]) != _settings(job.config.model_dump(mode="json"))
     ]
 
 
@@ -164,12 +177,11 @@ def _settings(tree: dict[str, Any]) -> dict[str, Any] | None:
         config = parse_config(tree, "record")
     except ConfigError:
         return None
+    if config.budget is not None:  # Shrunk to fit it.
+        config = without_lengths(config)
     settings = config.model_dump(mode="json")
     settings["data"].pop("path")
     settings.pop("budget_scale")
-    if config.budget is not None:  # Shrunk to fit it.
-        settings.pop("phases")
-        settings.pop("auxiliary")
     return settings
 
 

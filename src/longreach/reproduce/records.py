@@ -36,7 +36,7 @@ class Results:
         return self.path / folder / name / f"seed{seed}.json"
 
     def has(self, folder: str, name: str, seed: int) -> bool:
-        """Whether a run is done, infeasible ones included."""
+        """Whether there is a record of a run, be it that it did not fit into memory."""
         return self.place(folder, name, seed).is_file()
 
     def save(self, folder: str, name: str, seed: int, record: Record) -> None:

@@ -30,6 +30,7 @@ class Plan:
         unknown: jobs of unknown length.
         outdated: jobs whose record is of another configuration than today's.
         failed: how many of the missing failed the last time.
+        again: how many of the missing did not fit into memory when they had less, or another device.
     """
 
     missing: list[Job]
@@ -39,6 +40,7 @@ class Plan:
     unknown: int
     outdated: list[Job]
     failed: int = 0
+    again: int = 0
 
     def lines(self, side_by_side: int) -> list[str]:
         """The plan in words."""
@@ -53,6 +55,8 @@ class Plan:
             said.append(f"about {most}{unknown}")
         if self.failed:
             said.append(f"{self.failed} of these failed the last time; longreach report says why")
+        if self.again:
+            said.append(f"{self.again} of these did not fit into memory when they had less, or another device")
         for path in sorted({str(job.config.data.path) for job in self.no_data}):
             count = sum(job.config.data.path == path for job in self.no_data)
             said.append(f"{count} runs left out: no data at {path}; put them there, or give their folder with --data")
@@ -66,9 +70,15 @@ class Plan:
         return said
 
 
-def make_plan(jobs: Sequence[Job], results: Results) -> Plan:
-    """What is missing of these jobs, and what it will take."""
-    missing = missing_jobs(jobs, results)
+def make_plan(jobs: Sequence[Job], results: Results, settings: Settings | None = None) -> Plan:
+    """What is missing of these jobs, and what it will take.
+
+    Args:
+        jobs: that are asked for.
+        results: where records lie.
+        settings: how jobs are run; what did not fit into memory is missing where they offer more of it. None: never.
+    """
+    missing = missing_jobs(jobs, results, None if settings is None else settings.may_fit)
     no_data = without_data(missing)
     runnable = [job for job in missing if job not in no_data]
     known = [seconds_of(job.folder, job.config, results) for job in runnable]
@@ -84,6 +94,7 @@ def make_plan(jobs: Sequence[Job], results: Results) -> Plan:
             for job in runnable
             for note in results.failures(job.folder, job.config.name)
         ),
+        sum(results.has(job.folder, job.config.name, job.config.seed) for job in runnable),
     )
 
 

@@ -100,6 +100,16 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
     return config.model_copy(update={"phases": tuple(phases), "auxiliary": auxiliary, "budget_scale": scale})
 
 
+def without_lengths(config: RunConfig) -> RunConfig:
+    """The same run with all that `shrink` changes at one and the same value: what it makes of one run becomes equal."""
+    shortest = shrink(config, 1e-12, 1)
+    auxiliary = tuple(
+        loss.model_copy(update={"sampling_speed": 1.0}) if isinstance(loss, SegmentConfig) else loss
+        for loss in shortest.auxiliary
+    )
+    return shortest.model_copy(update={"auxiliary": auxiliary})
+
+
 def _shrunk(loss: LossConfig, scale: float) -> LossConfig:
     """The same loss with the schedule that it has shortened.
 
