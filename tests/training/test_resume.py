@@ -8,12 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
 from longreach.config import RunConfig, parse_config
-from longreach.errors import RunError
+from longreach.errors import Interrupted, RunError
+from longreach.training import fit as fitting
+from longreach.training.bookkeeper import Bookkeeper
+from longreach.training.checkpoints import read_checkpoint, write_checkpoint
 from longreach.training.fit import fit
 
 # 10 updates an epoch; checkpoints at 7, 14, ... are all in mid-epoch, and 14 is in mid-phase as well.
@@ -106,6 +111,38 @@ def test_killed_in_pretraining_and_again_in_joint_training_then_resumed_equals_u
     model = "model/model.safetensors"
     assert (disturbed / model).read_bytes() == (undisturbed / model).read_bytes()
     assert untimed(resumed) == untimed(whole)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["as it is", "a checkpoint that does not tell"])
+def test_the_seconds_of_a_run_are_those_of_all_its_processes(
+    told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = small(**{"phases.1.updates": 8}), tmp_path / "run"
+    save = Bookkeeper._save
+
+    def stop(self: Bookkeeper, trainer: pl.Trainer, done: int) -> None:
+        self.seconds_in_updates += 900.0
+        save(self, trainer, done)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as first:
+        # The first process seems to have begun long before.
+        first.setattr(fitting, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() - 1_000.0))
+        first.setattr(Bookkeeper, "_save", stop)
+        with pytest.raises(Interrupted):
+            fit(config, out, progress=False, device="cpu")
+    if not told:
+        last = out / "checkpoints" / "last.ckpt"
+        content = read_checkpoint(last)
+        (state,) = (state for state in content["callbacks"].values() if "seconds" in state)
+        del state["seconds"]
+        write_checkpoint(last, lambda aside: torch.save(content, aside))
+    began = time.perf_counter()
+    record = fit(config, out, resume=True, progress=False, device="cpu")
+    own = time.perf_counter() - began
+    assert record["resumed_at_updates"] == [7]
+    assert record["seconds_per_update"] * record["updates"] > 900.0
+    assert (1_000.0 if told else 900.0) < record["seconds"] < 1_000.0 + own + 300.0
 
 
 def test_the_run_depends_on_its_seed_and_on_no_global_generator(tmp_path: Path) -> None:

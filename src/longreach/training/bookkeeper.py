@@ -45,6 +45,7 @@ class Bookkeeper(pl.Callback):
         fingerprint: of the training data; a checkpoint of other data is refused.
         stored: saves stored states beside the checkpoints, where there are any.
         interruption: asked to leave, the run saves after the update in hand and does.
+        began: when this process began with the run, by `time.perf_counter`; None for now.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Bookkeeper(pl.Callback):
         fingerprint: str,
         stored: StoredFiles | None = None,
         interruption: Interruption | None = None,
+        began: float | None = None,
     ) -> None:
         self.config, self.plan, self.folder = config, plan, folder
         self.monitored, self.evaluate_every = monitored, evaluate_every
@@ -70,6 +72,8 @@ class Bookkeeper(pl.Callback):
         self.last_test_logits: torch.Tensor | None = None
         self.seconds_in_updates = 0.0
         self.resumed_updates: list[int] = []
+        self._own_began = time.perf_counter() if began is None else began
+        self._earlier = 0.0
         self._sums: dict[str, torch.Tensor] = {}
         self._summed = 0
         self._began = 0.0
@@ -78,6 +82,11 @@ class Bookkeeper(pl.Callback):
         self._metrics: MetricsFile | None = None
         self._saved = time.monotonic()
 
+    @property
+    def seconds(self) -> float:
+        """What the run has taken so far in all its processes, of earlier ones up to the checkpoint it went on from."""
+        return self._earlier + time.perf_counter() - self._own_began
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to write the same rows."""
         return {
@@ -85,6 +94,7 @@ class Bookkeeper(pl.Callback):
             "best_accuracy": self.best_accuracy,
             "best_update": self.best_update,
             "seconds_in_updates": self.seconds_in_updates,
+            "seconds": self.seconds,
             "resumed_updates": self.resumed_updates,
             "sums": self._sums,
             "summed": self._summed,
@@ -105,6 +115,8 @@ class Bookkeeper(pl.Callback):
             )
         self.best_accuracy, self.best_update = state_dict["best_accuracy"], state_dict["best_update"]
         self.seconds_in_updates = state_dict["seconds_in_updates"]
+        # Checkpoints did not always tell: it was that at least.
+        self._earlier = state_dict.get("seconds", self.seconds_in_updates)
         self.resumed_updates = list(state_dict["resumed_updates"])
         self._sums, self._summed = dict(state_dict["sums"]), state_dict["summed"]
         if self.stored is not None:

@@ -135,7 +135,7 @@ def fit(
     files = None if stored is None else StoredFiles(folder.stored, stored)
     interruption = Interruption()
     keeper = Bookkeeper(
-        config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption
+        config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption, began
     )
     trainer = make_trainer(
         trainer_arguments(device, devices, nodes, all(p.supervised and p.auxiliary for p in config.phases)),
@@ -193,7 +193,7 @@ def fit(
         "seed": config.seed,
         **results,
         **trained,
-        "seconds": time.perf_counter() - began,
+        "seconds": keeper.seconds,
         "budget_seconds": config.budget,
         "budget_scale": config.budget_scale,
         "curves": {part: evaluation_curve(folder.metrics, part) for part in monitored},
