@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from longreach.config import parse_config
+from longreach.errors import RunError
 from longreach.training import budget
 from longreach.training import fit as fitting
 from longreach.training.build import build_datasets, build_objective
@@ -80,3 +81,19 @@ def test_a_run_on_a_gpu_has_its_budget_measured_there(tmp_path: Path, monkeypatc
     for device in ("cuda", "cpu"):
         with pytest.raises(Asked, match=f"^{device}$"):
             fit(parse_config(RUN, "small"), tmp_path / device, progress=False, device=device)
+
+
+def test_a_shrunk_run_is_resumed_by_what_it_was_shrunk_from_and_by_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "budget_scale", lambda *_: 0.25)
+    config, out = parse_config(RUN, "small"), tmp_path / "run"
+    record = fit(config, out, progress=False, device="cpu")
+    assert fit(config, out, resume=True, progress=False, device="cpu") == record
+    for changes, name in (({"auxiliary.1.anchors": 3}, "auxiliary"), ({"phases.0.learning_rate": 0.1}, "phases")):
+        with pytest.raises(RunError) as error:
+            fit(config.with_set(changes), out, resume=True, progress=False, device="cpu")
+        assert str(error.value) == (
+            f"{out}: holds a run of another configuration (different: {name}); resume it with its own config.yaml, or "
+            "give another folder with --out"
+        )

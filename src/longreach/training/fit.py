@@ -31,7 +31,7 @@ from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
 from longreach.training.parallel import check_parallel, process_rank, trainer_arguments
-from longreach.training.phases import Plan, shrink
+from longreach.training.phases import Plan, shrink, without_lengths
 from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, device_of_work, environment
 from longreach.training.run_folder import RunFolder
@@ -238,11 +238,9 @@ def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
     may_change: dict[str, Any] = {"on_nan": True, "data": {"workers"}}
-    asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))
     if there.budget_scale is not None and config.budget_scale is None:
-        for tree in (asked, found):
-            for key in ("phases", "budget_scale", "auxiliary"):
-                tree.pop(key)
+        config, there = without_lengths(config), without_lengths(there)
+    asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))
     differing = [key for key in asked if asked[key] != found[key]]
     if differing:
         raise RunError(
