@@ -31,15 +31,16 @@ def model_card(
     Returns:
         Markdown.
     """
-    name = about.get("Training", {}).get("name") or "longreach classifier"
+    what = "classifier" if "classes" in arguments else "regressor"
+    name = about.get("Training", {}).get("name") or f"longreach {what}"
     step = f"{arguments['channels']} real number{'' if arguments['channels'] == 1 else 's'} a step"
     if arguments["vocabulary"] is not None:
         step = f"tokens 0 to {arguments['vocabulary'] - 1}"
     lines = [
         f"---\n{front.strip()}\n---",
         f"# {_plain(name)}",
-        f"A classifier of long sequences, made with longreach: {kind}, {parameters:,} parameters. It reads {step} and "
-        f"tells {arguments['classes']} classes apart: {_classes(arguments['class_names'])}.",
+        f"A {what} of long sequences, made with longreach: {kind}, {parameters:,} parameters. It reads {step} and "
+        f"{_answers(arguments)}.",
         "## Use",
         f"```python\nfrom {module} import {maker}\n\n"
         f'model = {maker}.from_pretrained("PATH OR HUB NAME")\n{example}\n```',
@@ -64,8 +65,20 @@ def _standardisation(arguments: Mapping[str, Any]) -> str:
         return "tokens need none"
     if arguments["input_mean"] is None:
         return "they are read as they are"
-    means, deviations = (", ".join(f"{x:.6g}" for x in arguments[key]) for key in ("input_mean", "input_std"))
-    return f"mean {means} and deviation {deviations} by channel"
+    return f"mean {_listed(arguments['input_mean'])} and deviation {_listed(arguments['input_std'])} by channel"
+
+
+def _answers(arguments: Mapping[str, Any]) -> str:
+    if "classes" in arguments:
+        return f"tells {arguments['classes']} classes apart: {_classes(arguments['class_names'])}"
+    numbers = f"foretells {arguments['targets']} number{'' if arguments['targets'] == 1 else 's'} of each sequence"
+    if arguments["target_mean"] is None or arguments["target_std"] is None:
+        return numbers
+    return f"{numbers}, of mean {_listed(arguments['target_mean'])} and deviation {_listed(arguments['target_std'])}"
+
+
+def _listed(numbers: Any) -> str:
+    return ", ".join(f"{x:.6g}" for x in numbers)
 
 
 def _classes(names: Any) -> str:

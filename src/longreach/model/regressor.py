@@ -10,6 +10,7 @@ from typing import Any, final
 
 from torch import Tensor
 
+from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
@@ -17,6 +18,7 @@ from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.saved import SavedModel
 from longreach.model.whole import read_whole
+from longreach.precision import needs_double
 
 
 @final
@@ -26,13 +28,14 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
     Args:
         targets: K, numbers foretold for each sequence.
         target_mean: per target, the mean that the head's outputs are about.
-        target_std: per target, the unit of the head's outputs.
+        target_std: per target, the unit of the head's outputs, above zero.
         channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, head_size, drop_connect,
             initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary, input_rate: as
             for `SequenceClassifier`.
 
     Raises:
-        ConfigError: sizes or probabilities that make no model, or an argument that JSON cannot hold.
+        ConfigError: sizes or probabilities that make no model, a mean or deviation that is not one for each target, or
+            an argument that JSON cannot hold.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(arguments)
+        _check_targets(targets, self.arguments["target_mean"], self.arguments["target_std"])
         self.target_mean = (0.0,) * targets if target_mean is None else tuple(target_mean)
         self.target_std = (1.0,) * targets if target_std is None else tuple(target_std)
         self.input_mean = None if input_mean is None else tuple(input_mean)
@@ -92,17 +96,24 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
             lengths: (B,) steps of each row, its last ones; None where all are T.
 
         Returns:
-            (B, K).
+            (B, K) of the weights' type, or of float64 where the regressor `answers_double`.
 
         Raises:
             DataError: values of another shape than the encoder was made for, or lengths that do not fit.
         """
         outputs = self.head(self.read(values, lengths=lengths)[0][-1])
+        if self.answers_double:
+            outputs = outputs.double()
         return outputs * outputs.new_tensor(self.target_std) + outputs.new_tensor(self.target_mean)
 
     def read(self, values: Tensor, state: State | None = None, lengths: Tensor | None = None) -> State:
         """The state after all of `values`; see `read_whole`."""
         return read_whole(self.encoder, values, lengths, state)
+
+    @property
+    def answers_double(self) -> bool:
+        """Whether targets in their own units lose too much in single precision, so that they come in double."""
+        return needs_double(self.target_mean, self.target_std)
 
     @property
     def kind(self) -> str:
@@ -115,3 +126,17 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         """A line of Python that uses `model` on `values`, for the card."""
         what = "(1, steps, channels), standardised" if self.encoder.vocabulary is None else "(1, steps) tokens"
         return f"targets = model(values)  # {what}"
+
+
+def _check_targets(targets: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    for name, numbers in (("target_mean", mean), ("target_std", std)):
+        if numbers is not None and len(numbers) != targets:
+            raise ConfigError(
+                f"{name}: expected {targets} number{'' if targets == 1 else 's'}, one for each target, found "
+                f"{len(numbers)}; give 0 as mean and 1 as deviation of a target that is foretold as it is"
+            )
+    if std is not None and (wrong := [number for number in std if number <= 0]):
+        raise ConfigError(
+            f"target_std: expected numbers above zero, found {wrong[0]}; give 1 as deviation of a target that does not "
+            "change"
+        )
