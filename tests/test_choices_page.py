@@ -10,6 +10,9 @@ import choices_page
 import pytest
 from page_tables import filled
 
+from longreach.data.zhang_text import zhang_vocabulary
+from longreach.model.head import FeedForward
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
 
@@ -39,3 +42,17 @@ def test_the_gap_of_parallel_passes_is_told_to_the_digit_of_its_record(way: str)
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:\w+/)+\w+\.(?:py|json))`", PAGE))), ids=lambda name: name)
 def test_the_files_that_it_names_are_there(name: str) -> None:
     assert any((root / name).is_file() for root in (ROOT, ROOT / "src" / "longreach", ROOT / "docs"))
+
+
+def test_the_head_of_the_decoder_for_characters_has_the_weights_that_are_told() -> None:
+    told = re.search(
+        r"with a decoder of (\d+), (\d+) tokens \(the alphabet's (\d+) different signs, and one for all others\) and "
+        r"(\d+) units it has some ([\d,]+) weights, where a linear map would have ([\d,]+)",
+        PAGE,
+    )
+    assert told is not None
+    decoder, tokens, signs, units, weights, linear = (int(number.replace(",", "")) for number in told.groups())
+    assert tokens == len(zhang_vocabulary()) == signs + 1
+    head = FeedForward(decoder, tokens, units)
+    assert sum(parameter.numel() for parameter in head.parameters()) == pytest.approx(weights, abs=500)
+    assert (decoder + 1) * tokens == pytest.approx(linear, abs=500)
