@@ -362,7 +362,10 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
         "x.csv",
         steps(("a", 0, 1, "p"), ("a", 1, 2, "q"), ("b", 0, 5, "q"), ("b", 1, 6, "q"), ("c", 0, 6, "p")),
         {},
-        ["x.csv: id a: expected one class at all steps, found 'p', 'q'; give each class an id of its own"],
+        [
+            "x.csv: id a: expected one class at all steps, found 'p', 'q'; give each class an id of its own, or name "
+            "the column of classes with data.label_column"
+        ],
         [],
     ),
     "text that is no UTF-8": (

@@ -82,7 +82,7 @@ def step_samples(
                 yield Finding(
                     "changing label",
                     f"{place}: expected one class at all steps, found {', '.join(map(repr, labels[:5]))}; "
-                    "give each class an id of its own",
+                    "give each class an id of its own, or name the column of classes with data.label_column",
                 )
                 continue
             label = labels[0]
