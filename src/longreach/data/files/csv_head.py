@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from longreach.data.files.csv_cells import is_number
-from longreach.data.files.layout import ROLE_NAMES
+from longreach.data.files.roles import ROLE_NAMES
 from longreach.errors import DataError
 
 _LOOKED_AT = 20

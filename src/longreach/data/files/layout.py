@@ -10,19 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from longreach.data.files.options import ReadOptions
+from longreach.data.files.roles import ROLE_NAMES, Roles, few, find_roles
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Features
 
-_LABELS = ("label", "labels", "class", "target", "y", "fine_label")
-_IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
-_TIMES = ("time", "t", "step", "timestamp", "date", "datetime")
-_PARTS = ("split", "part")
 _VALUES = ("values", "sequence", "series", "signal", "x", "text", "content", "sentence", "audio", "bytes", "data")
-
-ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
-"""What columns other than those of values are called; single letters might be anything."""
 
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
@@ -40,6 +34,7 @@ class Layout:
         values: columns of the sequences.
         label, id, time, part: columns, None where there is none.
         unused: columns of which no use is made.
+        own_ids: rows are sequences as nobody said otherwise, so each is expected to have an id of its own.
     """
 
     cells: Cells
@@ -49,6 +44,7 @@ class Layout:
     time: str | None = None
     part: str | None = None
     unused: tuple[str, ...] = ()
+    own_ids: bool = False
 
     @property
     def told(self) -> str:
@@ -66,7 +62,7 @@ class Layout:
         ids = "" if self.id is None or self.cells == "steps" else f", ids in {self.id!r}"
         parts = "" if self.part is None else f", parts by {self.part!r}"
         labels = "without labels" if self.label is None else f"labels in {self.label!r}"
-        unused = f", not used {', '.join(map(repr, _first(list(self.unused))))}" if self.unused else ""
+        unused = f", not used {', '.join(map(repr, few(list(self.unused))))}" if self.unused else ""
         return f"{what}, {labels}{ids}{parts}{unused}"
 
 
@@ -83,26 +79,8 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     """
     there = list(features)
     kinds = {name: _kind(name, features[name]) for name in there}
-
-    def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
-        if asked is not None:
-            if asked not in there:
-                raise DataError(
-                    f"{where}: expected a column {asked!r}, as data.{option} says, found {', '.join(_first(there))}; "
-                    "correct the name"
-                )
-            return asked
-        lower = {name.lower(): name for name in reversed(there)}
-        return next((lower[name] for name in usual if name in lower), None)
-
-    # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
-    lacking = options.label_column not in (None, *there) and not options.label_needed
-    label = None if lacking else chosen(options.label_column, _LABELS, "label_column")
-    part = chosen(options.split_column, _PARTS, "split_column")
-    for name in options.values_columns or ():
-        chosen(name, (), "values_columns")
-    identity = chosen(options.id_column, _IDS, "id_column")
-    time = chosen(options.time_column, _TIMES, "time_column")
+    roles = find_roles(kinds, options, where)
+    label, part, identity, time = roles.label, roles.part, roles.id, roles.time
     index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
     free = [name for name in there if name not in (label, part, *index)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
@@ -110,32 +88,45 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     if by_id and (identity is None or time is None):
         raise DataError(
             f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
-            f"{time or 'no time'} among {', '.join(_first(there))}; name both, data.id_column and data.time_column"
+            f"{time or 'no time'} among {', '.join(few(there))}; name both, data.id_column and data.time_column"
         )
     if by_id or (identity is not None and time is not None and not whole and identity != time):
         values = options.values_columns or _channels(there, options.channels, where)
         values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
-        unused = tuple(name for name in there if name not in (label, part, identity, time, *values))
-        return Layout("steps", tuple(values), label, identity, time, part, unused)
+        layout = Layout("steps", tuple(values), label, identity, time, part)
+        return replace(layout, unused=_unused(there, layout))
     if whole:
-        values = _channels_of_lists(kinds, options, where) or (_only(whole, where),)
+        values = _channels_of_lists(kinds, options, where) or (_only(whole, kinds, where),)
         kind = kinds[values[0]]
         if kind == "image":
             raise DataError(f"{where}: column {values[0]!r} holds images; read them with data.source=hub")
         layout = Layout(kind, values, label, part=part)  # type: ignore[arg-type]  # narrowed above
     else:
-        texts = [name for name in free if kinds[name] == "text" and name not in (identity, time)]
-        if time is not None and texts and options.values_columns is None:
-            raise DataError(
-                f"{where}: a row seems to be one step, as there are times in {time!r}, but no column is named id or "
-                f"the like, found {', '.join(_first(there))}; name the column that tells the sequences apart, such as "
-                f"data.id_column={texts[0]}, or, where a row is a whole sequence, its columns with data.values_columns"
-            )
-        layout = _of_single_cells(kinds, [name for name in free if name != identity], label, part, options, where)
+        free = [name for name in free if name != identity]
+        if time not in (None, label, part) and options.values_columns is None:
+            raise _steps_without_ids(there, [name for name in free if kinds[name] == "text"], roles, where)
+        layout = _of_single_cells(kinds, free, label, part, options, where)
     names_rows = identity not in (*layout.values, layout.label) and kinds.get(identity or "") in ("number", "text")
-    return replace(layout, id=identity if names_rows else None, unused=tuple(index))
+    layout = replace(layout, id=identity if names_rows else None, own_ids=options.values_columns is None)
+    return replace(layout, unused=_unused(there, layout))
+
+
+def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
+    used = {layout.label, layout.part, layout.id, layout.time, *layout.values}
+    return tuple(name for name in there if name not in used)
+
+
+def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: str) -> DataError:
+    """What is said of times without ids, which only a table of steps has."""
+    likely = [name for name in texts if name != roles.time and name.lower() not in _VALUES]
+    such = f", such as data.id_column={likely[0]}" if likely else " with data.id_column, a new one where there is none"
+    return DataError(
+        f"{where}: a row seems to be one step, as there are times in {roles.time!r}, but no column is named id or the "
+        f"like, found {', '.join(few(there))}; name the column that tells the sequences apart{such}, or, "
+        "where a row is a whole sequence, its columns with data.values_columns"
+    )
 
 
 def is_unnamed(column: str) -> bool:
@@ -180,8 +171,8 @@ def _channels(there: list[str], known: tuple[str, ...] | None, where: str) -> tu
     missing = [name for name in channels if name not in there]
     if missing:
         raise DataError(
-            f"{where}: expected the channels {', '.join(_first(list(channels)))}, as the training part has them, found "
-            f"no {' and no '.join(_first(missing))} among {', '.join(_first(there))}; name them alike, or say which "
+            f"{where}: expected the channels {', '.join(few(list(channels)))}, as the training part has them, found "
+            f"no {' and no '.join(few(missing))} among {', '.join(few(there))}; name them alike, or say which "
             "columns hold them, in that order, with data.values_columns"
         )
     return channels
@@ -199,7 +190,7 @@ def _channels_of_lists(kinds: dict[str, str], options: ReadOptions, where: str) 
     for name in names:
         if kinds[name] != "lists":
             raise DataError(
-                f"{where}: expected a list in each of the columns {', '.join(_first(list(names)))}, which are "
+                f"{where}: expected a list in each of the columns {', '.join(few(list(names)))}, which are "
                 f"channels, found {kinds[name]} in {name!r}; leave it out of data.values_columns"
             )
     return names
@@ -216,14 +207,14 @@ def _of_single_cells(
     texts = [name for name in free if kinds[name] == "text"]
     named = [name for name in texts if name.lower() in _VALUES]
     if texts and (named or not numbers):
-        return Layout("text", (_only(named or texts, where),), label, part=part)
+        return Layout("text", (_only(named or texts, kinds, where),), label, part=part)
     if label is None and len(texts) == 1:
         label, texts = texts[0], []
     # A column of numbers with a wrong cell in it is a column of text: it stays, so that the cell can be named.
     wide = tuple(name for name in free if kinds[name] == "number" or (kinds[name] == "text" and name != label))
     if not wide:
         raise DataError(
-            f"{where}: expected columns that hold sequences, found {', '.join(_first(list(kinds)))}; "
+            f"{where}: expected columns that hold sequences, found {', '.join(few(list(kinds)))}; "
             "name them with data.values_columns"
         )
     return Layout("wide", wide, label, part=part)
@@ -250,17 +241,15 @@ def _kind(name: str, feature: Any) -> str:
     return "other"
 
 
-def _only(names: list[str], where: str) -> str:
+def _only(names: list[str], kinds: dict[str, str], where: str) -> str:
     if len(names) == 1:
         return names[0]
     usual = [name for name in names if name.lower() in _VALUES]
-    if len(usual) != 1:
+    lists = [name for name in names if kinds[name] == "lists" and name.lower() not in ROLE_NAMES]
+    # Of several lists x may be one axis as well as all there is; lists of times are none of them.
+    if len(usual) != 1 or (usual[0].lower() == "x" and len(lists) > 1):
         raise DataError(
-            f"{where}: expected one column of sequences, found {', '.join(_first(names))}; name it with "
+            f"{where}: expected one column of sequences, found {', '.join(few(names))}; name it with "
             "data.values_columns, or several: texts are joined, lists are channels"
         )
     return usual[0]
-
-
-def _first(names: list[str]) -> list[str]:
-    return names if len(names) <= 12 else [*names[:11], f"... and {len(names) - 11} more"]

@@ -24,6 +24,7 @@ from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout, find_layout, is_unnamed
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.options import ReadOptions
+from longreach.data.files.row_ids import with_own_ids
 from longreach.data.files.rows import row_samples
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
@@ -33,7 +34,7 @@ from longreach.errors import DataError
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_READING = 2
+_READING = 3
 """Of what is made of a table; raised whenever reading one changes."""
 _LOOKED_AT = 20
 """Rows of a table of many columns that tell what its columns hold."""
@@ -74,6 +75,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
                 more: Samples = partial(step_samples, chosen, at, layout, names, form, place)
             else:
                 more = partial(row_samples, chosen, at, layout, names, options.channels_first, form, place)
+                more = with_own_ids(more, layout)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
@@ -95,14 +97,15 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
             return None
         raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
     stamp = f"{_READING};{files_stamp(path)};{layout};{options}"
-    parts = wide_csv_parts(path, head, layout)
+    parts = {part: with_own_ids(found, layout) for part, found in wide_csv_parts(path, head, layout).items()}
     return Source(f"{source}: CSV {head.told}, {layout.told}", options.tokens or "real", parts, stamp)
 
 
 def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
     """The layout, without labels and parts where nobody asks for them: a column of labels is then of no use."""
     found = find_layout(features, options, where)
-    layout = found if options.by_part else replace(found, part=None)
+    # Ids may be those of each part.
+    layout = found if options.by_part or found.part is None else replace(found, part=None, own_ids=False)
     if options.label_needed or layout.label is None:
         return layout
     return replace(layout, label=None, unused=(*layout.unused, layout.label))

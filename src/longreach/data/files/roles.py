@@ -1,0 +1,89 @@
+"""Which columns of a table are labels, ids, times and parts: told by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longreach.data.files.options import ReadOptions
+from longreach.errors import DataError
+
+_LABELS = ("label", "labels", "class", "target", "y", "fine_label")
+_IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
+_TIMES = ("time", "t", "step", "timestamp", "date", "datetime")
+_PARTS = ("split", "part")
+
+ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
+"""What columns other than those of values are called; single letters might be anything."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns other than those of values, None where there is none.
+
+    Args:
+        label, part, id, time: names of columns.
+    """
+
+    label: str | None
+    part: str | None
+    id: str | None
+    time: str | None
+
+
+def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
+    """The columns that the user named, and others by what such columns are usually called.
+
+    Args:
+        kinds: what each column holds.
+        options: what the user said of columns.
+        where: for messages.
+
+    Raises:
+        DataError: a column that is not there.
+    """
+    for name in options.values_columns or ():
+        _check_there(name, "values_columns", kinds, where)
+    by_name = {name.lower(): name for name in reversed(list(kinds))}
+
+    def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
+        if asked is not None:
+            _check_there(asked, option, kinds, where)
+            return asked
+        return next((by_name[name] for name in usual if name in by_name), None)
+
+    # What is a value is no answer, and y may be an axis.
+    values = {*(options.values_columns or ()), *(options.channels or ())}
+    labels = tuple(name for name in _LABELS if by_name.get(name) not in values)
+    if _is_axis(by_name, kinds):
+        labels = tuple(name for name in labels if name != "y")
+    # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
+    lacking = options.label_column not in (None, *kinds) and not options.label_needed
+    return Roles(
+        None if lacking else chosen(options.label_column, labels, "label_column"),
+        chosen(options.split_column, _PARTS, "split_column"),
+        chosen(options.id_column, _IDS, "id_column"),
+        chosen(options.time_column, _TIMES, "time_column"),
+    )
+
+
+def _check_there(name: str, option: str, kinds: dict[str, str], where: str) -> None:
+    if name not in kinds:
+        raise DataError(
+            f"{where}: expected a column {name!r}, as data.{option} says, found {', '.join(few(list(kinds)))}; "
+            "correct the name"
+        )
+
+
+def _is_axis(by_name: dict[str, str], kinds: dict[str, str]) -> bool:
+    """Whether a column y is a channel and no label.
+
+    Choice: it is where it holds lists, or numbers beside an x and a z of numbers, or beside an x and another label.
+    """
+    x, y, z = (kinds.get(by_name.get(axis, "")) for axis in ("x", "y", "z"))
+    other = any(name in by_name for name in _LABELS if name != "y")
+    return y == "lists" or (x == y == "number" and (z == "number" or other))
+
+
+def few(names: list[str]) -> list[str]:
+    """Names for a message, and how many more there are."""
+    return names if len(names) <= 12 else [*names[:11], f"... and {len(names) - 11} more"]
