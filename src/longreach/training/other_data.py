@@ -29,7 +29,7 @@ def is_of_files(config: DataConfig) -> bool:
     if config.source != "auto":
         return config.source in FILE_SOURCES
     assert config.path is not None, "the configuration sees to it"
-    return not (Path(config.path).expanduser().exists() and detect(config.path) in ("idx", "hub"))
+    return not (Path(config.path).expanduser().exists() and detect(config.path, as_bytes=True) in ("idx", "hub"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def other_sequences(
     tokens = None if vocabulary is None else vocabulary.kind
     options = replace(read_options(config), tokens=tokens, label_needed=labelled, by_part=labelled, channels=channels)
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
-    collected = collect(open_files(data, _kind(data, vocabulary), options), size, double)
+    collected = collect(open_files(data, _kind(config, data, vocabulary), options), size, double)
     problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]
     refuse(problems, collected.told)
     parts = collected.parts
@@ -95,9 +95,9 @@ def other_sequences(
     return OtherData(replace(part, vocabulary=vocabulary), ids, told)
 
 
-def _kind(data: str, vocabulary: Vocabulary | None) -> FileKind:
+def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileKind:
     """How to read it. A file that is neither a table nor an array is text or bytes, as the classifier wants it."""
-    found = detect(data)
+    found = detect(data, as_bytes=config.source in ("text", "bytes"))
     if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
         return "text" if vocabulary.kind == "characters" else "bytes"
     return found

@@ -9,6 +9,8 @@ from typing import Literal
 from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
 from longreach.data.files.load_table import TABLE_ENDINGS
+from longreach.data.files.no_bytes import check_bytes
+from longreach.data.files.sample import PART_NAMES
 from longreach.errors import DataError
 
 FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]
@@ -17,26 +19,27 @@ _TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
 _IMAGE_COLUMNS = ("image", "img")
 
 
-def detect(path: str) -> FileKind:
+def detect(path: str, as_bytes: bool = False) -> FileKind:
     """The kind of a file, a folder or a name on the hub.
 
     Args:
         path: "hub" are images, in Parquet files or in folders; a name that is not there is one of the hub, of tables.
+        as_bytes: what nothing else can be made of is bytes, be it of a form that is known to be something else.
 
     Raises:
         DataError: nothing there, or nothing that is known.
     """
     place = Path(path).expanduser()
     if place.is_file():
-        return _of_file(place)
+        return _of_file(place, as_bytes)
     if place.is_dir():
-        return _of_folder(place)
+        return _of_folder(place, as_bytes)
     if path.startswith((".", "/", "~")) or path.count("/") != 1 or place.suffix in TABLE_ENDINGS:
         raise DataError(f"{path}: no such file or folder (a name on the hub has the form owner/name)")
     return "table"
 
 
-def _of_file(path: Path) -> FileKind:
+def _of_file(path: Path, as_bytes: bool) -> FileKind:
     ending = path.suffix.lower()
     if ending == ".parquet":
         return "hub" if _holds_images(path) else "table"
@@ -54,10 +57,12 @@ def _of_file(path: Path) -> FileKind:
         return "text"
     if ending in IMAGE_ENDINGS:
         raise DataError(f"{path}: expected a folder of images, found a single one; give the folder")
+    if not as_bytes:
+        check_bytes(path, Counter([ending]))
     return "bytes"
 
 
-def _of_folder(folder: Path) -> FileKind:
+def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
     try:
         top = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
         files = top or [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -75,17 +80,24 @@ def _of_folder(folder: Path) -> FileKind:
         for kind, wanted in (("arrays", (".npy",)), ("ts", (".ts",)), ("table", tuple(TABLE_ENDINGS))):
             if any(endings[ending] for ending in wanted):
                 return kind  # type: ignore[return-value]  # the literals above
-    below = Counter(
-        path.suffix.lower() for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
-    )
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    below = Counter(path.suffix.lower() for path in files)
     kinds: dict[FileKind, int] = {
         "hub": sum(below[ending] for ending in IMAGE_ENDINGS),
         "audio": sum(below[ending] for ending in AUDIO_ENDINGS),
         "text": sum(below[ending] for ending in _TEXT_ENDINGS),
     }
     kind = max(kinds, key=lambda name: kinds[name])
+    if 2 * kinds[kind] > below.total():
+        return kind
+    if as_bytes:
+        return "bytes"
+    tables = [path for path in files if path.suffix.lower() in TABLE_ENDINGS]
+    if tables and all(path.parent.parent == folder and path.parent.name.lower() in PART_NAMES for path in tables):
+        return "table"
     # What is mostly of other endings, or of many, is taken as it is: bytes.
-    return kind if 2 * kinds[kind] > sum(below.values()) else "bytes"
+    check_bytes(folder, below)
+    return "bytes"
 
 
 def _holds_images(path: Path) -> bool:
