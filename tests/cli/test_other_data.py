@@ -209,3 +209,35 @@ def test_other_data_may_have_other_names(command, tmp_path: Path, table_run: Pat
     assert command("predict", table_run, new, "--stream", "--set", "id_column=who").stderr == (
         "longreach: predict: --stream reads bare steps, as `longreach predict --help` says; leave --set out\n"
     )
+
+
+def test_new_sequences_without_names_keep_their_first_step(command, tmp_path: Path) -> None:
+    """Where the label of training is called 0, as nothing in the file names it, so is the first step of new ones."""
+    own, new = tmp_path / "own.csv", tmp_path / "new.csv"
+    rows = [([number * (0.5 if row % 2 else -0.5) + 0.25 for number in range(12)], row % 2) for row in range(40)]
+    own.write_text("".join(f"{label},{','.join(map(str, values))}\n" for values, label in rows))
+    new.write_text("".join(f"{','.join(map(str, values))}\n" for values, _ in rows[:4]))
+    (tmp_path / "own.yaml").write_text(
+        "\n".join([*SETTINGS, f"data: {{source: auto, path: {own}, label_column: '0'}}"])
+    )
+    run = tmp_path / "run"
+    assert command("train", tmp_path / "own.yaml", "--out", run, "--quiet").returncode == 0
+    assert json.loads((run / "record.json").read_text())["data"]["cells"] == [13, 13]
+    by_file = [json.loads(line) for line in command("predict", run, new).stdout.splitlines()]
+    assert by_file == [json.loads(line) for line in command("predict", run, own).stdout.splitlines()[:4]]
+    for place, (values, _) in enumerate(rows[:4]):
+        (tmp_path / "steps.txt").write_text("".join(f"{value}\n" for value in values))
+        last = json.loads(command("predict", run, tmp_path / "steps.txt", "--stream").stdout.splitlines()[-1])
+        assert last["steps"] == 12
+        assert (last["class"], last["probability"]) == (
+            by_file[place]["class"],
+            pytest.approx(by_file[place]["probability"], abs=1e-5),
+        )
+    new.write_text("1.5,2.5\n3.5,4.5\n")
+    done = command("predict", run, new)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "found 2, which does not tell whether column 0 holds classes" in done.stderr
+    for said, steps in (("label_column=null", 2), ("data.label_column='0'", 1)):
+        done = command("predict", run, new, "--set", said)
+        assert done.returncode == 0, done.stderr
+        assert ("in '0' and '1'" if steps == 2 else "in '1'") in done.stderr

@@ -55,6 +55,7 @@ class Datasets:
         told: how they were read and parted, to be said aloud.
         warnings: what looks wrong with them.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
+        cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
     """
 
     train: Sequences
@@ -63,6 +64,7 @@ class Datasets:
     told: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     channels: tuple[str, ...] | None = None
+    cells: tuple[int, int] | None = None
 
     def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
         """The parts evaluated along a run, by name; of the training part its first samples."""
@@ -108,6 +110,7 @@ def build_datasets(config: DataConfig) -> Datasets:
         (*found.told, *parts.told) if found.told else (),
         found.warnings,
         found.channels,
+        found.cells,
     )
 
 

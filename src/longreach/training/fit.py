@@ -204,6 +204,7 @@ def fit(
             "train_size": len(data.train),
             "test_size": len(data.test),
             "channels": data.channels,
+            "cells": data.cells,
         },
         "config": config.model_dump(mode="json"),
     }

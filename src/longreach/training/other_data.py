@@ -54,6 +54,7 @@ def other_sequences(
     labelled: bool,
     channels: tuple[str, ...] | None = None,
     double: bool = False,
+    cells: tuple[int, int] | None = None,
 ) -> OtherData:
     """The test part of other data where their files or folders are named so, else all of them.
 
@@ -65,6 +66,8 @@ def other_sequences(
         input_vocabulary: of the classifier that is to read them, plain; None: it reads real values.
         labelled: False: labels need not be there, nor does a column that names parts matter: every row is read.
         channels: columns that were the channels of the run's table of steps, in order; they are found by their names.
+        cells: fewest and most in the rows of the run's CSV file that did not name its columns: where labels need not be
+            there, the number of columns tells whether they are; None: whatever is called so holds labels.
         double: real values are needed in double precision, as by `Standardisation.needs_double`.
 
     Raises:
@@ -75,7 +78,14 @@ def other_sequences(
 
     vocabulary = None if input_vocabulary is None else Vocabulary.from_plain(input_vocabulary)
     tokens = None if vocabulary is None else vocabulary.kind
-    options = replace(read_options(config), tokens=tokens, label_needed=labelled, by_part=labelled, channels=channels)
+    options = replace(
+        read_options(config),
+        tokens=tokens,
+        label_needed=labelled,
+        by_part=labelled,
+        channels=channels,
+        cells=cells,
+    )
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
     collected = collect(open_files(data, _kind(config, data, vocabulary), options), size, double)
     problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]

@@ -32,6 +32,7 @@ class Found:
         warnings: what looks wrong with them and does not keep from training.
         code_points: characters are still code points, without a vocabulary.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
+        cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
     """
 
     parts: dict[str, Sequences]
@@ -39,6 +40,7 @@ class Found:
     warnings: tuple[str, ...] = ()
     code_points: bool = False
     channels: tuple[str, ...] | None = None
+    cells: tuple[int, int] | None = None
 
 
 def resolved(config: DataConfig) -> DataConfig:
@@ -70,6 +72,7 @@ def read_parts(config: DataConfig) -> Found:
             tuple(collected.findings.light),
             collected.form == "characters",
             collected.channels,
+            collected.cells,
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):

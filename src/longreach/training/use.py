@@ -71,7 +71,7 @@ def evaluate_run(
         if not changes:
             check_same(folder, "test", test)
     elif is_of_files(config):
-        test = _read(folder, config, data, classifier, True, tell).sequences
+        test = _read(folder, config, data, classifier, True, changes, tell).sequences
     else:
         test = build_test_set(_other_data(config, data), None, own=False)
     dataset = _fitting(test, classifier, where)
@@ -113,7 +113,7 @@ def predict_run(
     config = folder.load_config().with_data_set(changes or {}).data
     ids: tuple[str, ...] | None = None
     if is_of_files(config):
-        read = _read(folder, config, data, classifier, False, tell)
+        read = _read(folder, config, data, classifier, False, changes, tell)
         sequences, ids = read.sequences, read.ids
     else:
         sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
@@ -132,13 +132,17 @@ def _read(
     data: Path,
     classifier: Classifier,
     labelled: bool,
+    changes: dict[str, Any] | None,
     tell: Callable[[str], None] | None,
 ) -> OtherData:
-    """Other files, with the channels that the run had, found by their names."""
-    named = folder.known_data().get("channels")
+    """Other files, with the channels that the run had, found by their names, and its label column, if it is there."""
+    known = folder.known_data()
+    named, counted = known.get("channels"), known.get("cells")
     channels = tuple(map(str, named)) if isinstance(named, list) else None
+    said = any(key.removeprefix("data.") == "label_column" for key in changes or ())
+    cells = (int(counted[0]), int(counted[1])) if isinstance(counted, list) and not said else None
     double = needs_double(classifier)
-    found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double)
+    found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double, cells)
     if tell is not None:
         tell(found.told)
     return found

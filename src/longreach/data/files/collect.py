@@ -46,6 +46,7 @@ class Collected:
         findings: what is wrong.
         ids: of each part, what the files call its sequences; no entry where they do not name them all.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
+        columns: how many a CSV file has that does not name them; None for anything else.
     """
 
     told: str
@@ -54,6 +55,15 @@ class Collected:
     findings: Findings
     ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     channels: tuple[str, ...] | None = None
+    columns: int | None = None
+
+    @property
+    def cells(self) -> tuple[int, int] | None:
+        """Fewest and most cells in the rows of a CSV file that does not name its columns; None for anything else."""
+        if self.columns is None or not self.parts:
+            return None
+        lengths = np.concatenate([part.lengths for part in self.parts.values()])
+        return self.columns - int(np.ptp(lengths)), self.columns
 
 
 def collect(source: Source, vocabulary: int | None = None, double: bool = False) -> Collected:
@@ -97,7 +107,7 @@ def collect(source: Source, vocabulary: int | None = None, double: bool = False)
             _to_cache(aside, folder, made, names, checks)
             return _from_cache(source, folder)
         ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
-        return Collected(source.told, source.form, parts, findings, ids, source.channels)
+        return Collected(source.told, source.form, parts, findings, ids, source.channels, source.columns)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -245,4 +255,5 @@ def _from_cache(source: Source, folder: Path) -> Collected:
         )
         if (named := folder / part / "ids.json").is_file():
             ids[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
-    return Collected(f"{source.told}; taken from {folder}", source.form, parts, findings, ids, source.channels)
+    told = f"{source.told}; taken from {folder}"
+    return Collected(told, source.form, parts, findings, ids, source.channels, source.columns)

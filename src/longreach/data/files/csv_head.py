@@ -40,6 +40,11 @@ class CsvHead:
     counted: tuple[str, ...] = ()
 
     @property
+    def nameless(self) -> bool:
+        """Whether the columns are told apart by their places alone."""
+        return not self.header or len(self.counted) == len(self.names)
+
+    @property
     def told(self) -> str:
         """The same in words."""
         if not self.header:

@@ -208,7 +208,7 @@ def _of_single_cells(
     named = [name for name in texts if name.lower() in _VALUES]
     if texts and (named or not numbers):
         return Layout("text", (_only(named or texts, kinds, where),), label, part=part)
-    if label is None and len(texts) == 1:
+    if label is None and len(texts) == 1 and not options.unlabelled:
         label, texts = texts[0], []
     # A column of numbers with a wrong cell in it is a column of text: it stays, so that the cell can be named.
     wide = tuple(name for name in free if kinds[name] == "number" or (kinds[name] == "text" and name != label))

@@ -60,6 +60,7 @@ def open_files(
             f"{source.stamp};{part};{more.stamp}",
             {**source.array, **_single(more, part)},
             source.channels,
+            source.columns,
         )
     return source
 

@@ -20,7 +20,9 @@ class ReadOptions:
         tokens: what a step is, where it is no real value: "numbers", "characters" or "bytes".
         subset: of a data set on the hub that has several.
         label_needed: False: a `label_column` that is not there does not matter.
+        unlabelled: no column holds labels, whatever the columns are called.
         by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
+        cells: fewest and most cells in the rows of another table, where its columns had no names.
         channels: columns that were the channels of another table of steps, in order: this one is read alike.
     """
 
@@ -33,5 +35,7 @@ class ReadOptions:
     tokens: Literal["numbers", "characters", "bytes"] | None = None
     subset: str | None = None
     label_needed: bool = True
+    unlabelled: bool = False
     by_part: bool = True
     channels: tuple[str, ...] | None = None
+    cells: tuple[int, int] | None = None

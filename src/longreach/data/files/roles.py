@@ -59,7 +59,7 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
     # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
     lacking = options.label_column not in (None, *kinds) and not options.label_needed
     return Roles(
-        None if lacking else chosen(options.label_column, labels, "label_column"),
+        None if lacking or options.unlabelled else chosen(options.label_column, labels, "label_column"),
         chosen(options.split_column, _PARTS, "split_column"),
         chosen(options.id_column, _IDS, "id_column"),
         chosen(options.time_column, _TIMES, "time_column"),

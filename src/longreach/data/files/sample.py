@@ -51,6 +51,7 @@ class Source:
             no parts.
         stamp: changes whenever the files do; a cache of them is keyed by it.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
+        columns: how many a CSV file has that does not name them; None for anything else.
         array: by part, a whole array (N, T) or (N, T, C) that its samples are rows of, so that it need not be copied.
     """
 
@@ -60,6 +61,7 @@ class Source:
     stamp: str
     array: dict[str, np.ndarray] = field(default_factory=dict)
     channels: tuple[str, ...] | None = None
+    columns: int | None = None
 
 
 PART_NAMES = {

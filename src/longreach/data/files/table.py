@@ -28,6 +28,7 @@ from longreach.data.files.row_ids import with_own_ids
 from longreach.data.files.rows import row_samples
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
+from longreach.data.files.unnamed import with_label_told
 from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, wide_csv_parts
 from longreach.errors import DataError
 
@@ -51,8 +52,11 @@ def table_source(source: str, options: ReadOptions) -> Source:
         DataError: it cannot be loaded, or its columns hold no sequences.
     """
     path = Path(source).expanduser()
+    columns = None
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
+        options = with_label_told(path, head, options)
+        columns = len(head.names) if head.nameless else None
         if len(head.names) >= MANY_COLUMNS and (wide := _wide_csv(source, path, head, options)):
             return wide
     loaded, how, as_text = load_table(source, options)
@@ -81,7 +85,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
     stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
     channels = layout.values if layout.cells == "steps" else None
-    return Source(f"{source}: {how}, {layout.told}", form, parts, stamp, channels=channels)
+    return Source(f"{source}: {how}, {layout.told}", form, parts, stamp, channels=channels, columns=columns)
 
 
 def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
@@ -98,7 +102,8 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
         raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
     stamp = f"{_READING};{files_stamp(path)};{layout};{options}"
     parts = {part: with_own_ids(found, layout) for part, found in wide_csv_parts(path, head, layout).items()}
-    return Source(f"{source}: CSV {head.told}, {layout.told}", options.tokens or "real", parts, stamp)
+    told = f"{source}: CSV {head.told}, {layout.told}"
+    return Source(told, options.tokens or "real", parts, stamp, columns=len(head.names) if head.nameless else None)
 
 
 def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
