@@ -206,6 +206,30 @@ def test_data_of_another_kind_than_those_trained_on(train: Any, other: Any, mess
         model.predict(other)
 
 
+WHEN = [None, datetime(2024, 1, 1), datetime(2024, 1, 2)]
+TIMES_BEHIND_NOTHING = {
+    "pandas": pd.DataFrame({"a": [1.0, 2.0, 3.0], "when": pd.to_datetime(pd.Series(WHEN))}),
+    "pandas with a zone": pd.DataFrame({"a": [1.0, 2.0, 3.0], "when": pd.to_datetime(pd.Series(WHEN), utc=True)}),
+    "pandas, objects": pd.DataFrame({"a": [1.0, 2.0, 3.0], "when": pd.Series([None, *map(datetime.date, WHEN[1:])])}),
+    "pandas, durations": pd.DataFrame({"a": [1.0, 2.0, 3.0], "when": pd.to_timedelta([None, 1, 2])}),
+    "polars": pl.DataFrame({"a": [1.0, 2.0, 3.0], "when": WHEN}),
+    "polars, times of the day": pl.DataFrame({"when": [None, *map(datetime.time, WHEN[1:])]}),
+    "Dataset": datasets.Dataset.from_dict({"a": [1.0, 2.0, 3.0], "when": WHEN}),
+    "Dataset in NumPy's form": datasets.Dataset.from_dict({"a": [1.0, 2.0, 3.0], "when": WHEN}).with_format("numpy"),
+}
+
+
+@pytest.mark.parametrize("missing", ["error", "mask"])
+@pytest.mark.parametrize("form", TIMES_BEHIND_NOTHING)
+def test_a_column_of_times_whose_first_is_missing(form: str, missing: str) -> None:
+    with pytest.raises(DataError) as caught:
+        LongSequenceClassifier(missing=missing).fit(TIMES_BEHIND_NOTHING[form], [0, 1, 0])
+    assert str(caught.value) == (
+        "X: expected numbers, found times in column 'when'; drop it, or make numbers of it, such as seconds since the "
+        "first"
+    )
+
+
 BAD = {
     "an empty sequence": (
         [np.ones(3), np.ones(0)],

@@ -9,7 +9,7 @@ Shapes: N sequences, T steps, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -256,14 +256,27 @@ def check_no_times(frame: Any, where: str) -> None:
     """Refuse columns of times, which would be read as nanoseconds or the like.
 
     Raises:
-        DataError: a frame whose first row holds a time.
+        DataError: a frame with a column of times.
     """
-    for name, cell in _first_row(frame):
-        if isinstance(cell, date | timedelta | np.datetime64 | np.timedelta64):
+    for place, name in enumerate(_names(frame)):
+        if _holds_times(frame, place, name):
             raise DataError(
                 f"{where}: expected numbers, found times in column {name!r}; drop it, or make numbers of it, such as "
                 "seconds since the first"
             )
+
+
+def _holds_times(frame: Any, place: int, name: Any) -> bool:
+    """Told by the column's type, and of objects by the first that is there: the first cell may well be missing."""
+    if hasattr(frame, "column_names"):
+        return str(getattr(frame.features[name], "dtype", "")).startswith(("timestamp", "date", "time", "duration"))
+    if not hasattr(frame, "iloc"):
+        return frame[name].dtype.is_temporal()
+    column = frame.iloc[:, place]
+    if column.dtype.kind != "O":
+        return column.dtype.kind in "mM"
+    times = date | time | timedelta | np.datetime64 | np.timedelta64
+    return any(isinstance(cell, times) for cell in column[column.notna()].iloc[:1])
 
 
 def _column(frame: Any, name: Any = None) -> list[Any]:
