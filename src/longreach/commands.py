@@ -167,7 +167,7 @@ def print_check(report: CheckReport) -> None:
         print(f"look  {text}")
     if report.grave:
         print(f"{len(report.grave)} to mend before training, {len(report.light)} to look at")
-    elif not any(part.classes for part in report.parts.values()):
+    elif not ("train" in report.parts and report.parts["train"].classes):
         print(f"ready for `longreach pretrain` alone, without labels; {len(report.light)} to look at")
     else:
         print(f"ready to train; {len(report.light) or 'nothing'} to look at")

@@ -98,6 +98,44 @@ def test_without_labels_only_the_memory_can_be_trained(command, tmp_path: Path) 
     ]
 
 
+def write_parts(path: Path, unlabelled: dict[str, int]) -> Path:
+    """Sixty sequences by turns in the three parts, so many of each part without a label."""
+    left = dict(unlabelled)
+    with path.open("w") as stream:
+        for row, (values, label) in enumerate(numbers(60)):
+            part = ("train", "train", "train", "validation", "test")[row % 5]
+            left[part] = left.get(part, 0) - 1
+            stream.write(json.dumps({"x": values, "y": None if left[part] >= 0 else label, "split": part}) + "\n")
+    return path
+
+
+def test_training_sequences_without_a_label_are_not_monitored(command, tmp_path: Path) -> None:
+    own = write_parts(tmp_path / "own.jsonl", {"train": 20})
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    assert command("check", tmp_path / "own.yaml").returncode == 0
+    monitor = ("--set", "monitor=[train, validation]")
+    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet", *monitor)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["curves"]["train"]
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_part_without_labels_is_refused_before_anything_is_made(command, tmp_path: Path, part: str) -> None:
+    own = write_parts(tmp_path / "own.jsonl", {part: 60})
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: table, path: {own}}}"]))
+    checked = command("check", own)
+    # Without labels in the training part the memory alone can be trained, which takes no other.
+    assert checked.returncode == (0 if part == "train" else 2)
+    assert checked.stdout.splitlines()[-1].startswith(
+        "ready for `longreach pretrain` alone" if part == "train" else "1 "
+    )
+    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet")
+    assert (done.returncode, (tmp_path / "run").exists()) == (2, False)
+    assert done.stderr.startswith(f"longreach: {part} part: expected a label for each sequence, found ")
+    pretrained = command("pretrain", own, "--out", tmp_path / "memory", "--epochs", "1", "--quiet")
+    assert pretrained.returncode == 0, pretrained.stderr
+
+
 def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(command, tmp_path: Path) -> None:
     rows = ["label,a,b", "x,1,2", "y,1,oops", "x,inf,3", "y,,4"]
     (tmp_path / "own.csv").write_text("\n".join(rows))

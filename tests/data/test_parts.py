@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from longreach.batch import UNLABELLED
-from longreach.data.parts import check_test_labels, make_parts, with_characters
+from longreach.data.parts import check_part_labels, make_parts, with_characters
 from longreach.data.ragged import RaggedDataset
 from longreach.data.split import train_validation
 from longreach.data.vocabulary import Vocabulary
@@ -69,12 +69,21 @@ def test_sequences_without_a_label_are_trained_on_and_never_held_out() -> None:
     assert len(train) == 34
 
 
-def test_a_test_needs_labels() -> None:
-    for part in (numbered(4, unlabelled=1), RaggedDataset.from_list([np.zeros((2, 1), np.float32)])):
+def test_what_is_tested_on_needs_every_label_and_training_one() -> None:
+    check_part_labels(numbered(4, unlabelled=3), "train")
+    check_part_labels(numbered(4), "test")
+    bare = RaggedDataset.from_list([np.zeros((2, 1), np.float32)])
+    for name, part, found in (
+        ("test", numbered(4, unlabelled=1), "1 of 4"),
+        ("validation", numbered(4, unlabelled=4), "4 of 4"),
+        ("test", bare, "1 of 1"),
+        ("train", bare, "1 of 1"),
+        ("train", numbered(4, unlabelled=4), "4 of 4"),
+    ):
         with pytest.raises(DataError) as caught:
-            check_test_labels(part)
+            check_part_labels(part, name)
         assert str(caught.value) == (
-            "test part: expected a label for each sequence, found some without; name the column with "
+            f"{name} part: expected a label for each sequence, found {found} without; name the column with "
             "data.label_column, or sort the files into a folder for each class"
         )
 

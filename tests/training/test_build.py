@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from longreach.baselines.classifier import BaselineClassifier
+from longreach.batch import UNLABELLED
 from longreach.config import DataConfig, RunConfig, parse_config
 from longreach.data.dataset import SequenceDataset
 from longreach.data.ragged import RaggedDataset
@@ -21,7 +22,7 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.recipes import RECIPES, recipe_name
-from longreach.training.build import build_datasets, build_objective
+from longreach.training.build import Datasets, build_datasets, build_objective
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,15 @@ def test_monitored_parts_are_the_ones_asked_for(sources: dict[str, DataConfig]) 
     assert [len(part) for part in parts.values()] == [40, 20, 20]
     assert np.array_equal(parts["train"].values, data.train.values)
     assert list(data.monitored(("test",))) == ["test"]
+
+
+def test_of_the_training_part_what_has_a_label_is_monitored() -> None:
+    lists = [np.full((3, 1), row, np.float32) for row in range(6)]
+    part = RaggedDataset.from_list(lists, np.array([UNLABELLED, 1, 0, UNLABELLED, 0, 1]), ("no", "yes"))
+    monitored = Datasets(part, None, part).monitored(("train",))["train"]
+    assert monitored.batch(np.arange(4)).values[:, 0, 0].tolist() == [1, 2, 4, 5]
+    assert monitored.labels is not None
+    assert monitored.labels.tolist() == [1, 0, 0, 1]
 
 
 def test_weights_are_a_function_of_the_seed(sources: dict[str, DataConfig]) -> None:

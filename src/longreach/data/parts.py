@@ -82,16 +82,23 @@ def make_parts(
     return Parts(train, validated, tested, tuple(told))
 
 
-def check_test_labels(test: Sequences) -> None:
-    """Refuse a test part without a label for each sequence.
+def check_part_labels(sequences: Sequences, part: str) -> None:
+    """Refuse a part without a label for each sequence; of the training part one is enough.
+
+    Args:
+        sequences: of the part.
+        part: "train", "validation" or "test".
 
     Raises:
         DataError: there is none, or some are missing.
     """
-    if test.labels is None or (test.labels == UNLABELLED).any():
+    labels, count = sequences.labels, len(sequences)
+    missing = count if labels is None else int((labels == UNLABELLED).sum())
+    # Sequences whose class is not known train the memory; nothing can be tested on them.
+    if missing > (count - 1 if part == "train" else 0):
         raise DataError(
-            "test part: expected a label for each sequence, found some without; name the column with "
-            "data.label_column, or sort the files into a folder for each class"
+            f"{part} part: expected a label for each sequence, found {missing} of {count} without; name the column "
+            "with data.label_column, or sort the files into a folder for each class"
         )
 
 

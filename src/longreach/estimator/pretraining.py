@@ -92,7 +92,7 @@ def pretrain_files(
 
 def _unlabelled(config: DataConfig) -> RaggedDataset:
     """The training part, whatever it was read from."""
-    found = read_parts(config)
+    found = read_parts(config, labelled=False)
     part = found.parts["train"]
     if found.code_points:
         return encoded(part, Vocabulary.of_code_points(part.parts(), config.character_least))

@@ -18,6 +18,7 @@ from longreach.auxiliary.schedule import TruthSchedule
 from longreach.baselines.autoencoder import SequenceAutoencoder
 from longreach.baselines.classifier import BaselineClassifier, Classifier
 from longreach.baselines.language_model import LanguageModel
+from longreach.batch import UNLABELLED
 from longreach.config import (
     DataConfig,
     LanguageModelConfig,
@@ -30,7 +31,7 @@ from longreach.config import (
     WholeSequenceConfig,
 )
 from longreach.data.noise import NoisePadded
-from longreach.data.parts import check_test_labels, make_parts, with_characters
+from longreach.data.parts import check_part_labels, make_parts, with_characters
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.standardisation import Standardisation
 from longreach.errors import ConfigError
@@ -67,11 +68,13 @@ class Datasets:
     cells: tuple[int, int] | None = None
 
     def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
-        """The parts evaluated along a run, by name; of the training part its first samples."""
+        """The parts evaluated along a run, by name; of the training part its first samples that have a label."""
         sets: dict[str, Sequences] = {}
         for part in parts:
             if part == "train":
-                sets[part] = self.train.subset(np.arange(min(TRAIN_MONITORED, len(self.train))))
+                assert self.train.labels is not None, "build_datasets sees to it"
+                labelled = np.flatnonzero(self.train.labels != UNLABELLED)
+                sets[part] = self.train.subset(labelled[:TRAIN_MONITORED])
             elif part == "test":
                 sets[part] = self.test
             elif self.validation is not None:
@@ -83,9 +86,11 @@ def build_datasets(config: DataConfig) -> Datasets:
     """Load all three parts.
 
     Raises:
-        DataError: files that are missing, broken or inconsistent.
+        DataError: files that are missing, broken or inconsistent, or parts without labels.
     """
     found = read_parts(config)
+    for name, part in found.parts.items():
+        check_part_labels(part, name)
     parts = make_parts(
         found.parts,
         train_samples=config.train_samples,
@@ -94,7 +99,7 @@ def build_datasets(config: DataConfig) -> Datasets:
         test=config.test,
         test_seed=config.test_seed,
     )
-    check_test_labels(parts.test)
+    check_part_labels(parts.train, "train")  # The first train_samples may have none.
     if found.code_points:
         parts = with_characters(parts, config.character_least)
     # Fitted after the split: nothing of the other parts may leak into it.

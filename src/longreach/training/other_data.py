@@ -18,10 +18,7 @@ from longreach.data.parts import encoded
 from longreach.data.sequences import Sequences
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
-from longreach.training.sources import read_options, refuse
-
-_LABEL_KINDS = ("missing label", "no labels", "unknown class", "single class")
-"""Findings that are of training alone: who needs labels compares them with the classifier's classes."""
+from longreach.training.sources import grave_texts, read_options, refuse
 
 
 def is_of_files(config: DataConfig) -> bool:
@@ -88,8 +85,8 @@ def other_sequences(
     )
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
     collected = collect(open_files(data, _kind(config, data, vocabulary), options), size, double)
-    problems = [finding.text for finding in collected.findings if finding.grave and finding.kind not in _LABEL_KINDS]
-    refuse(problems, collected.told)
+    # Who needs labels compares them with the classifier's classes.
+    refuse(grave_texts(collected.findings, labelled=False), collected.told)
     parts = collected.parts
     name = "test" if "test" in parts else next(iter(parts))
     part, ids = parts[name], collected.ids.get(name)

@@ -19,7 +19,11 @@ from longreach.errors import DataError
 if TYPE_CHECKING:
     from longreach.data.files.collect import Collected
     from longreach.data.files.detect import FileKind
+    from longreach.data.files.findings import Findings
     from longreach.data.files.options import ReadOptions
+
+LABEL_KINDS = ("missing label", "no labels", "unknown class", "single class")
+"""Findings that matter to who learns classes of the files' labels, and to nobody else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +60,12 @@ def resolved(config: DataConfig) -> DataConfig:
     return config.model_copy(update={"source": detect(_path(config))})
 
 
-def read_parts(config: DataConfig) -> Found:
+def read_parts(config: DataConfig, labelled: bool = True) -> Found:
     """All parts that a source has.
+
+    Args:
+        config: of the data.
+        labelled: False: labels are not used, so that nothing that is wrong with them matters.
 
     Raises:
         DataError: files that are missing, broken or inconsistent, or sequences that must be mended; all at once.
@@ -65,7 +73,7 @@ def read_parts(config: DataConfig) -> Found:
     config = resolved(config)
     if config.source in FILE_SOURCES:
         collected = read_files(config)
-        refuse(collected.findings.grave, collected.told)
+        refuse(grave_texts(collected.findings, labelled), collected.told)
         return Found(
             dict(collected.parts),
             (collected.told,),
@@ -108,6 +116,11 @@ def read_options(config: DataConfig) -> ReadOptions:
         tokens=config.tokens,
         subset=config.subset,
     )
+
+
+def grave_texts(findings: Findings, labelled: bool) -> list[str]:
+    """What must be mended before training; where labels are not used, nothing that is of labels alone."""
+    return [finding.text for finding in findings if finding.grave and (labelled or finding.kind not in LABEL_KINDS)]
 
 
 def refuse(problems: list[str], told: str) -> None:

@@ -263,6 +263,22 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
             "sort the files into a folder for each class (without labels only `longreach pretrain` can learn from them)"
         ],
     ),
+    "no labels to test on": (
+        "x.jsonl",
+        lines(
+            {"x": [1, 2], "y": "a", "split": "train"},
+            {"x": [3, 4], "y": "b", "split": "train"},
+            {"x": [5, 4], "y": None, "split": "validation"},
+            {"x": [7, 2], "y": None, "split": "test"},
+        ),
+        {},
+        [
+            f"{part} part: expected a label for each sequence, found none; name the column with data.label_column, or "
+            "sort the files into a folder for each class"
+            for part in ("validation", "test")
+        ],
+        [],
+    ),
     "a class that training does not have": (
         "x.jsonl",
         lines(

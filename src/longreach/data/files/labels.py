@@ -84,7 +84,7 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
             )
         )
     for part, labels in parts.items():
-        _look_for_missing(part, labels, findings)
+        _look_for_missing(part, labels, part != "train" and bool(trained.seen), findings)
         if part == "train" or not trained.seen or trained.lost:
             continue
         for label in class_names(labels.kept):
@@ -123,18 +123,20 @@ def _plain(name: str) -> Decimal | str:
     return "".join(name.casefold().split())
 
 
-def _look_for_missing(part: str, labels: PartLabels, findings: Findings) -> None:
+def _look_for_missing(part: str, labels: PartLabels, tested: bool, findings: Findings) -> None:
+    """`tested`: it is another part than that of training, which has labels."""
     missing = sum(label is None for label in labels.kept)
     if missing == 0:
         return
     if missing == len(labels.kept):
+        # Where nothing has labels, all may be meant for the memory alone.
+        alone = "" if tested else " (without labels only `longreach pretrain` can learn from them)"
         findings.add(
             Finding(
                 "no labels",
                 f"{part} part: expected a label for each sequence, found none; name the column with "
-                "data.label_column, or sort the files into a folder for each class (without labels only "
-                "`longreach pretrain` can learn from them)",
-                grave=False,
+                f"data.label_column, or sort the files into a folder for each class{alone}",
+                grave=tested,
             )
         )
         return
