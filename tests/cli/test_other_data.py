@@ -143,6 +143,27 @@ def test_a_test_set_that_changed_is_not_the_run_s_own(command, tmp_path: Path) -
     assert json.loads(everything.stdout)["samples"] == 61
 
 
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_noise_follows_other_data_as_it_followed_the_runs_own(
+    command, tmp_path: Path, mnist_folder: Path, kind: str
+) -> None:
+    if kind == "table":
+        train, _ = write_table(tmp_path)
+        (tmp_path / "test").mkdir()
+        test = new = rewritten(write_table(tmp_path / "test")[0], lambda row, line: line if row % 3 else None)
+        data = f"{{source: table, path: {train}, test_path: {test}, noise: 30}}"
+    else:
+        test, new = mnist_folder, mnist_folder / "t10k-images-idx3-ubyte.gz"
+        data = f"{{source: idx, path: {mnist_folder}, noise: 30}}"
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {data}"]))
+    assert command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet").returncode == 0
+    own, other = (json.loads(command("evaluate", tmp_path / "run", *data, "--json").stdout) for data in ((), (test,)))
+    assert own == other
+    lines = [json.loads(line) for line in command("predict", tmp_path / "run", new).stdout.splitlines()]
+    found = [sum(line["class"] == name for line in lines) for name in own["class_names"]]
+    assert found == np.sum(own["confusion"], axis=0).tolist()
+
+
 @pytest.fixture(scope="module")
 def table_run(command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on a table of steps t0 to t24 and a label."""

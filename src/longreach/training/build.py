@@ -106,7 +106,7 @@ def build_datasets(config: DataConfig) -> Datasets:
     standardisation = fit_standardisation(parts.train)
 
     def ready(part: Sequences, name: str) -> Sequences:
-        return _padded(part.standardised(standardisation), config, name)
+        return padded(part.standardised(standardisation), config, name)
 
     return Datasets(
         ready(parts.train, "train"),
@@ -130,10 +130,15 @@ def build_test_set(config: DataConfig, standardisation: Standardisation | None, 
     """
     if own and holds_out_test(config):
         return build_datasets(config).test.standardised(standardisation)
-    return _padded(read_test(config).standardised(standardisation), config, "test")
+    return padded(read_test(config).standardised(standardisation), config, "test")
 
 
-def _padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:
+def padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:
+    """Sequences with the noise after them that the configuration asks for.
+
+    Raises:
+        DataError: noise after tokens.
+    """
     return NoisePadded(sequences, config.noise, part) if config.noise else sequences
 
 

@@ -20,7 +20,7 @@ from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
-from longreach.training.build import build_test_set, classifier_class
+from longreach.training.build import build_test_set, classifier_class, padded
 from longreach.training.evaluate import full_scores, predict_logits
 from longreach.training.other_data import OtherData, is_of_files, other_sequences
 from longreach.training.run_folder import RunFolder
@@ -71,7 +71,7 @@ def evaluate_run(
         if not changes:
             check_same(folder, "test", test)
     elif is_of_files(config):
-        test = _read(folder, config, data, classifier, True, changes, tell).sequences
+        test = _padded(_read(folder, config, data, classifier, True, changes, tell).sequences, config)
     else:
         test = build_test_set(_other_data(config, data), None, own=False)
     dataset = _fitting(test, classifier, where)
@@ -117,13 +117,18 @@ def predict_run(
         sequences, ids = read.sequences, read.ids
     else:
         sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
-    dataset = _fitting(sequences, classifier, str(data))
+    dataset = _fitting(_padded(sequences, config), classifier, str(data))
     probabilities = predict_logits(classifier, dataset).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
         best = int(row.argmax())
         named = {} if ids is None else {"id": ids[index]}
         yield {"index": index, **named, "class": names[best], "probability": round(float(row[best]), 6)}
+
+
+def _padded(sequences: Sequences, config: DataConfig) -> Sequences:
+    """With the noise that the run's own test part has; tokens, to which there is none, are refused by their kind."""
+    return sequences if sequences.is_token else padded(sequences, config, "test")
 
 
 def _read(
