@@ -126,7 +126,7 @@ def test_a_folded_lstms_states_are_the_same_bit_for_bit(steps: int, channels: in
         assert torch.equal(stream.state[part], whole[part])
 
 
-@pytest.mark.parametrize("kind", [torch.float64, torch.int64])
+@pytest.mark.parametrize("kind", [torch.float64, torch.int32, torch.int64, torch.uint32, torch.uint64])
 def test_a_large_offset_takes_nothing_of_what_is_streamed(kind: torch.dtype) -> None:
     classifier = make(torch.float32, input_mean=(1.7e9, 101_325.0), input_std=(4.0, 2.0))
     standardised = torch.randint(-9, 9, (3, 40, 2)).double()

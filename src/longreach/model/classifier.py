@@ -155,7 +155,8 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             return values.to(weight)
         if problem := wrong_length("input_mean", self.input_mean, self.channels):
             raise ModelError(f"{problem}; train it anew")
-        if values.dtype in (torch.float64, torch.int64, torch.int32):
+        wide = values.dtype == torch.float64 if values.is_floating_point() else values.element_size() >= 4
+        if wide:
             mean, std = (
                 torch.tensor(numbers, dtype=torch.float64, device=values.device)
                 for numbers in (self.input_mean, self.input_std)
