@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from longreach.config import RunConfig, load_config
 from longreach.config.text import read_yaml
@@ -139,10 +140,10 @@ def print_scores(scores: dict[str, Any]) -> None:
     table = Table(box=None)
     table.add_column("")
     for name in names:
-        table.add_column(str(name), justify="right")
+        table.add_column(Text(str(name)), justify="right")  # A name in brackets is no mark-up.
     table.add_column("F1", justify="right")
     for name, row, f1 in zip(names, scores["confusion"], scores["f1_per_class"], strict=True):
-        table.add_row(str(name), *map(str, row), f"{f1:.4f}")
+        table.add_row(Text(str(name)), *map(str, row), f"{f1:.4f}")
     console.print(table)
 
 

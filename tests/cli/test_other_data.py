@@ -12,6 +12,8 @@ import pytest
 import soundfile
 from own_files import SETTINGS, write_audio, write_table, write_ts
 
+from longreach.commands import print_scores
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +164,15 @@ def test_noise_follows_other_data_as_it_followed_the_runs_own(
     lines = [json.loads(line) for line in command("predict", tmp_path / "run", new).stdout.splitlines()]
     found = [sum(line["class"] == name for line in lines) for name in own["class_names"]]
     assert found == np.sum(own["confusion"], axis=0).tolist()
+
+
+def test_classes_are_printed_as_they_are_called(capsys) -> None:
+    names = ["[idle]", "[/idle]", ":dog:"]
+    scores = {"accuracy": 1.0, "f1": 1.0, "auroc": None, "loss": 0.0, "samples": 3, "class_names": names}
+    print_scores(scores | {"confusion": np.eye(3, dtype=int).tolist(), "f1_per_class": [1.0] * 3})
+    heading, *rows = (line.split() for line in capsys.readouterr().out.splitlines()[2:])
+    assert heading == [*names, "F1"]
+    assert [row[0] for row in rows] == names
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,15 @@ def test_plain_lines_tell_place_loss_accuracy_speed_and_time_left(monkeypatch, c
     assert "joint 300/300: 20.0 updates/s" in capsys.readouterr().err
 
 
+def test_a_phase_is_shown_as_it_is_called(capsys) -> None:
+    shown = Progress(updates=2, steps=1)
+    shown.live = True
+    shown.begin(0)
+    shown.advance(2, "[/joint]", 1.0, "")
+    shown.end()
+    assert "[/joint]" in capsys.readouterr().err
+
+
 def test_nothing_is_shown_where_it_is_not_wanted(capsys) -> None:
     shown = Progress(updates=2, steps=1, enabled=False)
     shown.begin(0)

@@ -43,7 +43,7 @@ def run_demo(out: Path, seed: int, updates: int | None = None, cost: CostSetting
     lanes = min(LANES, cores())
 
     def tell(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.out(line, highlight=False)
 
     config = trainings[0].config
     tell(
