@@ -54,7 +54,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         drop_connect: probability with which weights of the head are left out in training.
         early_stopping: hold some labelled sequences out, stop when they are no longer classified better, and keep the
             best weights; "auto": where there are 300 or more.
-        validation_fraction: share held out.
+        validation_fraction: share of the sequences held out.
         patience: looks at the held-out part without a better score before training stops. There is one look a pass, or
             every 20 updates where a pass is shorter.
         class_weight: None, "balanced", or a weight for each class as a dict.

@@ -28,7 +28,7 @@ def hold_out(
 
     Args:
         sequences: N.
-        fraction: share held out.
+        fraction: share of the sequences held out.
         wanted: True, False, or "auto": from 300 sequences on, where the split can be made.
         strata: (N,) classes that both parts must have in the same shares, or None.
         groups: (N,) whatever tells sequences apart that belong together, as those of one patient; a group is held out
@@ -41,8 +41,11 @@ def hold_out(
 
     Raises:
         DataError: groups that do not fit, or a split that is wanted and cannot be made.
+
+    Choice: whole groups come as near to the share as `_of_whole_groups` finds them. A group alone that is larger may be
+    held out, never more than half of the sequences; less than half of the share is no validation part.
     """
-    from sklearn.model_selection import GroupShuffleSplit, train_test_split
+    from sklearn.model_selection import train_test_split
 
     everything = np.arange(sequences)
     if groups is not None:
@@ -61,13 +64,16 @@ def hold_out(
         return everything, None
     problem = _problem(sequences, fraction, strata, groups)
     if problem is None:
+        share = int(np.ceil(fraction * sequences))
         if groups is not None:
-            split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-            train, held = next(split.split(everything, groups=groups))
+            out = _of_whole_groups(groups, share, seed)
+            train, held = np.flatnonzero(~out), np.flatnonzero(out)
         else:
             train, held = train_test_split(everything, test_size=fraction, random_state=seed, stratify=strata)
         train, held = np.sort(train), np.sort(held)
-        if strata is not None and set(strata[train]) != set(strata):
+        if 2 * len(held) < share:
+            problem = f"whole groups of about {share} of {sequences} sequences, found {len(held)} beside larger ones"
+        elif strata is not None and set(strata[train]) != set(strata):
             problem = "every class in the training part, found one whose groups are all held out"
         elif weights is not None and not (weights[train].any() and weights[held].any()):
             problem = "a weight above zero in both parts"
@@ -78,6 +84,32 @@ def hold_out(
     raise DataError(
         f"validation split: expected {problem}; give one with validation=(X, y), or set early_stopping=False"
     )
+
+
+def _of_whole_groups(groups: np.ndarray, share: int, seed: int) -> np.ndarray:
+    """Groups in a random order, each that still fits; and the smallest of the others where that comes nearer.
+
+    Args:
+        groups: (N,), at least two.
+        share: sequences wanted, at least one.
+        seed: of the order.
+
+    Returns:
+        (N,) whether a sequence is held out, neither all nor none.
+    """
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    share = min(share, len(groups) - 1)
+    held: list[int] = []
+    left: list[int] = []
+    room = share
+    for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
+        fits = sizes[group] <= room
+        (held if fits else left).append(group)
+        room -= sizes[group] if fits else 0
+    smallest = min(left, key=lambda group: sizes[group])
+    if not held or (len(left) > 1 and sizes[smallest] - room < room):
+        held.append(smallest)
+    return np.isin(which, held)
 
 
 def _problem(sequences: int, fraction: float, strata: np.ndarray | None, groups: np.ndarray | None) -> str | None:
