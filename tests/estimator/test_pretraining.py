@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from longreach import LongSequenceClassifier, LongSequenceRegressor
 from longreach.cli import app
 from longreach.errors import ConfigError, DataError, RunError
+from longreach.estimator.pretraining import _BY_OPTION, _OF_FITTING, pretrain_files
 
 VALUES = np.random.default_rng(0).normal(loc=3.0, size=(48, 20, 2)).astype(np.float32)
 Y = np.arange(12) % 2
@@ -109,4 +110,35 @@ def test_the_command_refuses_what_it_cannot_use(memory: Path, tmp_path: Path) ->
     assert failed(str(data), "--out", str(tmp_path / "x"), "--set", "hidden_size=0") == (
         "hidden_size: expected a whole number from 1 on, found 0"
     )
+    nothing = ["max_epochs=3", "random_state=1", "recall=false", "pretrained=/nonexistent"]
+    asked = [part for text in nothing for part in ("--set", text)]
+    later = "does nothing before there are labels; give it to the estimator that begins with this memory"
+    assert failed(str(data), "--out", str(tmp_path / "x"), *asked, "--data-set", "noise=9") == "\n".join(
+        [
+            "--set max_epochs: give --epochs instead",
+            "--set random_state: give --seed instead",
+            f"--set recall: {later}",
+            f"--set pretrained: {later}",
+            "--data-set noise: does nothing in pretraining, which reads the whole training part; leave it out",
+        ]
+    )
     assert not (tmp_path / "x").exists()
+
+
+def test_every_parameter_that_pretraining_takes_reaches_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "values.npy", VALUES)
+    usual = {"hidden_size": 6, "batch_size": 8}
+    changed: dict[str, Any] = {"cell": "gru", "hidden_size": 5, "layers": 2, "recall_weight": 1.0, "horizon": 3}
+    changed |= {"recall_truncation": 1, "anchors": 2, "queries": 3, "batch_size": 9, "learning_rate": 0.1}
+    changed |= {"clip": 0.001, "standardise": False}
+    taken = {name for name in LongSequenceClassifier().get_params() if name not in (*_BY_OPTION, *_OF_FITTING)}
+    # Gaps need data with gaps, and threads are told to nobody.
+    assert taken == {*changed, "missing", "n_jobs"}
+
+    def loss(**settings: Any) -> float:
+        out = tmp_path / repr(settings).replace("/", "")
+        return pretrain_files(str(tmp_path / "values.npy"), out, usual | settings, epochs=1, reading={})["recall"]
+
+    plain = loss()
+    assert loss(layers=1) == plain
+    assert [name for name, value in changed.items() if loss(**{name: value}) == plain] == []

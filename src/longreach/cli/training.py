@@ -106,8 +106,16 @@ def pretrain(
     from longreach.commands import assignments
     from longreach.estimator.pretraining import pretrain_files
 
-    settings = {**assignments(set_ or []), "random_state": seed, "device": device, "verbose": 0 if quiet else 1}
-    done = pretrain_files(data, out, settings, epochs=epochs, reading=assignments(data_set or []))
+    done = pretrain_files(
+        data,
+        out,
+        assignments(set_ or []),
+        epochs=epochs,
+        reading=assignments(data_set or []),
+        seed=seed,
+        device=device,
+        verbose=not quiet,
+    )
     typer.echo(
         f"recall loss {done['recall']:.4f} after {done['updates']} updates on {done['sequences']} sequences; {out}"
     )

@@ -26,9 +26,36 @@ from longreach.training.build import build_objective
 from longreach.training.in_memory import train_in_memory
 from longreach.training.sources import read_parts
 
+_BY_OPTION = {
+    "random_state": "--seed",
+    "device": "--device",
+    "verbose": "--quiet",
+    "max_epochs": "--epochs",
+    "pretrain_epochs": "--epochs",
+}
+_OF_FITTING = (
+    *("truncation", "recall", "drop_connect", "early_stopping", "validation_fraction", "patience", "class_weight"),
+    *("pretrained", "warm_start"),
+)
+"""Parameters of the estimator that count once there are labels."""
+
+_OF_RUNS = (
+    *("noise", "train_samples", "validation", "validation_seed", "validation_path", "test", "test_seed", "test_path"),
+    "workers",
+)
+"""Keys of `DataConfig` that do nothing where the whole training part is read once."""
+
 
 def pretrain_files(
-    data: str, out: Path, settings: dict[str, Any], *, epochs: int, reading: dict[str, Any]
+    data: str,
+    out: Path,
+    settings: dict[str, Any],
+    *,
+    epochs: int,
+    reading: dict[str, Any],
+    seed: int = 0,
+    device: str = "auto",
+    verbose: bool = False,
 ) -> dict[str, Any]:
     """Train the memory on the training part of some files, and write it for `LongSequenceClassifier(pretrained=out)`.
 
@@ -38,21 +65,22 @@ def pretrain_files(
         settings: parameters of the estimator that differ from its defaults.
         epochs: passes over the data.
         reading: keys of `DataConfig` that differ from its defaults.
+        seed: of weights, order and anchors.
+        device: "auto", "cpu" or "cuda".
+        verbose: show progress on standard error.
 
     Returns:
         Facts: sequences, updates, and the recall loss at the end.
 
     Raises:
-        ConfigError: parameters that there are not, or that cannot be meant.
+        ConfigError: parameters that there are not, that do nothing here, or that cannot be meant.
         DataError: data that cannot be used.
         RunError: a folder that holds something else.
     """
     if out.is_dir() and any(out.iterdir()):
         raise RunError(f"{out}: holds other files; give a new or an empty folder with --out")
-    known = LongSequenceClassifier().get_params()
-    if unknown := sorted(set(settings) - set(known)):
-        raise ConfigError(f"--set: no parameter {', '.join(unknown)}; there is {', '.join(known)}")
-    chosen = settings_of(LongSequenceClassifier(**settings))
+    _check_named(settings, reading)
+    chosen = settings_of(LongSequenceClassifier(**settings, random_state=seed, device=device, verbose=int(verbose)))
     config = parse_config({"data": {"source": "auto", "path": data, **reading}}, "--data-set").data
     raw = _unlabelled(config)
     check_finite(raw, missing_allowed=chosen["missing"] == "mask", where=data)
@@ -60,7 +88,6 @@ def pretrain_files(
     # The head is not trained and not kept; a network cannot be without one.
     prepared = reader.prepared(replace(raw, labels=None, class_names=("none",)))
     epoch = -(-len(prepared) // chosen["batch_size"])
-    seed = chosen["random_state"]
     run = pretraining_config(chosen, prepared, seed=seed, epoch=epoch, epochs=epochs)
     objective = build_objective(run, prepared)
     with threads(chosen["n_jobs"]):
@@ -88,6 +115,31 @@ def pretrain_files(
     except OSError as error:
         raise RunError(f"{out}: cannot write there ({error.strerror}); give another folder with --out") from None
     return done
+
+
+def _check_named(settings: dict[str, Any], reading: dict[str, Any]) -> None:
+    """Refuse what there is not, and what there is but would do nothing.
+
+    Raises:
+        ConfigError: all of it.
+    """
+    known = [name for name in LongSequenceClassifier().get_params() if name not in (*_BY_OPTION, *_OF_FITTING)]
+    problems = []
+    if unknown := sorted(set(settings) - {*known, *_BY_OPTION, *_OF_FITTING}):
+        problems.append(f"--set: no parameter {', '.join(unknown)}; there is {', '.join(known)}")
+    problems += [f"--set {name}: give {_BY_OPTION[name]} instead" for name in settings if name in _BY_OPTION]
+    problems += [
+        f"--set {name}: does nothing before there are labels; give it to the estimator that begins with this memory"
+        for name in settings
+        if name in _OF_FITTING
+    ]
+    problems += [
+        f"--data-set {name}: does nothing in pretraining, which reads the whole training part; leave it out"
+        for name in reading
+        if name in _OF_RUNS
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _unlabelled(config: DataConfig) -> RaggedDataset:
