@@ -61,6 +61,16 @@ def test_an_estimator_begins_with_the_memory_and_reads_as_it_did(memory: Path) -
     )
 
 
+@pytest.mark.parametrize(("horizon", "asked"), [(None, 20), (5, 5), (90, 20)])
+def test_lags_are_asked_for_as_far_as_the_estimator_says(memory: Path, horizon: int | None, asked: int) -> None:
+    """Never beyond those that the readout knows; in further trainings too."""
+    settings: dict[str, Any] = {"hidden_size": 6, "random_state": 0, "max_epochs": 1, "recall": True}
+    model = LongSequenceClassifier(**settings, pretrained=memory, horizon=horizon, warm_start=True)
+    for _ in range(2):
+        (loss,) = model.fit(list(VALUES[:12]), Y)._fitted.objective.auxiliary
+        assert (loss.horizon, loss.schedule.at(0)) == (20, asked)
+
+
 def test_what_does_not_fit_the_memory_is_refused(memory: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         LongSequenceClassifier(pretrained=memory, hidden_size=7, cell="gru").fit(list(VALUES[:12]), Y)

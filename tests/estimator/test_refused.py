@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,19 @@ def test_arguments_that_do_not_fit(arguments: dict[str, Any], settings: dict[str
     with pytest.raises(DataError) as caught:
         LongSequenceClassifier(**(QUICK | settings)).fit(X, y, **arguments)
     assert str(caught.value) == message
+
+
+def test_sequences_without_labels_need_a_memory() -> None:
+    X, y = toy()
+    classifier, regressor = (kind(**QUICK, recall=False) for kind in (LongSequenceClassifier, LongSequenceRegressor))
+    begin = partial(classifier.partial_fit, classes=[0, 1])
+    for learn in (classifier.fit, begin, regressor.fit, regressor.partial_fit):
+        with pytest.raises(ConfigError) as caught:
+            learn(X, y, unlabeled=X)
+        assert str(caught.value) == (
+            "unlabeled: sequences without labels train the memory alone, found recall=False; set recall to 'auto' or "
+            "True, or leave them out"
+        )
 
 
 def test_as_many_labels_as_sequences() -> None:

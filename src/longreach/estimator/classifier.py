@@ -58,7 +58,8 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         patience: looks at the held-out part without a better score before training stops. There is one look a pass, or
             every 20 updates where a pass is shorter.
         class_weight: None, "balanced", or a weight for each class as a dict.
-        pretrained: folder that `longreach pretrain` wrote, to begin with its memory and to read data as it did.
+        pretrained: folder that `longreach pretrain` wrote, to begin with its memory and to read data as it did; a
+            longer `horizon` counts as far as the lags of its readout go.
         missing: "error" refuses NaN; "mask" takes it for a missing value, which becomes the mean of its channel, and
             adds a channel for each that tells where values are missing.
         standardise: subtract the mean and divide by the deviation of each channel, found on the training part.
@@ -158,7 +159,8 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             X: N sequences.
             y: (N,) labels of any kind that can be sorted.
             sample_weight: (N,) by how much each sequence counts; None for all alike.
-            unlabeled: more sequences of the same kind, without labels; they train the memory.
+            unlabeled: more sequences of the same kind, without labels; they train the memory, so that `recall` must
+                not be False.
             groups: (N,) sequences of one group are held out together, such as those of one patient.
             validation: (X, y) or (X, y, sample_weight) to choose the weights by, in place of a held-out part.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from longreach.data.arrays import channel_names
 from longreach.data.ragged import RaggedDataset
+from longreach.errors import ConfigError
 from longreach.estimator.going_on import Fitted, check_going_on
 from longreach.estimator.material import check_alike, shared_vocabulary
 from longreach.estimator.pretrained import Pretrained
@@ -43,9 +44,14 @@ def read_all(estimator: Any, settings: dict[str, Any], before: Fitted | None, da
         unlabelled: sequences that train the memory alone, or None.
 
     Raises:
-        ConfigError: parameters that the training so far cannot follow.
+        ConfigError: parameters that the training so far cannot follow, or sequences without labels and no memory.
         DataError, ValueError: data that cannot be used.
     """
+    if unlabelled is not None and settings["recall"] is False:
+        raise ConfigError(
+            "unlabeled: sequences without labels train the memory alone, found recall=False; set recall to 'auto' or "
+            "True, or leave them out"
+        )
     known, start = _known(settings, before, data, unlabelled is not None)
     vocabulary = known.vocabulary if known else shared_vocabulary(data, unlabelled)
     names = known.names if known else channel_names(data)
@@ -66,7 +72,7 @@ def _known(
         return before.reader, None
     if settings["pretrained"] is None:
         return None, None
-    start = Pretrained.load(settings["pretrained"])
+    start = replace(Pretrained.load(settings["pretrained"]), asked=settings["horizon"])
     start.check(settings)
     settings["horizon"] = start.horizon
     # The files of a memory name no channels: the data that are trained on do.

@@ -86,5 +86,9 @@ def follow(objective: Objective[Any], config: RunConfig) -> None:
         assert isinstance(chosen, RecallConfig)
         loss.anchors, loss.queries = chosen.anchors, chosen.queries
         loss.truncation, loss.weight = chosen.truncation, chosen.weight
-        longest = loss.horizon if chosen.horizon is None else min(chosen.horizon, loss.horizon)
-        loss.schedule = HorizonSchedule(longest)
+        ask_up_to(loss, chosen.horizon)
+
+
+def ask_up_to(loss: Recall, horizon: int | None) -> None:
+    """Let a readout that has learned already be asked for lags up to `horizon`; None: for all that it knows."""
+    loss.schedule = HorizonSchedule(loss.horizon if horizon is None else min(horizon, loss.horizon))

@@ -15,9 +15,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from longreach.auxiliary.recall import Recall
 from longreach.data.standardisation import Standardisation
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError, RunError
+from longreach.estimator.going_on import ask_up_to
 from longreach.estimator.reading import Reader
 from longreach.files import replace_file, write_json
 from longreach.training.objective import Objective
@@ -37,6 +39,7 @@ class Pretrained:
         network: the parameters of the estimator that must be the same.
         horizon: the longest lag that the readout knows, in steps.
         weights: of encoder and readout, by their names in an objective.
+        asked: the longest lag that it is asked for from here on, in steps; None for all that it knows.
     """
 
     path: Path
@@ -44,6 +47,7 @@ class Pretrained:
     network: dict[str, Any]
     horizon: int
     weights: dict[str, torch.Tensor]
+    asked: int | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Pretrained:
@@ -87,7 +91,7 @@ class Pretrained:
             )
 
     def put_into(self, objective: Objective[Any]) -> None:
-        """Give an objective the weights; its head stays as it is."""
+        """Give an objective the weights, and its readout the lags that are asked for; its head stays as it is."""
         own = objective.state_dict()
         # A readout that was asked for other lags was told them in another way.
         readout = all(loss.horizon == self.horizon for loss in objective.auxiliary)
@@ -97,6 +101,9 @@ class Pretrained:
             if name in own and (readout or name.startswith("classifier."))
         }
         objective.load_state_dict({**own, **known})
+        for loss in objective.auxiliary:
+            assert isinstance(loss, Recall), "an estimator has no other"
+            ask_up_to(loss, self.asked)
 
 
 def save(

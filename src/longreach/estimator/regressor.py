@@ -115,7 +115,8 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
             X: N sequences.
             y: (N,) or (N, K) numbers.
             sample_weight: (N,) by how much each sequence counts; None for all alike.
-            unlabeled: more sequences of the same kind, without targets; they train the memory.
+            unlabeled: more sequences of the same kind, without targets; they train the memory, so that `recall` must
+                not be False.
             groups: (N,) sequences of one group are held out together.
             validation: (X, y) or (X, y, sample_weight) to choose the weights by, in place of a held-out part.
 
