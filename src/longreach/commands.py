@@ -70,6 +70,19 @@ def check_budget(what: str, scale: str) -> None:
         )
 
 
+def check_cluster(cluster: str | None, jobs: int) -> None:
+    """Refuse `reproduce --jobs` on a cluster, which runs as many at a time as it has room for.
+
+    Raises:
+        ConfigError: both are given.
+    """
+    if cluster is not None and jobs != 1:
+        raise ConfigError(
+            f"--jobs {jobs}: counts runs on this machine, and --cluster {cluster} runs as many at a time as the "
+            "cluster has room for; leave one of them out"
+        )
+
+
 def memory_size(text: str) -> int:
     """`16GB`, `800MB` in bytes.
 

@@ -47,6 +47,10 @@ def test_runs_without_data_end_with_status_1(command, tmp_path: Path) -> None:
         (["table2", "--scale", "big"], "--scale: expected paper or small, found 'big'"),
         (["table2", "--memory", "much"], "--memory: expected a size above zero such as 800MB or 16GB, found 'much'"),
         (["table2", "--memory", "0GB"], "--memory: expected a size above zero such as 800MB or 16GB, found '0GB'"),
+        (
+            ["table2", "--jobs", "2", "--cluster", "local"],
+            "--jobs 2: counts runs on this machine, and --cluster local runs as many at a time as the cluster has room",
+        ),
         (["table4", "--only", "x"], "--only x: names none of these runs: "),
         (
             ["table2", "--budget", "2h"],

@@ -194,6 +194,16 @@ def test_arguments_that_do_not_go_together(command, trained, tmp_path: Path, arg
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
 
 
+@pytest.mark.parametrize("option", ["--chunk", "--follow"])
+def test_what_is_for_streams_needs_a_stream(command, trained, mnist_folder: Path, option: str) -> None:
+    done = command("predict", trained, mnist_folder / "t10k-images-idx3-ubyte.gz", option, "100")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        f"longreach: predict: {option} is for sequences read step by step; give --stream too, or leave it out\n",
+    )
+
+
 def run_on_text(kind: str, trained: Path, run: Path) -> tuple[Vocabulary, SequenceClassifier]:
     """A run whose model reads characters or bytes."""
     vocabulary = Vocabulary.of_characters(["abeilnrtwz \n"]) if kind == "characters" else Vocabulary("bytes")

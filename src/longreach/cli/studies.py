@@ -35,7 +35,9 @@ def reproduce(
     ],
     scale: Annotated[str, typer.Option(help="small: minutes a run; paper: as the paper says, days.")] = "small",
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of every run, from 0.")] = 3,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side on this machine, one thread each.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Runs side by side on this machine, one thread each; not on a cluster.")
+    ] = 1,
     only: Annotated[list[str] | None, typer.Option("--only", help="Runs by name or pattern. Repeatable.")] = None,
     data: Annotated[
         Path | None,
@@ -58,13 +60,14 @@ def reproduce(
     list_: Annotated[bool, typer.Option("--list", help="Say what is missing and what it will take, and stop.")] = False,
 ) -> None:
     """Run what is missing of the paper's tables and figures; stopped at any moment, the same command goes on."""
-    from longreach.commands import check_budget, chosen_scale, duration, memory_size
+    from longreach.commands import check_budget, check_cluster, chosen_scale, duration, memory_size
     from longreach.reproduce.attempt import Settings
     from longreach.reproduce.jobs import data_folder, make_jobs, wanted_runs, within_budget
     from longreach.reproduce.records import Results
     from longreach.reproduce.run import make_plan
     from longreach.reproduce.run import reproduce as run_missing
 
+    check_cluster(cluster, jobs)
     limit = None if memory is None else memory_size(memory)
     runs = wanted_runs(what, chosen_scale(scale))
     if budget is not None:

@@ -48,7 +48,9 @@ def predict(
     stream: Annotated[
         bool, typer.Option("--stream", help="Read step by step and print a line after every chunk.")
     ] = False,
-    chunk: Annotated[int, typer.Option(help="With --stream: steps between two lines.")] = 100,
+    chunk: Annotated[
+        int | None, typer.Option(help="With --stream: steps between two lines.", show_default="100")
+    ] = None,
     follow: Annotated[
         float | None, typer.Option(help="With --stream: wait this many seconds for a file to grow.")
     ] = None,
@@ -61,9 +63,12 @@ def predict(
             raise RunError("predict: --stream reads bare steps, as `longreach predict --help` says; leave --set out")
         from longreach.training.use_stream import stream_run
 
-        for answer in stream_run(run, data, chunk=chunk, follow=follow):
+        for answer in stream_run(run, data, chunk=100 if chunk is None else chunk, follow=follow):
             typer.echo(json.dumps(answer, allow_nan=False))
         return
+    for name, value in (("--chunk", chunk), ("--follow", follow)):
+        if value is not None:
+            raise RunError(f"predict: {name} is for sequences read step by step; give --stream too, or leave it out")
     from longreach.commands import assignments
     from longreach.training.use import predict_run
 
