@@ -11,6 +11,12 @@ from longreach.config.section import Count, Section
 FILE_SOURCES = ("table", "arrays", "ts", "audio", "text", "bytes")
 """Sources that are read by `longreach.data.files`."""
 
+_IMAGE_KEYS = ("resize", "scan", "permutation_seed")
+_FILE_KEYS = (
+    *("values_columns", "label_column", "id_column", "time_column", "split_column", "channels_first", "tokens"),
+    *("vocabulary", "character_least", "subset"),
+)
+
 
 class DataConfig(Section):
     """Where the sequences come from, and how images become sequences."""
@@ -44,7 +50,7 @@ class DataConfig(Section):
     values_columns: tuple[str, ...] | None = None
     """Columns of a table that hold the sequences; null finds them and says so."""
     label_column: str | None = None
-    """Column of the classes; null for label, class, target or y."""
+    """Column of the classes, of images of the hub's schema too; null for label, class, target or y."""
     id_column: str | None = None
     """Column that tells sequences apart where a row is one step; null for id and the like."""
     time_column: str | None = None
@@ -105,8 +111,24 @@ class DataConfig(Section):
             raise ValueError("data.resize: the images of stanford_dogs differ in size; set the pixels per side")
         if self.source != "stanford_dogs" and (self.crops != 1 or self.extra is not None):
             raise ValueError(f"data.crops and data.extra: belong to stanford_dogs, found source {self.source!r}")
-        pixels = {"resize": self.resize, "permutation_seed": self.permutation_seed}
-        given = [key for key, value in pixels.items() if value is not None]
-        if self.source == "documents" and given:
-            raise ValueError(f"data.{given[0]}: is for images, and 'documents' are texts; leave it out")
+        if problem := self.without_effect:
+            raise ValueError(problem)
         return self
+
+    @property
+    def without_effect(self) -> str | None:
+        """What is set and does nothing with this source; None where there is none, and of `auto` before it is told."""
+        if self.source == "auto":
+            return None
+        idle = {key: "images" for key in _IMAGE_KEYS if self.source in (*FILE_SOURCES, "documents")}
+        idle |= {key: "files of sequences" for key in _FILE_KEYS if self.source not in FILE_SOURCES}
+        if self.source == "hub":
+            idle.pop("label_column")
+        return next(
+            (
+                f"data.{key}: is for {what}, found source {self.source!r}; leave it out"
+                for key, what in idle.items()
+                if getattr(self, key) != type(self).model_fields[key].default
+            ),
+            None,
+        )

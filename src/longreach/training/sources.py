@@ -14,7 +14,7 @@ from longreach.config.data import FILE_SOURCES
 from longreach.data.images import ImageSet, Split
 from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from longreach.data.files.collect import Collected
@@ -52,12 +52,16 @@ def resolved(config: DataConfig) -> DataConfig:
 
     Raises:
         DataError: nothing there, or nothing that is known.
+        ConfigError: keys that do nothing with that source.
     """
     if config.source != "auto":
         return config
     from longreach.data.files.detect import detect
 
-    return config.model_copy(update={"source": detect(_path(config))})
+    found = config.model_copy(update={"source": detect(_path(config))})
+    if problem := found.without_effect:
+        raise ConfigError(problem)
+    return found
 
 
 def read_parts(config: DataConfig, labelled: bool = True) -> Found:
@@ -154,6 +158,7 @@ def read_test(config: DataConfig) -> Sequences:
     Raises:
         DataError: files that are missing, broken or inconsistent.
     """
+    config = resolved(config)
     return read_sequences(config, "train" if _lacks_test(config) else "test")
 
 
@@ -193,7 +198,7 @@ def _images(config: DataConfig, split: Split) -> ImageSet:
         case _:
             from longreach.data.hub import images_from_hub
 
-            return images_from_hub(_path(config), split)
+            return images_from_hub(_path(config), split, label_column=config.label_column)
 
 
 def _path(config: DataConfig) -> str:

@@ -1,0 +1,91 @@
+"""Keys of `data` that do nothing with a source are refused by name."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from longreach.config import DataConfig, parse_config
+from longreach.config.data import FILE_SOURCES
+from longreach.errors import ConfigError
+from longreach.training.build import build_datasets, build_test_set
+from longreach.training.sources import resolved
+
+OF_IMAGES = {"resize": 14, "scan": "snake", "permutation_seed": 0}
+COLUMNS = {"values_columns": ["a"], "label_column": "0", "id_column": "i", "time_column": "t", "split_column": "part"}
+OF_FILES = COLUMNS | {
+    "channels_first": True, "tokens": "numbers", "vocabulary": 9, "character_least": 1, "subset": "en"
+}  # fmt: skip
+
+
+def refused(source: str, key: str, value: Any) -> str | None:
+    """What is said of a key; None where it is taken."""
+    data = {"source": source, "path": None if source == "mnist14" else "somewhere", key: value}
+    try:
+        parse_config({"data": data | ({"resize": 8} if source == "stanford_dogs" else {})}, "own.yaml")
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("source", [*FILE_SOURCES, "documents"])
+@pytest.mark.parametrize(("key", "value"), OF_IMAGES.items())
+def test_keys_of_images(source: str, key: str, value: Any) -> None:
+    assert refused(source, key, value) == f"own.yaml: data.{key}: is for images, found source '{source}'; leave it out"
+    assert refused("idx", key, value) is None
+    assert refused("auto", key, value) is None
+
+
+@pytest.mark.parametrize("source", ["mnist14", "idx", "hub", "cifar10", "stanford_dogs", "documents"])
+@pytest.mark.parametrize(("key", "value"), OF_FILES.items())
+def test_keys_of_files(source: str, key: str, value: Any) -> None:
+    named = (source, key) == ("hub", "label_column")
+    assert refused(source, key, value) == (
+        None if named else f"own.yaml: data.{key}: is for files of sequences, found source '{source}'; leave it out"
+    )
+    assert all(refused(other, key, value) is None for other in (*FILE_SOURCES, "auto"))
+
+
+def write_idx(folder: Path) -> Path:
+    """Ten images of 2 x 2 pixels in each part."""
+    folder.mkdir()
+    for part in ("train", "t10k"):
+        for kind, array in (("images-idx3", np.zeros((10, 2, 2), np.uint8)), ("labels-idx1", np.arange(10) % 2)):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))
+    return folder
+
+
+def test_what_a_path_turns_out_to_be_counts(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("y,a\n0,1\n1,2\n")
+    for path, key, value, what, source in (
+        (tmp_path / "x.csv", "resize", 14, "images", "table"),
+        (write_idx(tmp_path / "mnist"), "label_column", "y", "files of sequences", "idx"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            resolved(DataConfig(source="auto", path=str(path), **{key: value}))
+        assert str(caught.value) == f"data.{key}: is for {what}, found source '{source}'; leave it out"
+
+
+def test_other_images_are_found_by_their_path(tmp_path: Path) -> None:
+    config = DataConfig(source="auto", path=str(write_idx(tmp_path / "mnist")))
+    assert build_test_set(config, None, own=False).fingerprint() == build_test_set(config, None).fingerprint()
+
+
+def test_labels_of_images_are_taken_from_the_column_that_is_named(tmp_path: Path) -> None:
+    from datasets import Dataset, Features, Image, Value
+    from PIL import Image as Picture
+
+    columns: dict[str, Any] = {"image": [Picture.new("L", (2, 2))] * 12, "label": [0, 1] * 6, "colour": [0, 0, 1] * 4}
+    features = Features({"image": Image(), "label": Value("int64"), "colour": Value("int64")})
+    for part in ("train", "test"):
+        Dataset.from_dict(columns, features=features).to_parquet(tmp_path / f"{part}-00000-of-00001.parquet")
+    for column in ("label", "colour"):
+        data = build_datasets(DataConfig(source="hub", path=str(tmp_path), label_column=column))
+        assert data.test.labels is not None
+        assert data.test.labels.tolist() == columns[column]
