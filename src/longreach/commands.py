@@ -24,8 +24,13 @@ _CLASSES_SHOWN = 20
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def assignments(texts: Sequence[str]) -> dict[str, Any]:
+def assignments(texts: Sequence[str], option: str = "--set", example: str = "model.hidden_size=64") -> dict[str, Any]:
     """`a.b=c` texts as keys and YAML values.
+
+    Args:
+        texts: as they were typed.
+        option: that they were given by.
+        example: of one, for messages.
 
     Raises:
         ConfigError: a text without "=", or a value that is no YAML.
@@ -34,12 +39,12 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {text}: expected KEY=VALUE, such as --set model.hidden_size=64")
+            raise ConfigError(f"{option} {text}: expected KEY=VALUE, such as {option} {example}")
         try:
             changes[key] = read_yaml(value)
         except ValueError:
             raise ConfigError(
-                f"--set {text}: {value!r} is not valid YAML; put text with special signs in quotes"
+                f"{option} {text}: {value!r} is not valid YAML; put text with special signs in quotes"
             ) from None
     return changes
 

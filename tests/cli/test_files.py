@@ -161,6 +161,13 @@ def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(comma
     assert len(json.loads(by_config.stdout)["grave"]) == 3
 
 
+def test_columns_without_names_are_called_by_their_numbers(command, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("1,2,3\n2,5,7\n1,4,4\n")
+    done = command("check", "own.csv", "--set", "label_column=2", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "labels in '2'" in done.stdout.splitlines()[0]
+
+
 def test_check_takes_columns_and_reads_images(command, tmp_path: Path, mnist_folder: Path) -> None:
     (tmp_path / "own.csv").write_text("kind,a,b\n1,2,3\n2,5,7\n1,4,4\n")
     done = command("check", "own.csv", "--set", "label_column=kind", cwd=tmp_path)

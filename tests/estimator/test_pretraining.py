@@ -135,6 +135,23 @@ def test_the_command_refuses_what_it_cannot_use(memory: Path, tmp_path: Path) ->
     assert not (tmp_path / "x").exists()
 
 
+def test_keys_of_the_data_are_those_of_check_and_evaluate(memory: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "turned.npy", VALUES.transpose(0, 2, 1))
+    turned = ("--data-set", "data.channels_first=true", "--set", "learning_rate=1e-3")
+    pretrain(tmp_path / "turned.npy", tmp_path / "out", *turned)
+    first, second = (json.loads((folder / "pretrained.json").read_text()) for folder in (memory, tmp_path / "out"))
+    assert first["channels"] == second["channels"] == 2
+    for asked, message in (
+        ("nonsense", "--data-set nonsense: expected KEY=VALUE, such as --data-set channels_first=true"),
+        ("a=[", "--data-set a=[: '[' is not valid YAML; put text with special signs in quotes"),
+        ("x=1", "--data-set: unknown key 'data.x'; `longreach recipes NAME` prints every key there is"),
+        ("path.x=1", "--data-set data.path.x: 'data.path' is a single value and has no key 'x'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            pretrain(tmp_path / "turned.npy", tmp_path / "other", "--data-set", asked)
+        assert str(caught.value) == message
+
+
 def test_every_parameter_that_pretraining_takes_reaches_it(tmp_path: Path) -> None:
     np.save(tmp_path / "values.npy", VALUES)
     usual = {"hidden_size": 6, "batch_size": 8}

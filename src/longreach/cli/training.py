@@ -109,9 +109,9 @@ def pretrain(
     done = pretrain_files(
         data,
         out,
-        assignments(set_ or []),
+        assignments(set_ or [], example="hidden_size=128"),
         epochs=epochs,
-        reading=assignments(data_set or []),
+        reading=assignments(data_set or [], "--data-set", "channels_first=true"),
         seed=seed,
         device=device,
         verbose=not quiet,

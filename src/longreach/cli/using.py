@@ -25,7 +25,7 @@ def evaluate(
     from longreach.commands import assignments, print_scores
     from longreach.training.use import evaluate_run
 
-    scores = evaluate_run(run, data, assignments(set_ or []), _tell)
+    scores = evaluate_run(run, data, assignments(set_ or [], example="label_column=kind"), _tell)
     typer.echo(json.dumps(scores)) if as_json else print_scores(scores)
 
 
@@ -74,7 +74,7 @@ def predict(
 
     if out is not None and not out.parent.is_dir():
         raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
-    answers = predict_run(run, data, assignments(set_ or []), _tell)
+    answers = predict_run(run, data, assignments(set_ or [], example="label_column=kind"), _tell)
     lines = (json.dumps(line, allow_nan=False) for line in answers)
     if out is None:
         for line in lines:
@@ -114,7 +114,7 @@ def check(
     from longreach.commands import assignments, print_check
     from longreach.training.check import check_data
 
-    report = check_data(data, assignments(set_ or []))
+    report = check_data(data, assignments(set_ or [], example="label_column=kind"))
     typer.echo(json.dumps(asdict(report))) if as_json else print_check(report)
     if report.grave:
         raise typer.Exit(2)

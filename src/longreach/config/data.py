@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from longreach.config.section import Count, Section
+from longreach.config.section import Count, Section, Text
 
 FILE_SOURCES = ("table", "arrays", "ts", "audio", "text", "bytes")
 """Sources that are read by `longreach.data.files`."""
@@ -41,21 +41,21 @@ class DataConfig(Section):
     character by character. The last three also take files of the hub's schema or a hub name.
     auto: told by the path; table: CSV, JSON lines, Parquet or Arrow, a folder of them or a hub name; arrays: .npy, .npz
     or a folder of .npy; ts: the UCR/UEA archive's .ts; audio, text, bytes: folders with a folder for each class."""
-    path: str | None = None
+    path: Text | None = None
     """Folder, file or hub name; null for the bundled data."""
-    validation_path: str | None = None
+    validation_path: Text | None = None
     """The validation part, where it lies elsewhere; of files and hub tables."""
-    test_path: str | None = None
+    test_path: Text | None = None
     """The test part, likewise."""
-    values_columns: tuple[str, ...] | None = None
+    values_columns: tuple[Text, ...] | None = None
     """Columns of a table that hold the sequences; null finds them and says so."""
-    label_column: str | None = None
+    label_column: Text | None = None
     """Column of the classes, of images of the hub's schema too; null for label, class, target or y."""
-    id_column: str | None = None
+    id_column: Text | None = None
     """Column that tells sequences apart where a row is one step; null for id and the like."""
-    time_column: str | None = None
+    time_column: Text | None = None
     """Column by which the steps of a sequence are sorted; null for time and the like."""
-    split_column: str | None = None
+    split_column: Text | None = None
     """Column that says train, validation or test; null for split, where there is such a column."""
     channels_first: bool = False
     """Arrays and lists hold (channels, steps) and not (steps, channels)."""
@@ -65,13 +65,13 @@ class DataConfig(Section):
     """How many tokens there are, where they are numbers; null for one more than the highest of the training part."""
     character_least: Count = 2
     """How often a character must occur in the training part to be a token of its own; the others are one together."""
-    subset: str | None = None
+    subset: Text | None = None
     """Of a data set on the hub that has several."""
     resize: Count | None = None
     """Pixels per side; null keeps the images as they are."""
     crops: Count = 1
     """Pictures made of each training image of stanford_dogs: the whole, then parts that hold the dog."""
-    extra: str | None = None
+    extra: Text | None = None
     """Folder of further training images of stanford_dogs, by synset; null for none."""
     scan: Literal["rows", "columns", "snake", "bottom_up"] = "rows"
     """Order in which pixels are read."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from longreach.config.data import DataConfig
 from longreach.config.losses import AuxiliaryConfig
 from longreach.config.model import ModelConfig, OptimiserConfig
 from longreach.config.networks import NetworkConfig
-from longreach.config.section import Count, Section, Truncation
-from longreach.config.text import MOST_CHARACTERS, assign, problems, read_yaml
+from longreach.config.section import Count, Section, Text, Truncation
+from longreach.config.text import MOST_CHARACTERS, assign, problems, read_yaml, write_yaml
 from longreach.errors import ConfigError
 
 
 class PhaseConfig(Section):
     """A stretch of training with its own losses and learning rate."""
 
-    name: str = "joint"
+    name: Text = "joint"
     """Shown in progress and records."""
     epochs: Annotated[float, Field(gt=0.0)] | None = None
     """Length in passes over the training set; give this or updates."""
@@ -70,7 +69,7 @@ class StoredConfig(Section):
 class RunConfig(Section):
     """One training run, whole."""
 
-    name: str = "run"
+    name: Text = "run"
     """The recipe's name, shown in records."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of weights, order, anchors, lags and masks."""
@@ -167,28 +166,29 @@ class RunConfig(Section):
             )
         return self
 
-    def with_set(self, assignments: dict[str, Any]) -> RunConfig:
-        """The same run with dotted keys set, such as `model.hidden_size` or `auxiliary.0.weight`.
+    def with_set(self, assignments: dict[str, Any], option: str = "--set") -> RunConfig:
+        """The same run with dotted keys set, such as `model.hidden_size` or `auxiliary.0.weight`; `option` asks for it.
 
         Raises:
             ConfigError: a key that does not exist or a value that does not fit.
         """
         tree = self.model_dump(mode="json")
         for key, value in assignments.items():
-            assign(tree, key, value)
-        return parse_config(tree, "--set")
+            assign(tree, key, value, option)
+        return parse_config(tree, option)
 
-    def with_data_set(self, assignments: dict[str, Any]) -> RunConfig:
+    def with_data_set(self, assignments: dict[str, Any], option: str = "--set") -> RunConfig:
         """The same run with keys of `data` set: label_column, or data.label_column as `train` calls it.
 
         Raises:
             ConfigError: a key that does not exist or a value that does not fit.
         """
-        return self.with_set({f"data.{key.removeprefix('data.')}": value for key, value in assignments.items()})
+        changes = {f"data.{key.removeprefix('data.')}": value for key, value in assignments.items()}
+        return self.with_set(changes, option)
 
     def to_yaml(self) -> str:
         """The whole run as YAML that `load_config` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return write_yaml(self.model_dump(mode="json"))
 
 
 def parse_config(tree: Any, where: str) -> RunConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Any
 
 import yaml
@@ -26,6 +28,32 @@ _KINDS = (
 """What pydantic puts into the place of a problem although it is no key of the file."""
 
 
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"-?(?:0|[1-9][0-9]*)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(?:[0-9]+[eE][-+]?[0-9]+|(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))$"
+        r"|\.(?:nan|NaN|NAN)$"
+    ),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, with the numbers of YAML 1.2: 1e-3 is one; 010, 1_000 and 1:30 are text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's, with quotes around text that is a number in YAML 1.1 or 1.2."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag not in _NUMBERS]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in _NUMBERS.items():
+    for _kind in (_Loader, _Dumper):
+        _kind.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
+
+
 MOST_CHARACTERS = 1 << 20
 _MOST_VALUES = 20_000
 _MOST_SHOWN = 200
@@ -43,13 +71,18 @@ def read_yaml(text: str) -> Any:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"{len(text):,} characters, where {MOST_CHARACTERS:,} are the most")
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, _Loader)
         size = _unfolded(tree, {})
     except _BROKEN as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
     if size > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES:,} values, counting those that an alias repeats")
     return tree
+
+
+def write_yaml(tree: Any) -> str:
+    """Plain data as YAML that `read_yaml` reads back."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
 
 
 def _unfolded(tree: Any, known: dict[int, int]) -> int:
@@ -92,7 +125,8 @@ def _problem(detail: Any) -> str:
     elif key.split(".")[-1] == "truncation":
         message = "should be a number of steps, 0 for no gradient or null for full BPTT"
     message = message[0].lower() + message[1:]
-    return f"{key}: {message.replace('input should', 'should')}, found {_shown(detail['input'])}"
+    quotes = "; put it in quotes" if kind == "string_type" and isinstance(detail["input"], (float, bool, date)) else ""
+    return f"{key}: {message.replace('input should', 'should')}, found {_shown(detail['input'])}{quotes}"
 
 
 def _shown(value: Any) -> str:
@@ -100,8 +134,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def assign(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set one dotted key in place.
+def assign(tree: dict[str, Any], key: str, value: Any, option: str) -> None:
+    """Set one dotted key in place; `option` is named in errors.
 
     Raises:
         ConfigError: a key on the way that does not exist; the message lists those there are.
@@ -109,17 +143,17 @@ def assign(tree: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     node: Any = tree
     for part in path:
-        node = _step(node, part, key)
+        node = _step(node, part, f"{option} {key}")
     if isinstance(node, list):
-        _step(node, last, key)
+        _step(node, last, f"{option} {key}")
         node[int(last)] = value
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise ConfigError(f"--set {key}: {'.'.join(path)!r} is a single value and has no key {last!r}")
+        raise ConfigError(f"{option} {key}: {'.'.join(path)!r} is a single value and has no key {last!r}")
 
 
-def _step(node: Any, part: str, key: str) -> Any:
+def _step(node: Any, part: str, where: str) -> Any:
     if isinstance(node, dict) and part in node:
         return node[part]
     if isinstance(node, list) and part.isdigit() and int(part) < len(node):
@@ -131,4 +165,4 @@ def _step(node: Any, part: str, key: str) -> Any:
         if isinstance(node, list) and node
         else "nothing"
     )
-    raise ConfigError(f"--set {key}: no key {part!r}; there is {there}")
+    raise ConfigError(f"{where}: no key {part!r}; there is {there}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from longreach.config.run import RunConfig, parse_config
 from longreach.config.section import Section
-from longreach.config.text import problems
+from longreach.config.text import problems, read_yaml
 from longreach.errors import ConfigError
 
 
@@ -55,11 +54,11 @@ def load_search(path: Path) -> tuple[str | RunConfig, SearchConfig]:
         ConfigError: no such file, no YAML, or problems in it.
     """
     try:
-        tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the search ({error.strerror}); give a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(tree, dict) or not {"run", "search"} <= set(tree) <= {"run", "search", "seed"}:
         found = ", ".join(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
         raise ConfigError(f"{path}: expected the keys run and search, and maybe seed, found {found or 'none'}")

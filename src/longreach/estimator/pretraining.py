@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from longreach.config import DataConfig, parse_config
+from longreach.config import DataConfig, RunConfig
 from longreach.data.dataset import SequenceDataset
 from longreach.data.gaps import check_finite
 from longreach.data.parts import encoded
@@ -64,7 +64,7 @@ def pretrain_files(
         out: the folder to write.
         settings: parameters of the estimator that differ from its defaults.
         epochs: passes over the data.
-        reading: keys of `DataConfig` that differ from its defaults.
+        reading: keys of `DataConfig` that differ from its defaults, with or without `data.` before them.
         seed: of weights, order and anchors.
         device: "auto", "cpu" or "cuda".
         verbose: show progress on standard error.
@@ -79,9 +79,10 @@ def pretrain_files(
     """
     if out.is_dir() and any(out.iterdir()):
         raise RunError(f"{out}: holds other files; give a new or an empty folder with --out")
+    reading = {key.removeprefix("data."): value for key, value in reading.items()}
     _check_named(settings, reading)
     chosen = settings_of(LongSequenceClassifier(**settings, random_state=seed, device=device, verbose=int(verbose)))
-    config = parse_config({"data": {"source": "auto", "path": data, **reading}}, "--data-set").data
+    config = RunConfig(data=DataConfig(source="auto", path=data)).with_data_set(reading, "--data-set").data
     raw = _unlabelled(config)
     check_finite(raw, missing_allowed=chosen["missing"] == "mask", where=data)
     reader = Reader.fit([raw], standardise=chosen["standardise"], mark_gaps=chosen["missing"] == "mask")
