@@ -90,7 +90,7 @@ class RunConfig(Section):
     evaluate_every: Count | None = None
     """Updates between evaluations of the monitored parts; null for one epoch."""
     monitor: tuple[Literal["train", "validation", "test"], ...] = ("validation",)
-    """Parts evaluated along the way; train is its first 5,000 samples, test is for curves and never selects."""
+    """Parts evaluated along the way; train is its first 5,000 labelled ones, test is for curves and never selects."""
     recompute_every: Count | None = None
     """Steps between the states kept for the backward pass; what is between them is computed twice, in less memory, to
     the same gradients. null keeps everything."""
