@@ -70,7 +70,7 @@ def test_where_the_number_does_not_tell(rows: list[str], cells: tuple[int, int],
     assert str(caught.value) == (
         f"x.csv: expected {differ} as the training part has, or one fewer in all rows, without classes, found "
         f"{rows[0].count(',') + 1}, which does not tell whether column 0 holds classes; name the columns in a first "
-        """line, or add --set label_column='"0"' where it does and --set label_column=null where it does not"""
+        "line, or add --set label_column=0 where it does and --set label_column=null where it does not"
     )
 
 

@@ -37,7 +37,7 @@ def with_label_told(path: Path, head: CsvHead, options: ReadOptions) -> ReadOpti
     raise DataError(
         f"{path.name}: expected {differ} as the training part has, or one fewer in all rows, without classes, found "
         f"{found}, which does not tell whether column {label} holds classes; name the columns in a first line, or add "
-        f"""--set label_column='"{label}"' where it does and --set label_column=null where it does not"""
+        f"--set label_column={label} where it does and --set label_column=null where it does not"
     )
 
 
