@@ -54,3 +54,8 @@ def test_groups_that_cannot_come_near_the_share(sizes: list[int], fraction: floa
         f"validation split: expected whole groups of about {sum(sizes) * fraction:.0f} of {sum(sizes)} sequences, "
         f"found {found} beside larger ones; give one with validation=(X, y), or set early_stopping=False"
     )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_group_is_added_that_brings_more_than_half_out(seed: int) -> None:
+    assert held_out([12, 27, 37], 0.355, seed) == [27]

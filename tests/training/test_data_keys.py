@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longreach.config import DataConfig, parse_config
+from longreach.config import DataConfig, parse_config, parse_saved
 from longreach.config.data import FILE_SOURCES
 from longreach.errors import ConfigError
 from longreach.training.build import build_datasets, build_test_set
-from longreach.training.sources import resolved
+from longreach.training.sources import check_effects
 
 OF_IMAGES = {"resize": 14, "scan": "snake", "permutation_seed": 0}
 COLUMNS = {"values_columns": ["a"], "label_column": "0", "id_column": "i", "time_column": "t", "split_column": "part"}
@@ -68,8 +68,18 @@ def test_what_a_path_turns_out_to_be_counts(tmp_path: Path) -> None:
         (write_idx(tmp_path / "mnist"), "label_column", "y", "files of sequences", "idx"),
     ):
         with pytest.raises(ConfigError) as caught:
-            resolved(DataConfig(source="auto", path=str(path), **{key: value}))
+            check_effects(DataConfig(source="auto", path=str(path), **{key: value}))
         assert str(caught.value) == f"data.{key}: is for {what}, found source '{source}'; leave it out"
+
+
+def test_runs_that_were_trained_with_such_keys_are_still_read() -> None:
+    for source, key, value in (("table", "resize", 14), ("mnist14", "label_column", "y"), ("hub", "subset", "en")):
+        data = {"source": source, "path": None if source == "mnist14" else "somewhere", key: value}
+        config = parse_saved({"data": data}, "record")
+        assert getattr(config.data, key) == DataConfig.model_fields[key].default
+        assert config.with_data_set({"noise": 3}).data.noise == 3
+    assert parse_saved({"data": {"source": "idx", "path": "somewhere", "resize": 14}}, "record").data.resize == 14
+    assert parse_saved({}, "record") == parse_config({}, "record")
 
 
 def test_other_images_are_found_by_their_path(tmp_path: Path) -> None:

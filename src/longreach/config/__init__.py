@@ -21,7 +21,7 @@ from longreach.config.networks import (
     TransformerConfig,
     VDCNNConfig,
 )
-from longreach.config.run import PhaseConfig, RunConfig, StoredConfig, load_config, parse_config
+from longreach.config.run import PhaseConfig, RunConfig, StoredConfig, load_config, parse_config, parse_saved
 from longreach.config.section import Count, Probability, Section, Truncation
 
 __all__ = [
@@ -53,4 +53,5 @@ __all__ = [
     "WholeSequenceConfig",
     "load_config",
     "parse_config",
+    "parse_saved",
 ]

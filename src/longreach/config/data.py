@@ -118,17 +118,22 @@ class DataConfig(Section):
     @property
     def without_effect(self) -> str | None:
         """What is set and does nothing with this source; None where there is none, and of `auto` before it is told."""
-        if self.source == "auto":
-            return None
-        idle = {key: "images" for key in _IMAGE_KEYS if self.source in (*FILE_SOURCES, "documents")}
-        idle |= {key: "files of sequences" for key in _FILE_KEYS if self.source not in FILE_SOURCES}
-        if self.source == "hub":
-            idle.pop("label_column")
         return next(
             (
                 f"data.{key}: is for {what}, found source {self.source!r}; leave it out"
-                for key, what in idle.items()
+                for key, what in idle_keys(self.source).items()
                 if getattr(self, key) != type(self).model_fields[key].default
             ),
             None,
         )
+
+
+def idle_keys(source: str) -> dict[str, str]:
+    """Keys that do nothing with a source, and what they are for."""
+    if source == "auto":
+        return {}
+    idle = {key: "images" for key in _IMAGE_KEYS if source in (*FILE_SOURCES, "documents")}
+    idle |= {key: "files of sequences" for key in _FILE_KEYS if source not in FILE_SOURCES}
+    if source == "hub":
+        idle.pop("label_column")
+    return idle

@@ -5,12 +5,13 @@ Every field's docstring line states its unit. Unknown keys are refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from longreach.config.data import DataConfig
+from longreach.config.data import DataConfig, idle_keys
 from longreach.config.losses import AuxiliaryConfig
 from longreach.config.model import ModelConfig, OptimiserConfig
 from longreach.config.networks import NetworkConfig
@@ -207,8 +208,30 @@ def parse_config(tree: Any, where: str) -> RunConfig:
         raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems(error))) from None
 
 
-def load_config(path: Path) -> RunConfig:
+def parse_saved(tree: Any, where: str) -> RunConfig:
+    """A run that was trained once, from plain data.
+
+    Keys of `data` that do nothing with its source were not always refused; what they say is dropped.
+
+    Args:
+        tree, where: as for `parse_config`.
+
+    Raises:
+        ConfigError: all problems at once, each with its key.
+    """
+    data = tree.get("data") if isinstance(tree, dict) else None
+    if isinstance(data, dict):
+        idle = idle_keys(str(data.get("source", DataConfig.model_fields["source"].default)))
+        tree = {**tree, "data": {key: value for key, value in data.items() if key not in idle}}
+    return parse_config(tree, where)
+
+
+def load_config(path: Path, parse: Callable[[Any, str], RunConfig] = parse_config) -> RunConfig:
     """A run from a YAML file.
+
+    Args:
+        path: of the file.
+        parse: `parse_saved` for that of a run which was trained.
 
     Raises:
         ConfigError: no such file, no YAML, or problems in it.
@@ -231,4 +254,4 @@ def load_config(path: Path) -> RunConfig:
         raise ConfigError(
             f"{path}: expected keys and values, found {type(tree).__name__}; `longreach recipes NAME` prints an example"
         )
-    return parse_config(tree, str(path))
+    return parse(tree, str(path))

@@ -87,7 +87,7 @@ def hold_out(
 
 
 def _of_whole_groups(groups: np.ndarray, share: int, seed: int) -> np.ndarray:
-    """Groups in a random order, each that still fits; and the smallest of the others where that comes nearer.
+    """Groups in a random order, each that still fits; with the smallest of the others, or that alone, where nearer.
 
     Args:
         groups: (N,), at least two.
@@ -107,9 +107,10 @@ def _of_whole_groups(groups: np.ndarray, share: int, seed: int) -> np.ndarray:
         (held if fits else left).append(group)
         room -= sizes[group] if fits else 0
     smallest = min(left, key=lambda group: sizes[group])
-    if not held or (len(left) > 1 and sizes[smallest] - room < room):
-        held.append(smallest)
-    return np.isin(which, held)
+    most = max(share, len(groups) // 2)
+    choices = [held, [*held, smallest], [smallest]]
+    possible = [one for one in choices if one and len(one) < len(sizes) and sizes[one].sum() <= most]
+    return np.isin(which, min(possible, key=lambda one: abs(int(sizes[one].sum()) - share)))
 
 
 def _problem(sequences: int, fraction: float, strata: np.ndarray | None, groups: np.ndarray | None) -> str | None:

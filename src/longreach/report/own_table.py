@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longreach.config import parse_config
+from longreach.config import parse_saved
 from longreach.report.interval import mean_and_interval
 from longreach.report.standing import device_of, failed_words, infeasible_words
 from longreach.reproduce.records import Record, Results, infeasible, trained
@@ -64,7 +64,7 @@ def changed(record: Record, base: Record) -> str:
 
 def _whole(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration with the keys that came after its run, at their defaults."""
-    return parse_config(config, "record").model_dump(mode="json")
+    return parse_saved(config, "record").model_dump(mode="json")
 
 
 def described(record: Record) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longreach.config import RunConfig, parse_config
+from longreach.config import RunConfig, parse_saved
 from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
@@ -174,7 +174,7 @@ def outdated_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
 def _settings(tree: dict[str, Any]) -> dict[str, Any] | None:
     """A configuration without what a machine adds to it; keys that came later at their defaults."""
     try:
-        config = parse_config(tree, "record")
+        config = parse_saved(tree, "record")
     except ConfigError:
         return None
     if config.budget is not None:  # Shrunk to fit it.

@@ -16,7 +16,7 @@ from longreach.data.files.collect import Collected, collect
 from longreach.data.files.report import CheckReport, check_report
 from longreach.data.files.sample import Form, Sample, Samples, Source
 from longreach.data.ragged import RaggedDataset
-from longreach.training.sources import read_files, read_parts, resolved
+from longreach.training.sources import check_effects, read_files, read_parts, resolved
 
 
 def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
@@ -35,6 +35,7 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
     else:
         run = RunConfig(data=DataConfig(source="auto", path=data))
     config = resolved(run.with_data_set(changes).data)
+    check_effects(config)
     return check_report(read_files(config) if config.source in FILE_SOURCES else _collect_others(config))
 
 

@@ -35,6 +35,7 @@ from longreach.training.phases import Plan, shrink, without_lengths
 from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, device_of_work, environment
 from longreach.training.run_folder import RunFolder
+from longreach.training.sources import check_effects
 from longreach.training.stored_files import StoredFiles
 from longreach.training.stream import UpdateStream
 
@@ -91,6 +92,8 @@ def fit(
             folder.sweep()
     elif rank == 0:
         folder.check_free()
+    if not resume:
+        check_effects(config.data)
     # Before the folder is made: data that cannot be read leave nothing behind.
     began = time.perf_counter()
     # At the start: the commit is that of the code which runs, not of what it has become meanwhile.

@@ -14,6 +14,7 @@ import numpy as np
 from longreach.config import DataConfig
 from longreach.config.data import FILE_SOURCES
 from longreach.data.files.detect import FileKind, detect
+from longreach.data.files.row_ids import REPEATED_ID
 from longreach.data.parts import encoded
 from longreach.data.sequences import Sequences
 from longreach.data.vocabulary import Vocabulary
@@ -85,8 +86,9 @@ def other_sequences(
     )
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
     collected = collect(open_files(data, _kind(config, data, vocabulary), options), size, double)
-    # Who needs labels compares them with the classifier's classes.
-    refuse(grave_texts(collected.findings, labelled=False), collected.told)
+    # Who needs labels compares them with the classifier's classes; what a row is was settled in training.
+    findings = [finding for finding in collected.findings if finding.kind != REPEATED_ID]
+    refuse(grave_texts(findings, labelled=False), collected.told)
     parts = collected.parts
     name = "test" if "test" in parts else next(iter(parts))
     part, ids = parts[name], collected.ids.get(name)

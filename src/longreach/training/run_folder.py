@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longreach.config import RunConfig, load_config
+from longreach.config import RunConfig, load_config, parse_saved
 from longreach.errors import RunError
 from longreach.files import half_written_name, write_json, write_text
 
@@ -115,7 +115,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: no run there, expected a folder with config.yaml; `longreach train` makes one"
             )
-        return load_config(self.config)
+        return load_config(self.config, parse_saved)
 
     def known_data(self) -> dict[str, Any]:
         """What the record says of the data: fingerprints and sizes of the parts, names of channels.

@@ -5,6 +5,7 @@ Each source brings its own libraries, so each is imported where it is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,7 +20,7 @@ from longreach.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from longreach.data.files.collect import Collected
     from longreach.data.files.detect import FileKind
-    from longreach.data.files.findings import Findings
+    from longreach.data.files.findings import Finding
     from longreach.data.files.options import ReadOptions
 
 LABEL_KINDS = ("missing label", "no labels", "unknown class", "single class")
@@ -52,16 +53,23 @@ def resolved(config: DataConfig) -> DataConfig:
 
     Raises:
         DataError: nothing there, or nothing that is known.
-        ConfigError: keys that do nothing with that source.
     """
     if config.source != "auto":
         return config
     from longreach.data.files.detect import detect
 
-    found = config.model_copy(update={"source": detect(_path(config))})
-    if problem := found.without_effect:
+    return config.model_copy(update={"source": detect(_path(config))})
+
+
+def check_effects(config: DataConfig) -> None:
+    """Refuse keys that do nothing with the source that is found.
+
+    Raises:
+        DataError: nothing there, or nothing that is known.
+        ConfigError: such keys.
+    """
+    if problem := resolved(config).without_effect:
         raise ConfigError(problem)
-    return found
 
 
 def read_parts(config: DataConfig, labelled: bool = True) -> Found:
@@ -122,7 +130,7 @@ def read_options(config: DataConfig) -> ReadOptions:
     )
 
 
-def grave_texts(findings: Findings, labelled: bool) -> list[str]:
+def grave_texts(findings: Iterable[Finding], labelled: bool) -> list[str]:
     """What must be mended before training; where labels are not used, nothing that is of labels alone."""
     return [finding.text for finding in findings if finding.grave and (labelled or finding.kind not in LABEL_KINDS)]
 

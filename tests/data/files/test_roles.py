@@ -92,12 +92,23 @@ def test_ids_of_the_rows_of_each_part(tmp_path: Path) -> None:
         assert read(path, **options).findings.grave == []
 
 
-def test_ids_of_rows_of_lists_that_repeat(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "x.jsonl", *({"id": 7, "vector": [row, 1], "label": "ab"[row]} for row in (0, 1)))
-    assert [text.partition(",")[0] for text in read(path).findings.grave] == [
-        "x.jsonl: row 1: expected an id of its own in column 'id'"
-    ]
-    assert read(path, values_columns=("vector",)).findings.grave == []
+def test_lists_and_texts_are_no_steps_whatever_id_their_rows_share(tmp_path: Path) -> None:
+    for cell in ([1, 2], "a text"):
+        path = write_lines(tmp_path / "x.jsonl", *({"id": 7, "vector": cell, "label": "ab"[row]} for row in (0, 1)))
+        found = read(path)
+        assert (found.findings.grave, found.ids["train"]) == ([], ("7", "7"))
+
+
+@pytest.mark.usefixtures("both_readers")
+def test_a_letter_among_letters_is_no_time(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "p,r,s,t,u,class", *(f"1,2,{row},4,5,{'ab'[row % 2]}" for row in range(8)))
+    assert read(path).told.endswith("its steps in 5 columns 'p' to 'u', labels in 'class'")
+
+
+def test_x_is_read_beside_lists_that_are_no_axes(tmp_path: Path) -> None:
+    for other in ("t", "time", "shape"):
+        path = write_lines(tmp_path / "x.jsonl", {"x": [1, 2], other: [0, 1], "label": "a"})
+        assert f"a list in 'x', labels in 'label', not used '{other}'" in read(path).told
 
 
 def test_whatever_is_not_used_is_told(tmp_path: Path) -> None:

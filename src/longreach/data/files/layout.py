@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.roles import ROLE_NAMES, Roles, few, find_roles
+from longreach.data.files.roles import Roles, few, find_roles
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -105,11 +105,15 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         layout = Layout(kind, values, label, part=part)  # type: ignore[arg-type]  # narrowed above
     else:
         free = [name for name in free if name != identity]
-        if time not in (None, label, part) and options.values_columns is None:
+        # A letter among letters is a value; a word is not.
+        letters = all(len(name) == 1 for name in free)
+        if time not in (None, label, part) and not letters and options.values_columns is None:
             raise _steps_without_ids(there, [name for name in free if kinds[name] == "text"], roles, where)
         layout = _of_single_cells(kinds, free, label, part, options, where)
     names_rows = identity not in (*layout.values, layout.label) and kinds.get(identity or "") in ("number", "text")
-    layout = replace(layout, id=identity if names_rows else None, own_ids=options.values_columns is None)
+    # A list or a text is no step, whatever its row shares with others.
+    own_ids = layout.cells == "wide" and options.values_columns is None
+    layout = replace(layout, id=identity if names_rows else None, own_ids=own_ids)
     return replace(layout, unused=_unused(there, layout))
 
 
@@ -245,9 +249,9 @@ def _only(names: list[str], kinds: dict[str, str], where: str) -> str:
     if len(names) == 1:
         return names[0]
     usual = [name for name in names if name.lower() in _VALUES]
-    lists = [name for name in names if kinds[name] == "lists" and name.lower() not in ROLE_NAMES]
-    # Of several lists x may be one axis as well as all there is; lists of times are none of them.
-    if len(usual) != 1 or (usual[0].lower() == "x" and len(lists) > 1):
+    # Beside a y or a z, x is one axis of several.
+    axes = [name for name in names if kinds[name] == "lists" and name.lower() in ("y", "z")]
+    if len(usual) != 1 or (usual[0].lower() == "x" and axes):
         raise DataError(
             f"{where}: expected one column of sequences, found {', '.join(few(names))}; name it with "
             "data.values_columns, or several: texts are joined, lists are channels"

@@ -8,6 +8,9 @@ from longreach.data.files.findings import Finding
 from longreach.data.files.layout import Layout
 from longreach.data.files.sample import Sample, Samples
 
+REPEATED_ID = "repeated id"
+"""The kind of that finding."""
+
 
 def with_own_ids(samples: Samples, layout: Layout) -> Samples:
     """The same samples, and behind them a finding where the rows of a table share ids that should be their own."""
@@ -26,7 +29,7 @@ def _looked_at(samples: Samples, column: str | None) -> Iterator[Sample | Findin
         yield sample
     if first is not None:
         yield Finding(
-            "repeated id",
+            REPEATED_ID,
             f"{first.place}: expected an id of its own in column {column!r}, as a row is one sequence, found "
             f"{first.id!r} again ({len(seen)} ids in {rows} rows); where a row is one step, name the column of times "
             "with data.time_column, a new one where there is none, or, where a row is a whole sequence, its columns "
