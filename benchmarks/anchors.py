@@ -20,7 +20,8 @@ from longreach.config import RunConfig
 from longreach.files import write_json
 from longreach.process import denormals_as_zero
 from longreach.recipes.mnist14 import mnist14_p, mnist14_r, mnist14_recall
-from longreach.training.build import build_datasets, build_objective, build_optimiser
+from longreach.training.build import build_objective, build_optimiser
+from longreach.training.datasets import build_datasets
 from longreach.training.record import environment
 
 WARM_UP = 5

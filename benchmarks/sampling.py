@@ -28,7 +28,8 @@ from longreach.auxiliary.segments import gather_segments
 from longreach.config import PhaseConfig, ReconstructConfig
 from longreach.files import write_json
 from longreach.recipes.ablation import lstm
-from longreach.training.build import build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import build_datasets
 from longreach.training.fit import fit, load_weights
 from longreach.training.record import environment
 from longreach.training.run_folder import RunFolder

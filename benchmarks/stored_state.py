@@ -29,7 +29,8 @@ from longreach.demo.update_worker import make_batch
 from longreach.files import write_json
 from longreach.model.classifier import SequenceClassifier
 from longreach.recipes.ablation import mnist14_ablation
-from longreach.training.build import build_datasets, build_objective, build_optimiser
+from longreach.training.build import build_objective, build_optimiser
+from longreach.training.datasets import build_datasets
 from longreach.training.objective import Objective
 from longreach.training.record import environment
 from longreach.unrolling import StoredStates, unroll

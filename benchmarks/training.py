@@ -26,7 +26,7 @@ from longreach.config import PhaseConfig, RunConfig
 from longreach.files import write_json
 from longreach.process import denormals_as_zero
 from longreach.recipes.mnist14 import mnist14_lstm_full
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 from longreach.training.fit import fit
 from longreach.training.record import environment
 

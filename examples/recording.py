@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from longreach import RunConfig, fit
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 
 
 def of_test(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.model.encoder import RecurrentEncoder
 from longreach.model.head import FeedForward
 from longreach.recipes import find_recipe
-from longreach.training.build import build_datasets, build_objective, build_optimiser
+from longreach.training.build import build_objective, build_optimiser
+from longreach.training.datasets import build_datasets
 from longreach.training.evaluate import evaluate, predict_logits
 from longreach.training.fit import fit
 from longreach.training.objective import Objective

@@ -18,7 +18,8 @@ from longreach.data.noise import NoisePadded, fresh_noise
 from longreach.data.ragged import RaggedDataset
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError
-from longreach.training.build import build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import build_datasets
 from longreach.training.module import ObjectiveModule
 from longreach.training.phases import Plan
 

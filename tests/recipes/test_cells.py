@@ -20,7 +20,8 @@ from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
 from longreach.report.own_table import base_of
 from longreach.reproduce.jobs import wanted_runs
-from longreach.training.build import build_datasets, build_objective, build_optimiser
+from longreach.training.build import build_objective, build_optimiser
+from longreach.training.datasets import build_datasets
 
 RUNS = {run.name: run for run in mnist14_cells()}
 ALIKE = {"": "lstm-truncated", "-full": "lstm-full", "-r-1x98": "r-1x98", "-p-1x98": "p-1x98", "-recall": "recall"}

@@ -33,7 +33,8 @@ from longreach.recipes.figures456 import FIGURE6
 from longreach.recipes.paper import PaperTable, Printed, Row, Scale, printed_lines, rows_of
 from longreach.recipes.tables import TABLES, find_table, home_of
 from longreach.report.own_table import flat
-from longreach.training.build import Datasets, build_datasets, build_objective, build_optimiser
+from longreach.training.build import build_objective, build_optimiser
+from longreach.training.datasets import Datasets, build_datasets
 
 LINES = [line for line in printed_lines() if line.where != "table1"]
 NETWORKS = {

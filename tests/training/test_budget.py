@@ -12,7 +12,8 @@ from longreach.config import parse_config
 from longreach.errors import RunError
 from longreach.training import budget
 from longreach.training import fit as fitting
-from longreach.training.build import build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import build_datasets
 from longreach.training.fit import fit
 from longreach.training.phases import Plan
 from longreach.training.run_folder import RunFolder

@@ -22,7 +22,8 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.recipes import RECIPES, recipe_name
-from longreach.training.build import Datasets, build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import Datasets, build_datasets
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from longreach.config import DataConfig, parse_config, parse_saved
 from longreach.config.data import FILE_SOURCES
 from longreach.errors import ConfigError
-from longreach.training.build import build_datasets, build_test_set
+from longreach.training.datasets import build_datasets, build_test_set
 from longreach.training.sources import check_effects
 
 OF_IMAGES = {"resize": 14, "scan": "snake", "permutation_seed": 0}

@@ -12,7 +12,7 @@ from longreach.config import DataConfig, ModelConfig, PhaseConfig, RunConfig
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.model.classifier import SequenceClassifier
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 from longreach.training.evaluate import evaluate, evaluate_fully, full_scores, predict_logits
 from longreach.training.fit import fit
 

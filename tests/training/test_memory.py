@@ -12,7 +12,8 @@ import torch
 from longreach.config import RunConfig, parse_config
 from longreach.errors import OutOfMemory
 from longreach.training import memory_told
-from longreach.training.build import build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import build_datasets
 from longreach.training.fit import fit
 from longreach.training.memory_estimate import SPARE, expected_update_mb
 from longreach.training.memory_told import settings_that_lower

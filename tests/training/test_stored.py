@@ -16,7 +16,7 @@ from longreach.errors import ConfigError, DataError, RunError
 from longreach.model.classifier import SequenceClassifier
 from longreach.training import budget
 from longreach.training.bookkeeper import Bookkeeper
-from longreach.training.build import Datasets
+from longreach.training.datasets import Datasets
 from longreach.training.fit import fit
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan

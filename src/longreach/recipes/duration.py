@@ -31,7 +31,7 @@ URNN_FORWARD = 0.3
 """Share of that which a step takes without gradient."""
 
 TRAIN_MONITORED = 5_000
-"""As `training.build` has it."""
+"""As `training.datasets` has it."""
 
 EVALUATION_BATCH = 500
 """As `training.evaluate` has it."""

@@ -26,7 +26,7 @@ from longreach.report.html import percent, write_page
 from longreach.report.probe import train_probe
 from longreach.report.readback import Answer, ReadBack, measure
 from longreach.report.rebuild import load_objective
-from longreach.training.build import Datasets
+from longreach.training.datasets import Datasets
 from longreach.training.evaluate import evaluate_fully
 from longreach.training.run_folder import RunFolder
 from longreach.training.use import load_classifier

@@ -15,7 +15,8 @@ from longreach.auxiliary.recall import Recall
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.data.dataset import SequenceDataset
 from longreach.errors import RunError
-from longreach.training.build import Datasets, build_datasets, build_objective
+from longreach.training.build import build_objective
+from longreach.training.datasets import Datasets, build_datasets
 from longreach.training.fit import load_weights
 from longreach.training.objective import Objective
 from longreach.training.run_folder import RunFolder

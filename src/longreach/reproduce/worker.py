@@ -84,7 +84,8 @@ def probe(config: RunConfig, device: str) -> None:
     import numpy as np
     import torch
 
-    from longreach.training.build import build_datasets, build_objective, build_optimiser
+    from longreach.training.build import build_objective, build_optimiser
+    from longreach.training.datasets import build_datasets
 
     data = build_datasets(config.data)
     place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"

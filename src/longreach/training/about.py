@@ -7,7 +7,7 @@ from typing import Any
 
 from longreach.config import LanguageModelConfig, RunConfig, WholeSequenceConfig
 from longreach.data.sequences import Sequences
-from longreach.training.build import Datasets
+from longreach.training.datasets import Datasets
 
 NOT_MEASURED = "not measured yet; `longreach inspect RUN` does"
 

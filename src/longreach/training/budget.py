@@ -10,7 +10,8 @@ import torch
 
 from longreach.config import RunConfig
 from longreach.data.sequences import Sequences
-from longreach.training.build import Datasets, build_optimiser, build_stored
+from longreach.training.build import build_optimiser, build_stored
+from longreach.training.datasets import Datasets
 from longreach.training.evaluate import EVALUATION_BATCH, predict_logits
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan

@@ -21,8 +21,9 @@ from longreach.process import denormals_as_zero
 from longreach.training.about import about_run
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.budget import budget_scale
-from longreach.training.build import Datasets, build_datasets, build_objective, build_stored
+from longreach.training.build import build_objective, build_stored
 from longreach.training.checkpoints import newest_whole, read_checkpoint
+from longreach.training.datasets import Datasets, build_datasets
 from longreach.training.engine import check_device, make_trainer, quiet_lightning
 from longreach.training.evaluate import evaluate_fully
 from longreach.training.interruption import Interruption

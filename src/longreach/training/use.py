@@ -20,7 +20,8 @@ from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
-from longreach.training.build import build_test_set, classifier_class, padded
+from longreach.training.build import classifier_class
+from longreach.training.datasets import build_test_set, padded
 from longreach.training.evaluate import full_scores, predict_logits
 from longreach.training.other_data import OtherData, is_of_files, other_sequences
 from longreach.training.run_folder import RunFolder

@@ -17,7 +17,7 @@ from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 from longreach.training.other_data import other_sequences
 
 from .conftest import FORMATS, Walks, make_walks, write_json_lines, write_ts

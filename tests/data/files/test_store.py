@@ -19,7 +19,7 @@ from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 from longreach.data.ragged import RaggedDataset
 from longreach.errors import DataError
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 
 from .conftest import FORMATS, make_walks, write_json_lines
 
@@ -145,7 +145,7 @@ from longreach.config import DataConfig
 from longreach.data.files import store
 from longreach.data.loader import SequenceLoader
 from longreach.data.sequences import uneven_lengths
-from longreach.training.build import build_datasets
+from longreach.training.datasets import build_datasets
 
 store.MEMORY_BYTES = 1 << 22
 np.random.default_rng(0).permutation(1000)
