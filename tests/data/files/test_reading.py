@@ -315,6 +315,8 @@ def test_what_a_path_holds_is_told_by_its_names(names: list[str], kind: str, tmp
 
 
 NPZ = "put them into one .npz with values, offsets and labels"
+SOUND = "read the recordings (2) alone with data.source=audio"
+TABLE = "put them into one table, with a column of ids and one of times if a row is a step"
 OTHERS = "write one .npz with values, offsets and labels, or one table as Parquet"
 
 
@@ -324,11 +326,16 @@ OTHERS = "write one .npz with values, offsets and labels, or one table as Parque
         (
             ["f/walk/1.csv", "f/rest/2.csv", "f/rest/3.txt"],
             ".csv (2 of 3 files)",
-            "put them into one table, with a column of ids and one of times if a row is a step",
+            TABLE,
         ),
         (["f/walk/1.npy", "f/rest/2.npy"], ".npy (2 of 2 files)", NPZ),
         (["f/1.npz", "f/2.npz"], ".npz (2 of 2 files)", NPZ),
-        (["f/a/1.wav", "f/a/1.mat", "f/b/2.wav", "f/b/2.edf"], ".edf and .mat (2 of 4 files)", OTHERS),
+        (["f/a/1.wav", "f/a/1.mat", "f/b/2.wav", "f/b/2.edf"], ".edf and .mat (2 of 4 files)", f"{OTHERS}, {SOUND}"),
+        (
+            ["f/a/1.wav", "f/a/1.json"],
+            ".json (1 of 2 files)",
+            f"{TABLE}, read the recordings (1) alone with data.source=audio",
+        ),
         (["f/a/1.MP3"], ".mp3 (1 of 1 files)", "convert them to WAV"),
         (["x.csv.gz"], ".gz", "unpack them"),
         (["x.xlsx"], ".xlsx", "write one table as CSV or Parquet"),

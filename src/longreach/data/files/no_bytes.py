@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from longreach.data.files.folders import AUDIO_ENDINGS
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.errors import DataError
 
@@ -38,7 +39,9 @@ def check_bytes(place: Path, endings: Counter[str]) -> None:
         return
     most = sorted(known, key=lambda ending: (-known[ending], ending))
     number = "" if place.is_file() else f" ({known.total()} of {endings.total()} files)"
+    recordings = sum(endings[ending] for ending in AUDIO_ENDINGS)
+    sound = f", read the recordings ({recordings}) alone with data.source=audio" if recordings else ""
     raise DataError(
         f"{place}: expected files of sequences, found {' and '.join(most[:3])}{number}, which are not read so; "
-        f"{_MENDS[most[0]]}, or read bytes with data.source=bytes"
+        f"{_MENDS[most[0]]}{sound}, or read bytes with data.source=bytes"
     )
