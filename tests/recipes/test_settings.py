@@ -165,8 +165,8 @@ def pixel_runs(data: Tree) -> dict[str, Tree]:
         "p": run(data, 300, JOINT, foretold()),
         "r-full": run(data, None, JOINT, rebuilt(truncation=None)),
         "p-full": run(data, None, JOINT, foretold(truncation=None)),
-        "transformer": network(data, TRANSFORMER, 4_000, ALONE[0]),
-        "t-dmca": network(data, T_DMCA, 4_000, ALONE[0]),
+        "transformer": network(data, TRANSFORMER, 8_000, ALONE[0]),
+        "t-dmca": network(data, T_DMCA, 8_000, ALONE[0]),
     }
 
 
@@ -243,7 +243,7 @@ def dogs_runs(size: int) -> dict[str, Tree]:
         "r": run(data, 300, DOGS_JOINT, rebuilt()),
         "p": run(data, 300, DOGS_JOINT, foretold()),
         "r-20x30": run(data, 300, DOGS_JOINT, rebuilt(segments=20, length=30, truncation=30)),
-        "transformer": network(data, TRANSFORMER, 4_000, DOGS_ALONE[0]),
+        "transformer": network(data, TRANSFORMER, 8_000, DOGS_ALONE[0]),
     }
 
 

@@ -35,7 +35,7 @@ def made_record(config: RunConfig, accuracy: float, **changed: Any) -> dict[str,
         "parameters": {"classifier": 1, "auxiliary": 0, "total": 1},
         "curves": {"train": curve, "test": curve},
         "environment": {"device": "cpu", "processor": "a processor", "threads": 1},
-        "data": {"test_size": 100},
+        "data": {"train_size": 60_000, "test_size": 100},
         "config": config.model_dump(mode="json"),
         **changed,
     }

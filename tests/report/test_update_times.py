@@ -50,6 +50,7 @@ def test_both_pages_and_the_drawing(times: UpdateTimes, results: Results) -> Non
     assert "| model | 1,024 | 16,384 |\n|---|---|---|\n| LSTM | 0.50 | – |\n| recall 20x30 | 0.12 | 0.25 |\n" in text
     assert "<td>recall 20x30</td><td>0.12</td><td>0.25</td>" in page
     assert text.count("Seconds per update (one update after another") == 1
+    assert "Printed in the text: LSTM at 1600 steps: 4; LSTM at 12000 steps: 26; LSTM at over 12000" in text
     drawn = draw(find_table("figure3"), results, times)
     assert drawn is not None
     assert "ours, single updates" in drawn

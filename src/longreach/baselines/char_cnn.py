@@ -61,7 +61,8 @@ class CharCNN(nn.Module):
     Paper: Zhang et al., section 2.2 (an alphabet of 70, other characters as zero vectors, 1,014 characters "in a
     backward order so that the latest reading on characters is always placed near the begin of the output") and tables 1
     and 2. The 1.66 % of the paper's Table 5 is the large network's, upper and lower case told apart.
-    Choice: biases begin at zero; Zhang et al. give the weights alone.
+    Choice: biases begin at zero; Zhang et al. give the weights alone. Of a text that is longer the last characters are
+    kept, those with which the reading backward begins.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The Transformer with memory-compressed attention (T-DMCA), its encoder alone, unmasked.
 
-Liu et al. 2018, "Generating Wikipedia by summarizing long sequences", section 4.2.3; in Tensor2Tensor the layers "loc"
-and "red" of `transformer_moe` (common_attention.py).
+Liu et al. 2018, "Generating Wikipedia by summarizing long sequences", section 4.2.3. The compressed layer is built as
+"red" of Tensor2Tensor's `transformer_moe` (common_attention.py); the local one as the text says, see there.
 
 Shapes: B batch, T steps, C channels, H hidden, K block length, V vocabulary.
 """
@@ -31,6 +31,8 @@ class LocalAttention(nn.Module):
 
     Paper: Liu et al., "sequence tokens are divided into blocks of similar length and attention is performed in each
     block independently"; unmasked here, so that a step also sees those after it.
+    Choice: Tensor2Tensor has an unmasked local attention too, in which a block also sees some steps on either side of
+    it. Blocks of one's own are what the text says.
     """
 
     def __init__(self, size: int, heads: int, block_length: int, initialisation: Initialisation = "torch") -> None:

@@ -86,7 +86,8 @@ SMALL_VDCNN = VDCNNConfig(length=128, depth=9, dense_size=256)
 def convolutional(task: Task, suffix: str, about: str, model: BaselineConfig, **phase: object) -> Recipe:
     """A convolutional network on a task.
 
-    Choice: the paper prints its sources' own figures. Here their number of epochs, and Adam for all.
+    Choice: the paper prints its sources' own figures. Here Adam for all, with epochs and halvings of our own, which are
+    near the sources' where those tell them.
     """
     return named(f"{task.name}-{suffix}", about, lambda: method.network(task, model, 0, **phase))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import statistics
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from longreach.report.standing import device_of, printed_number, share_words
 from longreach.reproduce.jobs import folder_of
 from longreach.reproduce.records import Record, Results, infeasible
 from longreach.times import spoken
+from longreach.training.phases import Plan
 
 BUDGET_IMAGE = "within-budget.svg"
 NO_BUDGET_RUN = "None has been run yet: longreach reproduce TABLE --scale paper --budget 2h."
@@ -85,7 +86,7 @@ class BudgetRuns:
         """A line under `BUDGET_HEADER`."""
         updates = statistics.fmean(record["updates"] for record in self.records)
         seconds = statistics.median(record["seconds_per_update"] for record in self.records)
-        whole = updates / self.share
+        whole = self._whole
         accuracies = [100.0 * record["test_accuracy"] for record in self.records]
         found = Estimate.of([100.0 - a for a in accuracies] if "error" in self.table.metric else accuracies)
         assert found is not None
@@ -105,6 +106,14 @@ class BudgetRuns:
         )
 
     @property
+    def _whole(self) -> int:
+        """Updates of the recipe's schedule, at the batch size of the run."""
+        record = self.records[0]
+        return Plan.make(
+            self.row.paper(), math.ceil(record["data"]["train_size"] / record["config"]["batch_size"])
+        ).updates
+
+    @property
     def _other_settings(self) -> str:
         """Keys that the recipe has too, at another value; what came later, or has gone since, does not count."""
         mine = flat(self.records[0]["config"])
@@ -120,11 +129,7 @@ class BudgetRuns:
 
 
 def budget_runs(results: Results) -> list[BudgetRuns]:
-    """Every recipe of the paper's scale that was run within a budget, of each budget; in the order of the paper.
-
-    Records of `reproduce --budget`, and of single runs of `train --budget` that were kept as RESULTS/RUN/record.json.
-    """
-    single = _single_runs(results)
+    """Every recipe of the paper's scale that was run within a budget, of each budget; in the order of the paper."""
     found, seen = [], set()
     for table in TABLES:
         for row in table.rows:
@@ -132,24 +137,10 @@ def budget_runs(results: Results) -> list[BudgetRuns]:
             if name in seen:
                 continue
             seen.add(name)
-            held = results.within_budgets(folder_of(home_of(row.paper, "paper"), "paper"), name)
-            for records in [*held, *([one] for one in single.get(name, []))]:
+            for records in results.within_budgets(folder_of(home_of(row.paper, "paper"), "paper"), name):
                 trained = tuple(record for record in records if not infeasible(record))
                 if trained:
                     found.append(BudgetRuns(table, row, trained))
-    return found
-
-
-def _single_runs(results: Results) -> dict[str, list[Record]]:
-    """Runs within a budget that stand alone, by name; a file of another form is no such run."""
-    found: dict[str, list[Record]] = {}
-    for path in sorted(results.path.glob("*/record.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.get("budget_scale") is not None and "config" in record:
-            found.setdefault(str(record.get("name")), []).append(record)
     return found
 
 

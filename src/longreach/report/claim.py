@@ -13,6 +13,9 @@ from longreach.report.naming import data_run, label
 from longreach.report.standing import Lack, Standing, standing
 from longreach.reproduce.records import Results
 
+OURS = ("r-LSTM", "p-LSTM")
+"""The paper's own methods, in their simplest form."""
+
 CHANCE_MARGIN = 1.5
 """A classifier guesses when its accuracy is below this many times chance."""
 

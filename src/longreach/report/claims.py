@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.report.claim import Claim, Found, Verdict
+from longreach.report.figure3_claims import FIGURE3_CLAIMS
+from longreach.report.figure5_claims import FIGURE5_CLAIMS
 from longreach.report.figure_claims import FIGURE_CLAIMS
 from longreach.report.standing import Standing
 from longreach.report.table_claims import TABLE_CLAIMS
 from longreach.reproduce.records import Results
 
-CLAIMS: tuple[Claim, ...] = (*TABLE_CLAIMS, *FIGURE_CLAIMS)
+CLAIMS: tuple[Claim, ...] = (*TABLE_CLAIMS, *FIGURE3_CLAIMS, *FIGURE5_CLAIMS, *FIGURE_CLAIMS)
 
 
 def verdicts(table: PaperTable, scale: Scale, results: Results) -> list[Verdict]:

@@ -38,6 +38,10 @@ class Estimate:
         """A figure without spread, such as what guessing gets."""
         return cls(value, 0.0, 0)
 
+    def times(self, factor: float) -> Estimate:
+        """A share of it, above zero, or a multiple."""
+        return Estimate(factor * self.mean, factor * self.half, self.seeds)
+
     def shown(self, sign: str = "") -> str:
         """Mean ± half of the interval; the mean alone for a single seed.
 
@@ -123,18 +127,23 @@ def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
 
 
 def most(comparisons: Sequence[Comparison], number: int, numbers: str) -> Answer | None:
-    """Whether more than half hold; None where that hangs on those that are missing.
+    """Whether more than half of `number` hold, as `at_least` has it."""
+    return at_least(number // 2 + 1, comparisons, number, numbers)
+
+
+def at_least(needed: int, comparisons: Sequence[Comparison], number: int, numbers: str) -> Answer | None:
+    """Whether so many hold; None where that hangs on those that are missing.
 
     Args:
+        needed: how many have to.
         comparisons: those that are there.
         number: of all of them, one at least.
         numbers: on which they rest, for reading.
     """
-    half = number / 2
     one_seed = any(one.alone for one in comparisons)
     told = [one for one in comparisons if one.clear or one.refutes or one.alone]
-    if sum(one.difference > _ROUNDING for one in told) > half:
+    if sum(one.difference > _ROUNDING for one in told) >= needed:
         return Answer("holds", one_seed, numbers)
-    if sum(one.difference <= _ROUNDING for one in told) >= half:
+    if sum(one.difference <= _ROUNDING for one in told) > number - needed:
         return Answer("does not hold", one_seed, numbers)
     return Answer("not clear", one_seed, numbers) if len(comparisons) == number else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from longreach.errors import RunError
 from longreach.files import write_text
-from longreach.recipes.paper import PaperTable, Row, Scale
+from longreach.recipes.paper import PaperTable, Row, Scale, printed_lines
 from longreach.recipes.tables import TABLES
 from longreach.report.budget_runs import BUDGET_HEADER, BUDGET_IMAGE, BUDGET_TITLE, BUDGET_WORDS, NO_BUDGET_RUN, Budget
 from longreach.report.claim import Verdict
@@ -210,7 +210,9 @@ def html(held: Sequence[Section], budget: Budget | None = None) -> str:
 
 
 def _times_words(times: UpdateTimes) -> str:
-    return f"Seconds per update ({times.told}):"
+    printed = [line for line in printed_lines() if (line.where, line.metric) == ("figure3", "seconds per update")]
+    said = "; ".join(f"{line.model} at {line.setting}: {line.value}" for line in printed)
+    return f"Seconds per update ({times.told}). Printed in the text: {said}."
 
 
 def _times_table(times: UpdateTimes) -> tuple[list[str], list[list[str]]]:
