@@ -16,7 +16,7 @@ def derived_seed(seed: int, purpose: str, *counters: int) -> int:
 
     Args:
         seed: the run's seed.
-        purpose: what the numbers are for, such as "anchors"; purposes never share numbers.
+        purpose: what the numbers are for, such as "anchors".
         counters: where in the run, such as the update.
 
     Returns:
@@ -27,5 +27,9 @@ def derived_seed(seed: int, purpose: str, *counters: int) -> int:
 
 
 def derived_generator(seed: int, purpose: str, *counters: int) -> torch.Generator:
-    """A CPU generator seeded with `derived_seed` of the same arguments."""
+    """A CPU generator seeded with `derived_seed` of the same arguments.
+
+    PyTorch's generator for the CPU takes the lower 32 bits of it: among some hundred thousand updates a few pairs draw
+    the same numbers.
+    """
     return torch.Generator().manual_seed(derived_seed(seed, purpose, *counters))

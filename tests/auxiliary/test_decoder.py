@@ -13,6 +13,7 @@ from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.sampling import pick
 from longreach.errors import ConfigError
 from longreach.model.cells import CellName
+from longreach.model.network import EncoderCell
 
 S, L, C, V, H = 6, 9, 2, 5, 4
 
@@ -245,4 +246,27 @@ def test_an_s4d_cannot_start_from_another_networks_state() -> None:
     assert str(caught.value) == (
         "decoder of cell s4d: expected to start from an s4d's state of 2 tensors, found 1; decode with the encoder's "
         "own cell"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "wanted", "found"),
+    [
+        ("gru", {}, "4", "8"),
+        ("urnn", {}, "8", "4"),
+        ("s4d", {"memory_size": 6}, "4 and 24", "4 and 32"),
+        ("lstm", {"encoder_states": 1}, "4", "8"),
+        ("gru", {"hidden_size": 6}, "4", "8"),
+        ("gru", {}, "4", "5"),
+        ("gru", {}, "4", "4 and 4"),
+    ],
+)
+def test_a_state_that_it_cannot_start_from(cell: EncoderCell, options: dict[str, int], wanted: str, found: str) -> None:
+    decoder = SegmentDecoder(channels=1, cell=cell, encoder_size=4, **options)
+    state = tuple(torch.zeros(2, 3, int(size)) for size in found.split(" and "))
+    with pytest.raises(ConfigError) as caught:
+        decoder.start([state])
+    assert str(caught.value) == (
+        f"decoder: expected to start from states of {wanted} numbers, found {found}; decode with the encoder's own "
+        "cell and give its size as encoder_size"
     )

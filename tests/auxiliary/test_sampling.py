@@ -5,6 +5,8 @@ Shapes: S segments, L segment length, C channels, V vocabulary, H hidden.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from torch import Tensor
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.errors import ConfigError
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.network import EncoderCell
 
 S, L, C, V, H = 5, 12, 2, 6, 4
 
@@ -19,11 +22,13 @@ S, L, C, V, H = 5, 12, 2, 6, 4
 FORMS = ("plain", "told lags", "stacked", "cut every 5 steps")
 
 
-def make(tokens: bool, passes: int | None, form: str = "plain") -> SegmentDecoder:
+def make(tokens: bool, passes: int | None, form: str = "plain", cell: EncoderCell = "lstm") -> SegmentDecoder:
     torch.manual_seed(0)
     decoder = SegmentDecoder(
         channels=None if tokens else C,
         vocabulary=V if tokens else None,
+        cell=cell,
+        memory_size=4,
         encoder_size=H,
         embedding_size=3,
         head_size=7,
@@ -45,9 +50,9 @@ def make_encoder(tokens: bool) -> RecurrentEncoder:
     ).double()
 
 
-def task(tokens: bool) -> tuple[tuple[Tensor, ...], Tensor]:
+def task(tokens: bool, numbers: Sequence[int] = (H, H)) -> tuple[tuple[Tensor, ...], Tensor]:
     torch.manual_seed(1)
-    state = tuple(torch.randn(1, S, H, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    state = tuple(torch.randn(1, S, size, dtype=torch.float64, requires_grad=True) for size in numbers)
     segments = torch.randint(V, (S, L)) if tokens else torch.randn(S, L, C, dtype=torch.float64)
     return state, segments
 
@@ -72,7 +77,7 @@ def by_hand(
     decoder: SegmentDecoder, encoder, state, segments: Tensor, truth: float, generator: torch.Generator
 ) -> Tensor:
     """One segment and one token after the other, with the decoder's own draws: race, mask, drop-connect."""
-    start = decoder.start([state])[-2:]
+    start = decoder.start([state])[-decoder.states :]
     tokens = segments.ndim == 2
     race = torch.empty(S, L - 1, V).exponential_(generator=generator) if tokens else None
     uniform = torch.rand(S, L - 1, generator=generator)
@@ -115,6 +120,24 @@ def test_token_by_token_equals_a_loop_written_by_hand(tokens: bool, truth: float
         strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "rnn_relu", "rnn_tanh", "urnn", "mingru", "s4d"])
+def test_token_by_token_with_every_cell(cell: EncoderCell, tokens: bool) -> None:
+    decoder = make(tokens, None, cell=cell)
+    state, segments = task(tokens, [part.shape[-1] for part in decoder.network.initial_state(1)])
+    found = decoder(decoder.start([state]), segments, 0.4, torch.Generator().manual_seed(2))
+    expected = by_hand(decoder, make_encoder(tokens), state, segments, 0.4, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    # The first tensor of an S4D's state is not read again.
+    wanted = [*decoder.parameters(), *(state[1:] if cell == "s4d" else state)]
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), wanted),
+        torch.autograd.grad(expected.square().sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("tokens", [False, True])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
+from longreach.auxiliary.recall_blocks import block_losses
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.baselines.classifier import BaselineClassifier, NetworkName
@@ -94,7 +95,7 @@ def losses() -> list[nn.Module]:
     return [
         Reconstruct(decoder(None), segments=2, length=20, truncation=20, schedule=half),
         Predict(decoder(2), segments=1, length=20, truncation=20, schedule=half),
-        Recall(channels=1, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=20),
+        Recall(channels=1, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=20, blocks=(1, 14)),
     ]
 
 
@@ -122,6 +123,28 @@ def test_every_loss(name: str, stored: bool) -> None:
     found["loss"].backward()
     right["loss"].backward()
     assert 0 < apart(gradients(objective), gradients(exact)) < 0.05
+
+
+@pytest.mark.parametrize("block", [3, 14, 538])
+def test_the_mean_over_a_block_is_not_rounded(block: int) -> None:
+    """Of a constant it is the constant, whatever the answers were computed in."""
+    answers = torch.zeros(1, 2, 3, 1, dtype=torch.bfloat16)
+    values, begins = torch.ones(2, 600, 1), torch.zeros(2, dtype=torch.int64)
+    found = block_losses(answers, values, torch.full((1, 2, 3), 290), begins, block)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.ones(1, 2, 3), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [(1,), (14,), (3, 14)])
+def test_recall_of_tokens(blocks: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=3, vocabulary=5, hidden_size=H, embedding_size=4, head_size=8)
+    recall = Recall(vocabulary=5, state_size=2 * H, horizon=T, anchors=3, queries=4, truncation=20, blocks=blocks)
+    batch = SequenceBatch(torch.randint(5, (B, T)), torch.full((B,), T), torch.tensor([0, 1, 2, 0]))
+    exact = Objective(copy.deepcopy(classifier), [copy.deepcopy(recall)], 30, seed=1).double()(batch, 3)
+    found = Objective(classifier, [recall], 30, seed=1, gradient_precision="bfloat16")(batch, 3)
+    assert found["recall"].dtype == torch.float32
+    assert found["recall"].item() == pytest.approx(exact["recall"].item(), rel=0.005)
 
 
 def batch_in_double(batch: SequenceBatch) -> SequenceBatch:

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from longreach.model.cells import CellName, State
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.network import make_encoder
 from longreach.model.urnn import UnitaryRNN
 from longreach.unrolling import Stop, StoredStates, unroll, unroll_stored
 
 CELLS: tuple[CellName, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+SIDE_BY_SIDE = ("mingru", "s4d")
 GRID = 3
 
 
@@ -144,6 +146,9 @@ class Case:
             return LeakyIntegrator(2, self.hidden).double()
         if self.kind == "urnn":
             return UnitaryRNN(channels=2, hidden_size=self.hidden + 1, layers=self.layers).double()
+        if self.kind in SIDE_BY_SIDE:
+            sizes = {"hidden_size": self.hidden, "layers": self.layers, "memory_size": 4}
+            return make_encoder(channels=2, cell=self.kind, **sizes).double()
         return RecurrentEncoder(channels=2, cell=self.kind, hidden_size=self.hidden, layers=self.layers).double()
 
     def sequences(self) -> list[Tensor]:
@@ -179,7 +184,7 @@ def cases(draw: st.DrawFn) -> Case:
         ]
         visits.append(Visit(rows, stops, [draw(st.sampled_from([0, 1, 2, 5, 30])) for _ in stops]))
     return Case(
-        draw(st.sampled_from([*CELLS, "urnn", "own"])),
+        draw(st.sampled_from([*CELLS, *SIDE_BY_SIDE, "urnn", "own"])),
         draw(st.integers(1, 2)),
         draw(st.integers(1, 4)),
         lengths,
@@ -349,3 +354,17 @@ def test_what_is_stored_is_used_and_grows_stale() -> None:
     close(again[1][0], poisoned[1][0])
     refreshed = visit()
     close(refreshed[1][0], fresh[1][0])
+
+
+def test_without_a_stop_it_is_no_visit() -> None:
+    stored = StoredStates(sequences=3, steps=20, grid=GRID)
+    encoder = RecurrentEncoder(channels=2, hidden_size=4)
+    values, rows = torch.randn(2, 20, 2), torch.tensor([2, 0])
+    assert unroll_stored(encoder, values, [], [], stored=stored, rows=rows) == []
+    assert stored.visits.tolist() == [0, 0, 0]
+    # So the next one reads from the beginning, and is not sent to states that nobody wrote.
+    (found,) = unroll_stored(encoder, values, [20], 5, stored=stored, rows=rows)
+    (right,) = unroll(encoder, values, [20], 5)
+    for part, other in zip(found, right, strict=True):
+        torch.testing.assert_close(part, other)
+    assert stored.visits.tolist() == [1, 0, 1]

@@ -22,10 +22,12 @@ from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
+from longreach.auxiliary.schedule import TruthSchedule
 from longreach.batch import SequenceBatch
 from longreach.config import PhaseConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig, StoredConfig
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
+from longreach.randomness import derived_generator
 from longreach.ranks import own_rows, per_process, with_common_values, world_size
 from longreach.recipes.mnist14 import mnist14_recall
 from longreach.training.objective import Objective
@@ -118,6 +120,43 @@ def test_shares_of_a_batch_add_up_to_it() -> None:
     found = torch.autograd.grad((3 * parts[0]["loss"] + 4 * parts[1]["loss"]) / 7, parameters)
     for part, other in zip(found, right, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("passes", [None, 2])
+def test_what_is_sampled_is_that_of_one_process(tokens: bool, passes: int | None) -> None:
+    """Each share has draws of its own, those that the whole batch has for its rows; so has the drop-connect mask."""
+    torch.manual_seed(0)
+    kind: dict[str, int] = {"vocabulary": 5} if tokens else {"channels": 1}
+    classifier = SequenceClassifier(classes=3, hidden_size=8, embedding_size=4, **kind)
+    half = TruthSchedule(decay="constant", k=0.5)
+
+    def decoder() -> SegmentDecoder:
+        return SegmentDecoder(encoder_size=8, embedding_size=4, head_size=8, sampling_passes=passes, **kind)
+
+    losses = [
+        # Of anchors of each row's own the longest segment of a share may be shorter than that of the batch.
+        Reconstruct(
+            decoder(), segments=2, length=30, truncation=7, schedule=half, place="immediate", anchors_per="sequence"
+        ),
+        Predict(decoder(), segments=3, length=9, truncation=7, schedule=half),
+    ]
+    objective = Objective(classifier, losses, truncation=20, seed=4).double()
+    values = torch.randint(5, (7, 40)) if tokens else torch.randn(7, 40, 1).double()
+    batch = SequenceBatch.equal(values, torch.randint(3, (7,)))
+    names = ("reconstruct", "predict")
+    for update in range(3):
+        counts, sums = {}, {}
+        whole = objective(batch, update)
+        for rows in (slice(0, 3), slice(3, 7)):
+            part = objective(batch, update, rows=rows)
+            for place, (name, loss) in enumerate(zip(names, losses, strict=True)):
+                anchors = loss.sample(batch.lengths, derived_generator(4, f"anchors {place}", update), update)
+                own = int((anchors.lengths[:, rows] - 1).clamp(min=0).sum())
+                counts[name] = counts.get(name, 0) + own
+                sums[name] = sums.get(name, 0.0) + own * part[name]
+        for name in names:
+            torch.testing.assert_close(sums[name] / counts[name], whole[name], rtol=1e-10, atol=1e-10)
 
 
 def test_a_share_of_unequal_sequences_is_a_batch_of_its_own() -> None:

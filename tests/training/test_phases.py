@@ -128,6 +128,21 @@ def test_a_shorter_run_keeps_its_proportions(scale: float) -> None:
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.0103, 0.02, 0.3])
+def test_a_shorter_run_has_no_halving_more(scale: float) -> None:
+    """Where the halvings divide a phase, the last of them would fall on its end: one update early is one too many."""
+    for phase, halvings in zip(Plan.make(shrink(long_run(), scale, 469), 469).phases, (1, 2, 1), strict=True):
+        assert phase.learning_rate(phase.end - 1) == phase.config.learning_rate * 0.5**halvings, phase.config.name
+
+
+def test_a_distance_that_is_not_whole() -> None:
+    """0.1 * 469 is a little above 46.9 in binary: the tenth halving still comes after one epoch."""
+    phase = Plan.make(
+        RunConfig(phases=(PhaseConfig(epochs=2, learning_rate=1.0, schedule="halving", halve_every=0.1),)), 469
+    ).phases[0]
+    assert [phase.learning_rate(update) for update in (46, 47, 468, 469)] == [1.0, 0.5, 0.5**9, 0.5**10]
+
+
 def test_a_run_shrunk_to_nothing_still_has_every_phase_and_can_be_read_back() -> None:
     config = shrink(long_run(), 1e-9, 469)
     assert [phase.end for phase in Plan.make(config, 469).phases] == [1, 2, 3]

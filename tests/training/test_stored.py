@@ -274,3 +274,11 @@ def test_files_of_changes_add_up_and_are_made_whole_in_time(tmp_path: Path) -> N
     files.finish()
     files.tidy()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_phase_whose_loss_stops_nowhere(tmp_path: Path) -> None:
+    """A language model reads the whole sequence by itself, so its pretraining asks for no state."""
+    losses = [{"kind": "language_model", "truncation": 20, "head_size": 16}]
+    phases = [{"name": "pretrain", "updates": 3, "supervised": False}, {"name": "joint", "updates": 5}]
+    record = fit(small(auxiliary=losses, phases=phases), tmp_path / "run")
+    assert record["updates"] == 8

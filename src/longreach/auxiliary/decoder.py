@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from longreach.auxiliary.readout import LagFeatures
-from longreach.auxiliary.sampling import one_by_one, pick, race_of
+from longreach.auxiliary.sampling import Share, drawn_for, one_by_one, pick, race_of
 from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.embedding import TokenEmbedding
@@ -142,6 +142,9 @@ class SegmentDecoder(nn.Module):
                 joint = nn.Linear(reads * parts if self.joins_all else reads, width)
                 initialise_linear(joint.weight, joint.bias, initialisation)
                 self.joints.append(joint)
+        numbers = [part.shape[-1] * encoder_size // size for part in self.network.initial_state(1)]
+        # Joined alone, other cells' tensors need not be as many nor as wide as the decoder's own, if they fit together.
+        self.starts_from = [reads * parts] if self.joins_all else numbers
         outputs = vocabulary if vocabulary is not None else channels
         assert outputs is not None
         self.head = FeedForward(width, outputs, head_size, drop_connect, initialisation)
@@ -155,8 +158,18 @@ class SegmentDecoder(nn.Module):
         Returns:
             Tensors of (decoder layers, S, decoder H), the decoder's first state; where it is stacked the encoder's own
             (layers, S, H) stand before them.
+
+        Raises:
+            ConfigError: states of a cell from whose states this decoder cannot start.
         """
         bottom = [torch.cat([state[part][-1] for state in states]) for part in range(len(states[0]))]
+        found = [part.shape[-1] for part in bottom]
+        if ([sum(found)] if self.joins_all else found) != self.starts_from:
+            wanted = " and ".join(map(str, self.starts_from))
+            raise ConfigError(
+                f"decoder: expected to start from states of {wanted} numbers, found {' and '.join(map(str, found))}; "
+                "decode with the encoder's own cell and give its size as encoder_size"
+            )
         if self.joins_all:
             bottom = [joint(torch.cat(bottom, dim=-1)) for joint in self.joints]
         elif len(self.joints):
@@ -186,6 +199,7 @@ class SegmentDecoder(nn.Module):
         *,
         lags: Tensor | None = None,
         encoder: Encoder | None = None,
+        share: Share | None = None,
     ) -> Tensor:
         """Predictions for every token of each segment but its first.
 
@@ -197,6 +211,7 @@ class SegmentDecoder(nn.Module):
             lags: (S, L - 1) steps from each predicted token forward to its anchor, 1 for the last one read; needed
                 with lag features.
             encoder: reads on from the anchor; needed where the decoder is stacked.
+            share: which rows of a batch these are, where several processes share it; None: all.
 
         Returns:
             (S, L - 1, C) values or (S, L - 1, V) logits.
@@ -214,7 +229,7 @@ class SegmentDecoder(nn.Module):
         features = None if self.lag_features is None or lags is None else self.lag_features(lags.to(start[0].device))
         inputs = segments[:, :-1]
         if truth < 1.0:
-            chosen, guesses = self._guesses(inputs, features, start, encoder, truth, generator)
+            chosen, guesses = self._guesses(inputs, features, start, encoder, truth, generator, share)
             inputs = torch.where(chosen, guesses, inputs)
         # No gradient passes through sampled tokens, so whichever way they came about, one fused call does the rest.
         return self.head(self._outputs(inputs, features, start, encoder), generator)
@@ -228,10 +243,12 @@ class SegmentDecoder(nn.Module):
         encoder: Encoder | None,
         truth: float,
         generator: torch.Generator,
+        share: Share | None,
     ) -> tuple[Tensor, Tensor]:
         """Which inputs to replace (never the first, others with probability 1 - `truth`), and by what guesses."""
-        race = None if self.vocabulary is None else race_of(inputs, self.vocabulary, generator)
-        sampled = torch.rand(inputs.shape[:2], generator=generator).to(inputs.device) >= truth
+        race = None if self.vocabulary is None else race_of(inputs, self.vocabulary, generator, share)
+        uniform = drawn_for(inputs, share, lambda *shape: torch.rand(*shape, generator=generator))
+        sampled = uniform.to(inputs.device) >= truth
         sampled[:, 0] = False
         chosen = sampled if inputs.ndim == 2 else sampled.unsqueeze(-1)
         if self.sampling_passes is None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from longreach.auxiliary.token_loss import token_losses
+from longreach.model.mixed import in_full
 
 
 def block_columns(centres: Tensor, begins: Tensor, steps: int, block: int) -> tuple[Tensor, Tensor]:
@@ -51,6 +52,8 @@ def block_losses(answers: Tensor, values: Tensor, centres: Tensor, begins: Tenso
     if block == 1:
         return token_losses(answers, values[rows, columns.squeeze(-1).to(values.device)])
     found = values[rows.unsqueeze(-1), columns.to(values.device)]
+    # Shares of a block do not add up to one in half precision.
+    answers = in_full(answers)
     # At least one, so that nothing is divided by zero where a whole block lies outside.
     counted = inside.to(answers)
     shares = counted / counted.sum(-1, keepdim=True).clamp(min=1)

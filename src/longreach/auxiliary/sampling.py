@@ -8,6 +8,7 @@ Shapes: S segments, L segment length, C channels, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,11 +19,46 @@ Step = Callable[[int, Tensor, State], tuple[Tensor, State]]
 """(position, token (S, 1, C) or (S, 1), state) -> the prediction (S, 1, C) or logits (S, 1, V), and the state."""
 
 
-def race_of(inputs: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class Share:
+    """Rows of a batch whose segments are decoded here, while other processes decode those of the rest.
+
+    Args:
+        rows: of the batch.
+        size: B, rows of the whole batch.
+        longest: tokens of the longest segment of the whole batch, 2 at least.
+    """
+
+    rows: slice
+    size: int
+    longest: int
+
+
+def drawn_for(inputs: Tensor, share: Share | None, draw: Callable[[int, int], Tensor]) -> Tensor:
+    """What is drawn for each of (S, L) inputs.
+
+    Args:
+        inputs: (S, L, ...).
+        share: where other processes decode the rest of a batch: it is drawn for all of it, and the own part taken, so
+            that no two processes have the same and all of them what one alone would have.
+        draw: makes as many rows and columns as it is told.
+
+    Returns:
+        (S, L, ...) of what `draw` makes.
+    """
+    segments, length = inputs.shape[:2]
+    if share is None:
+        return draw(segments, length)
+    own = len(range(*share.rows.indices(share.size)))
+    whole = draw(segments // own * share.size, share.longest - 1)
+    return whole.unflatten(0, (-1, share.size))[:, share.rows].flatten(0, 1)[:, :length]
+
+
+def race_of(inputs: Tensor, vocabulary: int, generator: torch.Generator, share: Share | None = None) -> Tensor:
     """(S, L, V) exponential draws: the smallest of them over the probabilities is a draw from a softmax. So a CPU
     generator serves any device, and every pass over a segment picks by the same chance.
     """
-    race = torch.empty(*inputs.shape, vocabulary).exponential_(generator=generator)
+    race = drawn_for(inputs, share, lambda *shape: torch.empty(*shape, vocabulary).exponential_(generator=generator))
     return race.to(inputs.device)
 
 

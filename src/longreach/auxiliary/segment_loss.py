@@ -48,5 +48,7 @@ def segment_loss(
     lags = steps_read(anchors.stops, batch.lengths).reshape(-1, 1) - places
     generator = derived_generator(anchors.seed, "decoder")
     start = decoder.start(states)
-    predictions = decoder(start, segments, anchors.truth, generator, lags=lags[:, 1:], encoder=encoder)
+    predictions = decoder(
+        start, segments, anchors.truth, generator, lags=lags[:, 1:], encoder=encoder, share=anchors.share
+    )
     return mean_over(token_losses(predictions, segments[:, 1:]), asked.to(batch.values.device))

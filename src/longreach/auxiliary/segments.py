@@ -7,13 +7,14 @@ Shapes: B batch, T steps of the longest sequence, L segment length, N anchors, C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from longreach.auxiliary.anchors import Anchors
+from longreach.auxiliary.sampling import Share
 from longreach.errors import ConfigError
 
 Place = Literal["immediate", "past", "overlap"]
@@ -30,12 +31,19 @@ class SegmentAnchors(Anchors):
         lengths: (N, B) tokens of each segment; below 2 there is nothing to predict, since the first token is given.
         truth: probability with which the decoder is fed the true token.
         seed: of whatever the decoder draws.
+        share: which rows of a batch these are, where several processes share it; None: all.
     """
 
     begins: Tensor
     lengths: Tensor
     truth: float
     seed: int
+    share: Share | None = None
+
+    def of_rows(self, rows: slice) -> SegmentAnchors:
+        """The same anchors for some rows of the batch, which know of the rest."""
+        share = Share(rows, self.begins.shape[1], max(2, int(self.lengths.max())))
+        return replace(super().of_rows(rows), share=share)
 
 
 def past_segments(read: Tensor, lengths: Tensor, length: int, place: Place, uniform: Tensor) -> tuple[Tensor, Tensor]:

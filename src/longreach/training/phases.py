@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from longreach.config import LossConfig, PhaseConfig, RecallConfig, RunConfig, SegmentConfig
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -34,7 +36,8 @@ class Phase:
         elif config.schedule == "halving":
             assert config.halve_every is not None
             unit = self.epoch if config.epochs is not None else 1
-            rate *= 0.5 ** math.floor(into / (config.halve_every * unit))
+            # A whole number of distances counts as one where rounding leaves it a little short.
+            rate *= 0.5 ** math.floor(into / (config.halve_every * unit) + _ROUNDING)
         if into < config.warmup:
             rate *= (into + 1) / config.warmup
         return rate
@@ -89,9 +92,8 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
                 update={
                     "epochs": None,
                     "updates": max(1, round(length * unit * scale)),
-                    "halve_every": None
-                    if phase.halve_every is None
-                    else float(max(1, round(phase.halve_every * unit * scale))),
+                    # Not rounded, or a halving more would fall into the last updates.
+                    "halve_every": None if phase.halve_every is None else phase.halve_every * unit * scale,
                     "warmup": round(phase.warmup * scale),
                 }
             )
@@ -103,11 +105,15 @@ def shrink(config: RunConfig, scale: float, updates_per_epoch: int) -> RunConfig
 def without_lengths(config: RunConfig) -> RunConfig:
     """The same run with all that `shrink` changes at one and the same value: what it makes of one run becomes equal."""
     shortest = shrink(config, 1e-12, 1)
+    phases = tuple(
+        phase if phase.halve_every is None else phase.model_copy(update={"halve_every": 1.0})
+        for phase in shortest.phases
+    )
     auxiliary = tuple(
         loss.model_copy(update={"sampling_speed": 1.0}) if isinstance(loss, SegmentConfig) else loss
         for loss in shortest.auxiliary
     )
-    return shortest.model_copy(update={"auxiliary": auxiliary})
+    return shortest.model_copy(update={"phases": phases, "auxiliary": auxiliary})
 
 
 def _shrunk(loss: LossConfig, scale: float) -> LossConfig:

@@ -74,6 +74,9 @@ def unroll_stored(
     check_encoder(encoder)
     size, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, size, steps)
+    if not requests:
+        # Nothing is read, so nothing is stored either: this is no visit.
+        return []
     truncations = [k for _, k in requests if k is not None]
     if len(truncations) < len(requests):
         raise ConfigError(
