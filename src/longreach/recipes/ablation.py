@@ -123,12 +123,15 @@ def recall() -> tuple[RunConfig, ...]:
         run("-blocks", blocks=(1, 14)),
         run("-both-directions", direction="both"),
         run("-stored").model_copy(update={"stored": StoredConfig(grid=28, burn_in=28, refresh_every=4)}),
-        fast("recall-fast", TRUNCATION, RecallConfig(anchors=8, queries=16, truncation=14, weight=10.0)),
+        *(
+            fast(name, TRUNCATION, RecallConfig(anchors=anchors, queries=16, truncation=14, weight=10.0))
+            for name, anchors in (("recall-fast", 8), ("recall-fast-anchors-16", 16))
+        ),
     )
 
 
 def fast(name: str, truncation: int | None, *losses: AuxiliaryConfig) -> RunConfig:
-    """A higher learning rate that falls, as the demo has it; there recall has eight anchors of one row, weight 10."""
+    """A higher learning rate that falls, as the demo has it; there recall has anchors of one row, weight 10."""
     base = lstm(name, truncation, *losses)
     return base.model_copy(update={"phases": (PhaseConfig(updates=UPDATES, **FAST),)})
 
