@@ -46,6 +46,14 @@ RUNS: dict[str, dict[str, Any]] = {
         "auxiliary": [{"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 8, "truncation": 10}],
         "stored": {"grid": 28, "burn_in": 14, "refresh_every": 2},
     },
+    # The first updates without labels, the others without the auxiliary loss.
+    "pretrain-then-supervised": {
+        "auxiliary": [{"kind": "reconstruct", **SEGMENT}],
+        "phases": [
+            {"name": "pretrain", "updates": 2, "supervised": False, "learning_rate": 0.01},
+            {"name": "supervised", "updates": UPDATES - 2, "auxiliary": False, "learning_rate": 0.01},
+        ],
+    },
     # Four passes of three updates: most of them begin from what was stored at earlier visits, some of it twice over.
     "stored-state-visits": {
         "auxiliary": [{"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 8, "truncation": 10}],

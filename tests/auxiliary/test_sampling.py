@@ -142,22 +142,27 @@ def test_token_by_token_with_every_cell(cell: EncoderCell, tokens: bool) -> None
 
 @pytest.mark.parametrize("tokens", [False, True])
 @pytest.mark.parametrize("truth", [0.0, 0.4])
-@pytest.mark.parametrize("form", ["plain", "told lags"])
+@pytest.mark.parametrize("form", FORMS)
 def test_as_many_passes_as_tokens_equal_token_by_token(tokens: bool, truth: float, form: str) -> None:
-    state, segments = task(tokens)
+    encoder, (state, segments) = make_encoder(tokens), task(tokens)
 
-    def fed(passes: int | None) -> Tensor:
+    def predicted(passes: int | None) -> tuple[Tensor, Tensor]:
+        """What the network was fed in its last reading, and what came out."""
         decoder, seen = make(tokens, passes, form), []
         decoder.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        decoder(decoder.start([state]), segments, truth, torch.Generator().manual_seed(2), lags=LAGS)
-        return seen[-1].double()
+        draws = torch.Generator().manual_seed(2)
+        found = decoder(decoder.start([state]), segments, truth, draws, lags=LAGS, encoder=encoder)
+        stretches = -(-(L - 1) // (decoder.truncation or L))
+        return torch.cat(seen[-stretches:], dim=1).double(), found
 
-    exact = fed(None)
-    torch.testing.assert_close(fed(L), exact, rtol=0, atol=1e-12)
+    exact, right = predicted(None)
+    for found, expected in zip(predicted(L), (exact, right), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     # k passes have the first k guesses right, whatever the mask; fewer passes do not have all.
     for passes in (1, 2, 4):
-        mixed = fed(passes)
+        mixed, found = predicted(passes)
         torch.testing.assert_close(mixed[:, : passes + 1], exact[:, : passes + 1], rtol=0, atol=1e-12)
+        torch.testing.assert_close(found[:, : passes + 1], right[:, : passes + 1], rtol=0, atol=1e-12)
         if passes == 1 and truth == 0.0:
             assert not torch.equal(mixed, exact)
 

@@ -184,6 +184,15 @@ def test_rebuilding_equals_a_loop_over_tokens(channels: int | None, reverse: boo
     check(loss, values(channels), ANCHORS)
 
 
+def test_all_segments_of_a_batch_are_read_in_one_call() -> None:
+    loss, sequences = Reconstruct(make(1), length=7), values(1)
+    read: list[int] = []
+    loss.decoder.network.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
+    encoder = make_encoder(1)
+    loss(unroll(encoder, sequences, ANCHORS.stops, 3), SequenceBatch.equal(sequences), ANCHORS, encoder)
+    assert read == [len(ANCHORS.stops) * B]
+
+
 @pytest.mark.parametrize("cell", ["gru", "rnn_tanh"])
 @pytest.mark.parametrize(("width", "layers"), [(None, 1), (6, 2), (None, 3)])
 def test_rebuilding_with_another_decoder(cell: CellName, width: int | None, layers: int) -> None:

@@ -25,6 +25,7 @@ from longreach.model.head import FeedForward
 from longreach.model.network import EncoderCell
 from longreach.randomness import derived_generator
 from longreach.training.fit import fit
+from longreach.training.metrics_file import read_metrics
 from longreach.training.objective import Objective
 from longreach.unrolling import unroll
 
@@ -202,6 +203,12 @@ def test_a_run_pretrains_and_then_classifies(kind: str, tmp_path: Path) -> None:
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
     record = fit(config, tmp_path / "run", progress=False, device="cpu")
     assert record["parameters"]["auxiliary"] == (8 + 1) * 8 + (8 + 1) * 1
+    rows = [row for row in read_metrics(tmp_path / "run" / "metrics.csv") if row["loss"]]
+    column = "languagemodel" if kind == "language_model" else "sequenceautoencoder"
+    assert [(row["phase"], bool(row["supervised"]), bool(row[column])) for row in rows] == [
+        ("pretrain", False, True),
+        ("supervised", True, False),
+    ]
 
 
 def test_a_truncation_of_nothing_is_refused() -> None:

@@ -51,6 +51,15 @@ def refused(command, tmp_path: Path):
             ["mnist14-recall", "--set", "auxiliary.1.weight=2"],
             "--set auxiliary.1.weight: no key '1'; there is 0 to 0",
         ),
+        (
+            ["mnist14-recall", "--set", "recompute_every=40000"],
+            "--set: recompute_every: should be less than or equal to 32768, found 40000",
+        ),
+        (
+            ["mnist14-recall", "--set", "model.embedding=lookup", "--set", "data.noise=20"],
+            "--set: data.noise: expected none with model.embedding 'lookup', which learns a vector for each of 256 "
+            "levels where noise is any number, found 20; set data.noise to 0 or model.embedding to linear",
+        ),
         (["mnist14-recall", "--set", "seed"], "--set seed: expected KEY=VALUE, such as --set model.hidden_size=64"),
         (
             ["mnist14-recall", "--set", "model.hidden_size=many"],

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from longreach.auxiliary.recall import Recall
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import UNLABELLED
 from longreach.config import DataConfig, RunConfig, parse_config
+from longreach.config.run import MOST_STEPS_A_CALL
 from longreach.data.dataset import SequenceDataset
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import fit_standardisation
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
+from longreach.model.reading import LONGEST_CALL
 from longreach.recipes import RECIPES, recipe_name
 from longreach.training.build import build_objective
 from longreach.training.datasets import Datasets, build_datasets
@@ -306,3 +309,19 @@ def test_images_without_a_test_part_hold_one_out(sources: dict[str, DataConfig],
     parts = [pixels(part) for part in (data.train, data.validation, data.test)]
     assert set.union(*parts) == pixels(whole)
     assert sum(map(len, parts)) == len(pixels(whole)) == 60
+
+
+def test_the_first_longest_lag_is_at_most_the_horizon(sources: dict[str, DataConfig]) -> None:
+    def start(**settings: int) -> int:
+        recall = {"kind": "recall", "growth": 10, **settings}
+        config = parse_config({"data": sources["idx"].model_dump(mode="json"), "auxiliary": [recall]}, "test")
+        loss = build_objective(config, build_datasets(config.data).train).auxiliary[0]
+        assert isinstance(loss, Recall)
+        return loss.schedule.start
+
+    # 36 steps; where nothing is said it is 16.
+    assert [start(), start(horizon=10), start(horizon_start=20), start(horizon_start=500)] == [16, 10, 20, 36]
+
+
+def test_states_are_kept_no_further_apart_than_one_call_may_be() -> None:
+    assert MOST_STEPS_A_CALL == LONGEST_CALL

@@ -103,7 +103,7 @@ class RecallConfig(Section):
     growth: Count | None = None
     """Updates over which the longest lag grows from horizon_start to the horizon; null begins with all of it."""
     horizon_start: Count = 16
-    """Longest lag of the first update where it grows, in steps."""
+    """Longest lag of the first update where it grows, in steps; the horizon where that is shorter."""
     lag_distribution: Literal["uniform", "log"] = "uniform"
     """Lags alike, or short ones more often."""
     direction: Literal["past", "future", "both"] = "past"

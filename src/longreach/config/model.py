@@ -27,7 +27,7 @@ class ModelConfig(Section):
     embedding: Literal["linear", "lookup"] = "linear"
     """linear map of a step's channels, or a learned vector for every level (0 to 255) of every channel."""
     forget_bias: float = 1.0
-    """Added to the LSTM's forget gate at the start, and to the minGRU's."""
+    """Added to the encoder's forget gate at the start (LSTM, minGRU); decoders of auxiliary losses begin at 1."""
     memory_size: Annotated[int, Field(ge=2, multiple_of=2)] = 64
     """Numbers that each unit of the s4d remembers."""
     head_size: Count = 256

@@ -19,6 +19,9 @@ from longreach.config.section import Count, Section, Text, Truncation
 from longreach.config.text import MOST_CHARACTERS, assign, problems, read_yaml, write_yaml
 from longreach.errors import ConfigError
 
+MOST_STEPS_A_CALL = 32_768
+"""Of a recurrent layer, in one call: `model.reading.LONGEST_CALL`."""
+
 
 class PhaseConfig(Section):
     """A stretch of training with its own losses and learning rate."""
@@ -92,7 +95,7 @@ class RunConfig(Section):
     """Updates between evaluations of the monitored parts; null for one epoch."""
     monitor: tuple[Literal["train", "validation", "test"], ...] = ("validation",)
     """Parts evaluated along the way; train is its first 5,000 labelled ones, test is for curves and never selects."""
-    recompute_every: Count | None = None
+    recompute_every: Annotated[int, Field(ge=1, le=MOST_STEPS_A_CALL)] | None = None
     """Steps between the states kept for the backward pass; what is between them is computed twice, in less memory, to
     the same gradients. null keeps everything."""
     prefix_precision: Literal["float32", "bfloat16"] = "float32"
@@ -144,6 +147,15 @@ class RunConfig(Section):
             )
         if self.select == "best" and "validation" not in self.monitor:
             raise ValueError("select: 'best' needs 'validation' in monitor; add it or set select to 'last'")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_fits(self) -> RunConfig:
+        if self.data.noise and isinstance(self.model, ModelConfig) and self.model.embedding == "lookup":
+            raise ValueError(
+                f"data.noise: expected none with model.embedding 'lookup', which learns a vector for each of 256 levels "
+                f"where noise is any number, found {self.data.noise}; set data.noise to 0 or model.embedding to linear"
+            )
         return self
 
     @model_validator(mode="after")

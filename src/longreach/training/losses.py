@@ -50,11 +50,12 @@ def _recall(
     loss: RecallConfig, model: ModelConfig, train: Sequences, classifier: SequenceClassifier | SequenceRegressor
 ) -> Recall:
     state = classifier.encoder.initial_state(1)
+    horizon = train.steps if loss.horizon is None else min(loss.horizon, train.steps)
     return Recall(
         channels=channels_of(train),
         vocabulary=vocabulary_of(train),
         state_size=sum(part.numel() for part in (state if loss.reads == "state" else state[:1])),
-        horizon=train.steps if loss.horizon is None else min(loss.horizon, train.steps),
+        horizon=horizon,
         anchors=loss.anchors,
         queries=loss.queries,
         truncation=loss.truncation,
@@ -66,7 +67,7 @@ def _recall(
         blocks=loss.blocks,
         reads=loss.reads,
         growth=loss.growth,
-        horizon_start=min(loss.horizon_start, train.steps),
+        horizon_start=min(loss.horizon_start, horizon),
         lag_distribution=loss.lag_distribution,
     )
 
