@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from longreach.model.encoder import RecurrentEncoder
 from longreach.unrolling import StoredStates, unroll, unroll_stored
@@ -108,4 +109,13 @@ def test_checkpoints_keep_less(truncation: int | None, stored: bool) -> None:
         return sum(seen.values())
 
     read(None)  # The first visit, at which everything is stored.
+    read_with_gradient: list[int] = []
+
+    def note(_: Module, given: tuple[Tensor, ...]) -> None:
+        if torch.is_grad_enabled():
+            read_with_gradient.append(given[0].shape[1])
+
+    encoder.register_forward_pre_hook(note)
     assert kept(20) * 4 < kept(None)
+    # And as much is computed twice at once: what lies between two kept states.
+    assert sorted(set(read_with_gradient)) == [20, truncation or 400]
