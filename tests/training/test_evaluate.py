@@ -169,3 +169,7 @@ def test_the_last_weights_are_asked_once(updates: int, tmp_path: Path, monkeypat
     classifier = SequenceClassifier.from_pretrained(tmp_path / "run" / "model")
     assert record["test_last"] == evaluate_fully(classifier, test)
     assert record["curves"]["test"][-1]["accuracy"] == record["test_last"]["accuracy"]
+    train = evaluate_fully(classifier, build_datasets(config.data).train)
+    last = record["curves"]["train"][-1]
+    assert last["update"] == updates
+    assert (last["accuracy"], last["loss"]) == pytest.approx((train["accuracy"], train["loss"]))

@@ -17,11 +17,11 @@ from longreach.model.cells import State
 
 @final
 class StoredStates:
-    """The states of N sequences after every `grid` steps of their own, in half precision, from their last visit.
+    """The states of N sequences after every `grid` steps of their own, in half precision, from earlier visits.
 
-    They are as old as that visit: what the weights of then computed, from states that may be older still. A sequence's
-    first visit reads all of it, and so does every `refresh_every`-th visit from then on; in between, windows begin from
-    stored states after `burn_in` steps under the present weights.
+    Each is as old as the last visit whose windows passed its step: what the weights of then computed, from states that
+    may be older still. A sequence's first visit reads all of it, and so does one visit in `refresh_every` (which one
+    depends on its row); in between, windows begin from stored states after `burn_in` steps under the present weights.
 
     Memory is O(N T / grid), on the CPU: N * G records, each as large as a state. An LSTM of one layer of 128 stores 512
     bytes a record: 60,000 sequences of 784 steps at a grid of 28 take 0.9 GB, and N sequences of 16,384 steps at a grid
