@@ -61,6 +61,11 @@ def test_runs_without_data_end_with_status_1(command, tmp_path: Path) -> None:
             "--budget: shortens runs of the paper's scale, found noise at the paper scale; give --scale paper with a ",
         ),
         (["table2", "--scale", "paper", "--budget", "2"], "--budget: expected a time above zero such as 90s, 10m"),
+        (["table2", "--list", "--device", "tpu"], "--device: expected one of auto, cpu"),
+        (
+            ["table2", "--list", "--device", "tpu", "--cluster", "local"],
+            "--device: expected one of auto, cpu, cuda, found 'tpu'",
+        ),
         (["table9"], "reproduce: no table or figure 'table9'; there are all, table2, "),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_run_on_a_gpu_has_its_budget_measured_there(tmp_path: Path, monkeypatc
         raise Asked(arguments[-1])
 
     monkeypatch.setattr(fitting, "check_device", lambda *_: None)
-    monkeypatch.setattr("longreach.training.record.on_gpu", lambda device: device == "cuda")
+    monkeypatch.setattr("longreach.training.device.on_gpu", lambda device: device == "cuda")
     monkeypatch.setattr(fitting, "budget_scale", asked)
     monkeypatch.setattr(fitting, "environment", lambda device: {})
     for device in ("cuda", "cpu"):

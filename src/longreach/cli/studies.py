@@ -66,8 +66,11 @@ def reproduce(
     from longreach.reproduce.records import Results
     from longreach.reproduce.run import make_plan
     from longreach.reproduce.run import reproduce as run_missing
+    from longreach.training.device import check_device
 
     check_cluster(cluster, jobs)
+    # What devices a cluster's machines have is not known here.
+    check_device(device, "--device", None if cluster is None else ("auto", "cpu", "cuda"))
     limit = None if memory is None else memory_size(memory)
     runs = wanted_runs(what, chosen_scale(scale))
     if budget is not None:

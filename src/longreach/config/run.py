@@ -154,7 +154,8 @@ class RunConfig(Section):
         if self.data.noise and isinstance(self.model, ModelConfig) and self.model.embedding == "lookup":
             raise ValueError(
                 "data.noise: expected none with model.embedding 'lookup', which learns a vector for each of 256 "
-                f"levels where noise is any number, found {self.data.noise}; set data.noise to 0 or model.embedding to linear"
+                f"levels where noise is any number, found {self.data.noise}; set data.noise to 0 or model.embedding to "
+                "linear"
             )
         return self
 

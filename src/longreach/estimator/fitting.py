@@ -221,7 +221,7 @@ def settings_of(estimator: Any) -> dict[str, Any]:
     Raises:
         ConfigError: any that cannot be meant.
     """
-    from longreach.training.engine import check_device
+    from longreach.training.device import check_device
 
     settings = checked(estimator.get_params(deep=False))
     check_device(settings["device"], "device")

@@ -16,8 +16,9 @@ from longreach.children import failure, start, stop
 from longreach.memory import total_mb
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.worker import BUSY, OUT_OF_MEMORY
+from longreach.training.device import on_gpu
 from longreach.training.metrics_file import read_metrics
-from longreach.training.record import environment, on_gpu
+from longreach.training.record import environment
 from longreach.training.run_folder import RunFolder
 
 State = Literal["done", "infeasible", "failed"]

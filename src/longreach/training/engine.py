@@ -10,20 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-
-from longreach.errors import ConfigError
-
-
-def check_device(device: str, setting: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        ConfigError: with the name of the setting, and the devices there are.
-    """
-    there = ["auto", "cpu"] + (["cuda"] if torch.cuda.is_available() else [])
-    if device not in there:
-        raise ConfigError(f"{setting}: expected one of {', '.join(there)} on this machine, found {device!r}")
 
 
 def make_trainer(

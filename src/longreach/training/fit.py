@@ -24,7 +24,8 @@ from longreach.training.budget import budget_scale
 from longreach.training.build import build_objective, build_stored
 from longreach.training.checkpoints import newest_whole, read_checkpoint
 from longreach.training.datasets import Datasets, build_datasets
-from longreach.training.engine import check_device, make_trainer, quiet_lightning
+from longreach.training.device import check_device, device_of_work
+from longreach.training.engine import make_trainer, quiet_lightning
 from longreach.training.evaluate import evaluate_fully
 from longreach.training.interruption import Interruption
 from longreach.training.memory_told import MemoryWatch
@@ -34,7 +35,7 @@ from longreach.training.objective import Objective
 from longreach.training.parallel import check_parallel, process_rank, trainer_arguments
 from longreach.training.phases import Plan, shrink, without_lengths
 from longreach.training.progress import Progress, clock
-from longreach.training.record import device_mb, device_of_work, environment
+from longreach.training.record import device_mb, environment
 from longreach.training.run_folder import RunFolder
 from longreach.training.sources import check_effects
 from longreach.training.stored_files import StoredFiles

@@ -12,9 +12,9 @@ from longreach.config import ModelConfig, RecallConfig, RunConfig, SegmentConfig
 from longreach.data.sequences import Sequences
 from longreach.errors import OutOfMemory
 from longreach.memory import available_mb, is_out_of_memory, resident_mb
+from longreach.training.device import device_of_work
 from longreach.training.memory_estimate import expected_update_mb
 from longreach.training.objective import Objective
-from longreach.training.record import device_of_work
 
 
 class MemoryWatch:

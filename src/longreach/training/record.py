@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from longreach.training.device import on_gpu
+
 _PACKAGES = ("longreach", "torch", "lightning", "numpy", "datasets", "pydantic")
 
 
@@ -29,16 +31,6 @@ def environment(device: str = "auto") -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if on_gpu(device) else "cpu",
     }
-
-
-def on_gpu(device: str) -> bool:
-    """Whether work on "auto", "cpu" or "cuda" is done on a GPU here."""
-    return device != "cpu" and torch.cuda.is_available()
-
-
-def device_of_work(device: str) -> torch.device:
-    """Where the work of "auto", "cpu" or "cuda" is done here."""
-    return torch.device("cuda" if on_gpu(device) else "cpu")
 
 
 def device_mb(device: str = "auto") -> float | None:
