@@ -14,7 +14,7 @@ from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.duration import expected_seconds, training_size
-from longreach.recipes.long_memory import mnist784, noise, precision
+from longreach.recipes.long_memory import mnist784, mnist784_start, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
@@ -24,6 +24,7 @@ OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
     ("mnist14-cells", mnist14_cells),
     ("mnist784", mnist784),
+    ("mnist784-start", mnist784_start),
     ("noise", noise),
     ("precision", precision),
 )
