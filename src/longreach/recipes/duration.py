@@ -23,6 +23,10 @@ RATE = 40e9
 """Operations a second of one core. Measured: 40 with full backpropagation at H = 64, 44 with r-LSTM at H = 128; both
 on MNIST, batch 32. Attention has 40 to 51, convolutions 39 to 68."""
 
+SLOWER = {"gru": 2.2, "mingru": 2.5, "s4d": 14.0}
+"""How many times as long as in an LSTM an operation takes in other cells: there PyTorch has no such fused call, and a
+unit of the S4D holds 64 numbers, not one. Measured on MNIST-14, H = 64, batch 32."""
+
 URNN_STEP = (4.1e-4, 1.05e-7)
 """Seconds of one step of the unitary RNN in an update, and seconds more for each complex unit of each sequence: it
 spends its time on single steps, not on arithmetic. Measured at H = 64 with 32 sequences and at H = 512 with 128."""
@@ -150,8 +154,9 @@ def _operations(config: RunConfig, model: ModelConfig, steps: float, supervised:
     return config.batch_size * (step * (steps + 3 * windows) + decoding)
 
 
-def _gates(model: ModelConfig) -> int:
-    return {"lstm": 4, "gru": 3}.get(model.cell, 1)
+def _gates(model: ModelConfig) -> float:
+    """How many products of a state an LSTM would do in the time of one step."""
+    return {"lstm": 4, "gru": 3}.get(model.cell, 1) * SLOWER.get(model.cell, 1.0)
 
 
 def _reach(truncation: int | None, steps: float) -> float:
