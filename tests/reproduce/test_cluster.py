@@ -14,7 +14,7 @@ import pytest
 from longreach.config import RunConfig
 from longreach.errors import RunError
 from longreach.reproduce.attempt import Settings
-from longreach.reproduce.cluster import run_on_cluster
+from longreach.reproduce.cluster import run_job, run_on_cluster
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.records import Results
 from longreach.reproduce.run import make_plan, reproduce
@@ -82,6 +82,33 @@ def kill_worker_of(checkpoint: Path, folder: Path, killed: list[int]) -> None:
                 return
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning:ray")
+def test_a_run_is_taken_away_after_it_was_told_of(cluster: None, tiny_run: Tiny, settings: Settings) -> None:
+    folder = settings.work / "table" / "any-seed0"
+    told: list[tuple[str, bool]] = []
+    run_on_cluster(
+        [job(tiny_run("any"))],
+        settings,
+        "local",
+        lambda _, outcome, __: told.append((outcome.state, (folder / "record.json").is_file())),
+    )
+    assert told == [("done", True)]
+    assert list(settings.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_worker_clears_a_work_folder_of_its_own(same: bool, tiny_run: Tiny, settings: Settings) -> None:
+    mark = settings.work / "mark"
+    if same:
+        settings.work.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    outcome = run_job(job(tiny_run("any")), settings, mark)
+    assert outcome.record is not None
+    assert (settings.work / "table" / "any-seed0").exists() is same
 
 
 def test_without_a_cluster(tiny_run: Tiny, settings: Settings) -> None:

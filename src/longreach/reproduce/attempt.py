@@ -87,6 +87,21 @@ def failure_note(reason: str, update: int | None = None) -> dict[str, Any]:
     return {"failed": True, "reason": lines[-1] if lines else "it said nothing", "update": update, "when": when}
 
 
+def folder_of_run(job: Job, work: Path) -> Path:
+    """Where a job's run lies while it goes on."""
+    return work / job.folder / job.title
+
+
+def clear_run(job: Job, work: Path) -> None:
+    """Take away a run's folder, its log and its lock, where they are here."""
+    folder = folder_of_run(job, work)
+    shutil.rmtree(folder, ignore_errors=True)
+    for suffix in ("log", "lock"):
+        (folder.parent / f"{job.title}.{suffix}").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # Other runs still lie there, or there is no such folder.
+        folder.parent.rmdir()
+
+
 class Attempt:
     """A job in a child process, watched by asking it.
 
@@ -97,7 +112,7 @@ class Attempt:
 
     def __init__(self, job: Job, settings: Settings) -> None:
         self.job, self.settings = job, settings
-        self._folder = settings.work / job.folder / job.title
+        self._folder = folder_of_run(job, settings.work)
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._folder.parent / f"{job.title}.log"
         self._probing = False
@@ -140,11 +155,7 @@ class Attempt:
 
     def clear(self) -> None:
         """Take away what lay there while it ran; for when its record is kept."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        for path in (self._log, self._folder.parent / f"{self.job.title}.lock"):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # Other runs still lie there.
-            self._folder.parent.rmdir()
+        clear_run(self.job, self.settings.work)
 
     def _failed(self, reason: str) -> Outcome:
         return Outcome("failed", reason=reason, note=failure_note(reason, self._last_update()))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import socket
 import time
+import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longreach.errors import RunError
-from longreach.reproduce.attempt import Attempt, Outcome, Settings, failure_note
+from longreach.reproduce.attempt import Attempt, Outcome, Settings, clear_run, failure_note
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.local import Report
 
@@ -52,29 +54,44 @@ def run_on_cluster(jobs: Sequence[Job], settings: Settings, address: str, report
     gpus = 1 if settings.device == "cuda" else 0
     task = ray.remote(max_retries=_RETRIES, num_cpus=1, num_gpus=gpus)(run_job)
     begun = time.perf_counter()
-    going: dict[ObjectRef[Outcome], Job] = {task.remote(job, settings): job for job in jobs}
+    settings.work.mkdir(parents=True, exist_ok=True)
+    mark = settings.work / f".{uuid.uuid4().hex}"
+    mark.touch()
+    going: dict[ObjectRef[Outcome], Job] = {task.remote(job, settings, mark): job for job in jobs}
     try:
         while going:
             done, _ = ray.wait(list(going), num_returns=1, timeout=_LOOK_EVERY)
             for reference in done:
                 job = going.pop(reference)
-                report(job, _outcome(ray, reference), time.perf_counter() - begun)
+                outcome = _outcome(ray, reference)
+                report(job, outcome, time.perf_counter() - begun)
+                # Only now: a run is never taken away before its record is kept.
+                if outcome.state != "failed":
+                    clear_run(job, settings.work)
     finally:
+        mark.unlink(missing_ok=True)
         for reference in going:
             ray.cancel(reference, force=True)
         if ours:
             ray.shutdown()
 
 
-def run_job(job: Job, settings: Settings) -> Outcome:
-    """One job from its start to its end, in the process that calls it; on a worker of the cluster."""
+def run_job(job: Job, settings: Settings, mark: Path) -> Outcome:
+    """One job from its start to its end, in the process that calls it; on a worker of the cluster.
+
+    Args:
+        job: what to run.
+        settings: how.
+        mark: a file that whoever keeps the record has put into the work folder. Where it is seen from here, that folder
+            is the same, and the run is left for them to take away; else it is taken away here.
+    """
     attempt = Attempt(job, settings)
     try:
         while (outcome := attempt.poll()) is None:
             time.sleep(_LOOK_EVERY)
     finally:
         attempt.stop()
-    if outcome.state != "failed":
+    if outcome.state != "failed" and not mark.exists():
         attempt.clear()
     return outcome
 
