@@ -166,6 +166,7 @@ def defaults(root: Path) -> str:
                 ("1 × 98, immediate", "r-1x98-immediate"),
                 ("8 × 12, immediate", "r-8x12-immediate"),
                 ("1 × 98, overlap", "r-1x98"),
+                ("8 × 12, overlap, lag features", "r-8x12-lags"),
             ),
         ],
         [
