@@ -104,9 +104,13 @@ def rows_of(line: Printed, tables: Sequence[PaperTable]) -> tuple[Row, ...]:
 
 
 def _speaks_of(words: str, setting: str) -> bool:
-    """Whether "over 3000 steps" speaks of the point "3136 steps"; other words speak of all points of a curve."""
+    """Whether "9000 steps" speaks of the point "9216 steps", and "over 9000 steps" of those beyond it.
+
+    Other words speak of all points of a curve. The paper rounds: a point within a twentieth of a mark is the mark.
+    """
     asked, there = (re.search(r"(\d+) steps$", text) for text in (words, setting))
     if asked is None or there is None:
         return True
     wanted, steps = int(asked[1]), int(there[1])
-    return steps > wanted if words.startswith("over ") else abs(steps - wanted) <= 0.05 * wanted
+    near = 0.05 * wanted
+    return steps > wanted + near if words.startswith("over ") else abs(steps - wanted) <= near

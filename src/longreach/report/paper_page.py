@@ -218,10 +218,7 @@ def _times_words(times: UpdateTimes) -> str:
 def _times_table(times: UpdateTimes) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a model each, a column for each length."""
     steps = sorted({length for found in times.seconds.values() for length in found})
-    rows = []
-    for model, found in times.seconds.items():
-        taken = [found.get(length) for length in steps]
-        rows.append([model, *("–" if seconds is None else f"{seconds:.2f}" for seconds in taken)])
+    rows = [[model, *(times.shown(model, length) for length in steps)] for model in times.seconds]
     return ["model", *(f"{length:,}" for length in steps)], rows
 
 
