@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -75,8 +76,9 @@ def _printed_without_seconds(axes: Axes, table: PaperTable) -> None:
         if line.where == "figure3" and line.metric == "seconds per update" and printed_number(line.value) is None:
             steps = [float(row.setting.split()[0]) for row in rows_of(line, [table])]
             _crosses(axes, line.model, steps)
-            before = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
-            axes.annotate(line.value, (min(steps), _TOP), xycoords=axes.get_xaxis_transform(), **before)
+            place, across = (min(steps), _TOP), axes.get_xaxis_transform()
+            before: dict[str, Any] = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+            axes.annotate(line.value, place, xycoords=across, fontsize=8, **before)
 
 
 def _crosses(axes: Axes, model: str, steps: Sequence[float], place: int = 0, label: str | None = None) -> None:
