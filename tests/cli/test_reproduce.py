@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from longreach.recipes import RECIPES
+from longreach.recipes import RECIPES, find_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,23 +85,40 @@ def test_the_list_of_recipes(command, tmp_path: Path) -> None:
     )
 
 
+def keep(results: Path, folder: str, name: str, seed: int, accuracy: float, **changed: object) -> Path:
+    """The record that a recipe would leave."""
+    record = {
+        "name": name,
+        "seed": seed,
+        "test_accuracy": accuracy,
+        "test_last": {"accuracy": accuracy},
+        "updates": 4_000,
+        "seconds": 300.0,
+        "seconds_per_update": 0.1,
+        "curves": {},
+        "environment": {"device": "cpu"},
+        "data": {"train_size": 60_000, "test_size": 100},
+        "config": find_recipe(name).model_dump(mode="json"),
+        **changed,
+    }
+    path = results / folder / name / f"seed{seed}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+    return path
+
+
 def test_the_list_shows_what_was_found(command, tmp_path: Path) -> None:
-    place = tmp_path / "table2-small" / "small-mnist14-r"
-    place.mkdir(parents=True)
     for seed, accuracy in enumerate((0.9, 0.92)):
-        record = {"seed": seed, "test_accuracy": accuracy, "seconds": 300.0, "config": {}}
-        (place / f"seed{seed}.json").write_text(json.dumps(record))
+        config = find_recipe("small-mnist14-r").model_copy(update={"seed": seed})
+        keep(tmp_path, "table2-small", config.name, seed, accuracy, config=config.model_dump(mode="json"))
     done = command("recipes", "--scale", "small", "--results", tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r ")]
     assert line.split()[3:8] == ["96.4", "91.0", "(2)", "5", "min"]
 
 
 def test_the_list_shows_changes_where_changes_are_printed(command, tmp_path: Path) -> None:
-    for folder, name, accuracy in (("table2-small", "r", 0.9), ("figure6-small", "r-no-joint", 0.86)):
-        place = tmp_path / folder / f"small-mnist14-{name}"
-        place.mkdir(parents=True)
-        record = {"seed": 0, "test_accuracy": accuracy, "seconds": 300.0, "config": {}}
-        (place / "seed0.json").write_text(json.dumps(record))
+    keep(tmp_path, "table2-small", "small-mnist14-r", 0, 0.9)
+    keep(tmp_path, "figure6-small", "small-mnist14-r-no-joint", 0, 0.86)
     done = command("recipes", "--scale", "small", "--results", tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r-no-joint ")]
     assert line.split()[3:6] == ["-3.6", "-4.0", "(1)"]
@@ -142,3 +159,29 @@ def test_the_report(command, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{out}/paper.html" in done.stdout.splitlines()
     assert command("report", "--results", ROOT / "results", "--out", out, "--check").returncode == 0
+
+
+@pytest.mark.parametrize("extra", [[], ["--check"]])
+def test_a_report_of_no_folder_is_refused(extra: list[str], command, tmp_path: Path) -> None:
+    """An old page stays as it is: a name that was mistyped is no reason to say that nothing was run."""
+    page = tmp_path / "paper.md"
+    page.write_text("old")
+    (tmp_path / "file").write_text("")
+    for name, found in (("nothing", "nothing"), ("file", "a file")):
+        done = command("report", "--results", tmp_path / name, "--out", tmp_path, *extra)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"longreach: {tmp_path / name}: expected a folder of records, found {found}; "
+            "give another with --results; longreach reproduce makes one\n"
+        )
+    assert page.read_text() == "old"
+
+
+def test_a_report_of_a_record_that_lacks_a_key_names_both(command, tmp_path: Path) -> None:
+    path = keep(tmp_path, "table2-small", "small-mnist14-r", 0, 0.9, environment=None)
+    done = command("report", "--results", tmp_path, "--out", tmp_path / "report")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"longreach: {path}: not the whole record of a run: environment: expected keys and values, found nothing; "
+        "put it right, or remove the file\n"
+    )

@@ -247,7 +247,12 @@ def write_report(results: Results, out: Path, times: UpdateTimes | None = None) 
 
 
 def report_files(results: Results, times: UpdateTimes | None = None) -> dict[str, str]:
-    """Every file of a report, by its name within the folder."""
+    """Every file of a report, by its name within the folder.
+
+    Raises:
+        RunError: no folder of records, or a record that is none.
+    """
+    results.check_folder()
     held, budget = sections(results, times), Budget.of(results)
     pages = {"paper.html": html(held, budget), "paper.md": markdown(held, "images", budget)}
     if budget.drawing is not None:
