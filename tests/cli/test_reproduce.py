@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from longreach.recipes import RECIPES, find_recipe
+from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes.paper import printed_lines, rows_of
+from longreach.recipes.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,12 +80,40 @@ def test_the_list_of_recipes(command, tmp_path: Path) -> None:
     assert header.split() == ["recipe", "where", "data", "printed", "ours", "time", "what", "it", "is"]
     (line,) = [line for line in lines if line.startswith("small-mnist14-r ")]
     assert line.split()[:4] == ["small-mnist14-r", "table2", "MNIST-14", "96.4"]
-    assert line.rstrip().endswith("r-LSTM, one segment of 150, truncated to 75 steps")
+    assert line.rstrip().endswith("r-LSTM, one segment of 150, truncated to 75 steps; also figure4, figure5, figure6")
+    # Without records the column of ours is empty, and that is said.
+    empty = f"ours is empty: {tmp_path} has no record of these; --results names another folder"
+    assert lines[-1] == empty
     everything = command("recipes", "--results", tmp_path).stdout.splitlines()
-    assert len(everything) == 1 + len(RECIPES)
+    assert len(everything) == 1 + len(RECIPES) + 1
+    assert everything[-1] == empty
+    assert "ours is empty" not in command("recipes", "--scale", "own", "--results", tmp_path).stdout
     assert command("recipes", "--scale", "big").stderr == (
         "longreach: --scale: expected one of own, paper, small, all, found 'big'\n"
     )
+
+
+def test_the_list_names_every_table_and_figure_and_all_that_is_printed(command, tmp_path: Path) -> None:
+    lines = command("recipes", "--scale", "paper", "--results", tmp_path).stdout.splitlines()[1:-1]
+    told = {line.split()[0]: line.rstrip() for line in lines}
+    for table in TABLES:
+        named = {name for name, line in told.items() if re.search(rf"\b{table.name}\b", line)}
+        assert named == {recipe_name(recipe) for recipe in table.recipes("paper")}
+    for name, words in {
+        "dogs40-lstm-full": "LSTM, full backpropagation through time; printed: 4 s an update",
+        "dogs112-lstm-full": "LSTM, full backpropagation through time; printed: 26 s an update",
+        "dogs128-lstm-full": "LSTM, full backpropagation through time; printed: out of memory",
+        "dogs128-p": "truncated to 300 steps; printed: about 8 s an update",
+        "dogs96-transformer": "over all steps; printed: below r-LSTM and p-LSTM, slightly above random",
+        "cifar10-lstm-full": "through time; also figure4, figure5 (first epochs: 10)",
+        "cifar10-p-k50": "the classifier's gradient through 50 steps; printed: near LSTM full BPTT",
+        "mnist-r-full": "r-LSTM, one segment of 600, full backpropagation; also table3",
+    }.items():
+        assert told[name].endswith(words)
+    # Nothing that is printed of a recipe is missing.
+    for line in printed_lines():
+        for row in rows_of(line, TABLES):
+            assert line.value in told[recipe_name(row.paper)]
 
 
 def keep(results: Path, folder: str, name: str, seed: int, accuracy: float, **changed: object) -> Path:
@@ -114,6 +145,7 @@ def test_the_list_shows_what_was_found(command, tmp_path: Path) -> None:
     done = command("recipes", "--scale", "small", "--results", tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("small-mnist14-r ")]
     assert line.split()[3:8] == ["96.4", "91.0", "(2)", "5", "min"]
+    assert "ours is empty" not in done.stdout
 
 
 def test_the_list_shows_changes_where_changes_are_printed(command, tmp_path: Path) -> None:
