@@ -61,6 +61,7 @@ class PaperTable:
         metric: "test accuracy %", or "test error %".
         rows: in the order printed.
         stand_in: what the small scale uses in the place of the paper's data.
+        note: what has to be known to read it; empty where nothing has.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PaperTable:
     metric: str
     rows: tuple[Row, ...]
     stand_in: str
+    note: str = ""
 
     def recipes(self, scale: Scale) -> tuple[Recipe, ...]:
         """Every recipe at a scale, each once."""

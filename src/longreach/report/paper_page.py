@@ -156,6 +156,8 @@ def markdown(held: Sequence[Section], images: str, budget: Budget | None = None)
         if section.times is not None:
             lines += [_times_words(section.times), "", *_table(*_times_table(section.times)), ""]
         lines += [*_table(HEADER, section.rows), ""]
+        if section.table.note:
+            lines += [section.table.note, ""]
     if budget is not None:
         lines += [f"## {BUDGET_TITLE}", "", BUDGET_WORDS, ""]
         if budget.drawing is not None:
@@ -185,6 +187,7 @@ def html(held: Sequence[Section], budget: Budget | None = None) -> str:
             ],
             "nothing": section.nothing,
             "rows": section.rows,
+            "note": section.table.note,
             "times": None if section.times is None else (_times_words(section.times), *_times_table(section.times)),
         }
         for section in held
