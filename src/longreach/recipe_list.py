@@ -14,10 +14,10 @@ from longreach.config import RunConfig
 from longreach.recipes import OWN_RECIPES
 from longreach.recipes.duration import expected_seconds
 from longreach.recipes.naming import Recipe, recipe_name
-from longreach.recipes.paper import PaperTable, Row, Scale
+from longreach.recipes.paper import PaperTable, Printed, Row, Scale, printed_lines, rows_of
 from longreach.recipes.tables import TABLES
 from longreach.report.naming import about, data_name
-from longreach.report.standing import standing
+from longreach.report.standing import printed_number, standing
 from longreach.reproduce.records import Record, Results
 from longreach.times import spoken
 
@@ -39,12 +39,16 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
     if which in ("own", "all"):
         for recipe in OWN_RECIPES:
             table.add_row(*_own(recipe), about(recipe))
-    for scale in ("paper", "small"):
-        if which in (scale, "all"):
-            for cells in _of_scale(scale, held):
-                table.add_row(*cells)
+    scales: tuple[Scale, ...] = ("paper", "small")
+    lines = [cells for scale in scales if which in (scale, "all") for cells in _of_scale(scale, held)]
+    for cells in lines:
+        table.add_row(*cells)
     # A file or a pipe has no width of its own; 80 would fold every line.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 220)
+    console.print(table)
+    if lines and not any(cells[_COLUMNS.index("ours")] for cells in lines):
+        said = f"ours is empty: {results} has no record of these; --results names another folder"
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
 def _own(recipe: Recipe) -> tuple[str, ...]:
@@ -71,10 +75,44 @@ def _of_scale(scale: Scale, results: Results) -> list[tuple[str, ...]]:
                     _printed(table, row),
                     found.brief,
                     _time(config, found.records),
-                    about(recipe),
+                    "; ".join([about(recipe), *_also(recipe, scale, table, _printed(table, row))]),
                 )
             )
     return lines
+
+
+def _also(recipe: Recipe, scale: Scale, home: PaperTable, shown: str) -> list[str]:
+    """What else is printed of a recipe where it is listed, and in which other tables and figures it stands.
+
+    Args:
+        recipe: listed.
+        scale: of it.
+        home: the table where it is listed.
+        shown: the value that is printed there, which is not told again.
+    """
+    more, others = [], []
+    for table in TABLES:
+        if recipe not in table.recipes(scale):
+            continue
+        lines = [
+            line
+            for line in printed_lines()
+            if line.value != shown and any(row.recipe(scale) is recipe for row in rows_of(line, [table]))
+        ]
+        if table is home:
+            more = [_words(line) for line in lines]
+        else:
+            printed = ", ".join(f"{line.setting}: {_words(line)}" for line in lines)
+            others.append(f"{table.name} ({printed})" if printed else table.name)
+    return [
+        *([f"printed: {', '.join(more)}"] if more else []),
+        *([f"also {', '.join(others)}"] if others else []),
+    ]
+
+
+def _words(line: Printed) -> str:
+    is_time = line.metric == "seconds per update" and printed_number(line.value) is not None
+    return f"{line.value} s an update" if is_time else line.value
 
 
 def _printed(table: PaperTable, row: Row) -> str:

@@ -36,7 +36,8 @@ AROUND = linear(1, 128) + 2 * 128 + linear(128, 256) + linear(256, 10)
 def test_transformer_tiny() -> None:
     source = 2 * (ATTENTION + linear(128, 512) + linear(512, 128) + NORMS) + AROUND
     assert count(Transformer(classes=10, channels=1)) == source == 431_626
-    # The paper's Table 3 says 0.5 M for all of its models. Tensor2Tensor embeds the 256 levels of a pixel.
+    # The paper has "a comparable number of parameters as our RNNs (0.5M weights)", and says none of T-DMCA.
+    # Tensor2Tensor embeds the 256 levels of a pixel.
     assert count(Transformer(classes=10, vocabulary=256)) == source + 256 * 128 - linear(1, 128) == 464_138
 
 

@@ -79,7 +79,18 @@ def test_they_never_count_as_the_scale_of_the_paper(results: Results, shortened:
     assert at(results, "r-LSTM", "truncate 300") == "90.0 (1 seed)"
 
 
+def test_of_other_settings_they_stand_in_no_row(results: Results, keep: Save) -> None:
+    config = find_recipe("mnist-r").model_copy(update={"budget": 7_200.0, "evaluate_every": 70, "monitor": ("test",)})
+    keep("table2-paper-budget-2h", config, 0.31, **SHORT)
+    assert at(results, "r-LSTM", "truncate 300") == "31.0 after 0.3 % of the schedule (1 seed)"
+    keep("table2-paper-budget-2h", config.model_copy(update={"batch_size": 32}), 0.31, **SHORT)
+    assert at(results, "r-LSTM", "truncate 300") == "not run; 1 record of other settings left out"
+    (run,) = budget_runs(results)
+    assert "batch_size 32, not 128" in run.cells
+
+
 def test_the_section(results: Results, shortened: Save) -> None:
+    results.path.mkdir()
     pages = report_files(results)
     assert "None has been run yet: longreach reproduce TABLE --scale paper --budget 2h." in pages["paper.md"]
     assert "images/within-budget.svg" not in pages

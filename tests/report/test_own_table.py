@@ -9,6 +9,8 @@ from typing import Any
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.long_memory import mnist784
 from longreach.report.own_table import base_of, changed, own_table_page
+from longreach.report.weights import count_weights
+from longreach.reproduce.jobs import OWN_TABLES
 from longreach.reproduce.records import Record, Results
 
 from .conftest import made_record
@@ -42,7 +44,8 @@ def test_what_did_not_succeed_is_shown(tmp_path: Path) -> None:
     (tmp_path / "mnist784" / "README.md").write_text("# Words")
     page = own_table_page("mnist784", results)
     assert page is not None
-    assert "| recall-fast | 0 | 1 of 1 failed: a loss / that is no number |  |  |  |" in page.splitlines()
+    weights = count_weights(runs["recall-fast"]).shown
+    assert f"| recall-fast | 0 | 1 of 1 failed: a loss / that is no number |  |  | {weights} |  |" in page.splitlines()
     assert "best on the validation part; mean" in page
     assert "\n0 runs; 1 failed. Made by" in page
     for seed in range(3):
@@ -64,6 +67,46 @@ def test_what_did_not_succeed_is_shown(tmp_path: Path) -> None:
     assert lines[2][-1] == "classifier's gradient through all steps |"
     assert "on all 100 test sequences" in page
     assert "\n4 runs; 2 infeasible; 2 failed; a processor, 1 thread. Made by" in page
+
+
+def test_records_of_other_settings_are_left_out(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    (run,) = [run for run in mnist784() if run.name == "recall"]
+    curves = {"validation": [{"update": 4_000, "accuracy": 0.8, "loss": 1.0}]}
+    for seed, batch_size in enumerate((run.batch_size, 77, 78)):
+        other = run.model_copy(update={"seed": seed, "batch_size": batch_size})
+        results.save("mnist784", "recall", seed, made_record(other, 0.8 - 0.1 * seed, curves=curves))
+    results.save("mnist784", "gone", 0, made_record(run.model_copy(update={"name": "gone"}), 0.9, curves=curves))
+    (tmp_path / "mnist784" / "README.md").write_text("# Words")
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert [line[:3] for line in lines] == [
+        ["| recall", "1", "**0.800** (0.800); 2 records of other settings left out"],
+        ["| gone", "0", "1 record of other settings left out"],
+    ]
+    assert "\n1 runs; 3 of other settings left out; a processor, 1 thread. Made by" in page
+    record = results.of("mnist784", "recall")[0]
+    results.save("mnist784", "recall", 0, {**record, "curves": {}})
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    assert "**0.800** (0.800) |  | " in page
+
+
+def test_weights_are_those_that_were_recorded() -> None:
+    results = Results(ROOT / "results")
+    seen = 0
+    for table, runs in OWN_TABLES:
+        page = own_table_page(table, results)
+        for run in runs():
+            for record in results.of(table, run.name)[:1]:
+                counted, written = count_weights(run), record["parameters"]
+                assert (counted.classifier, counted.auxiliary) == (written["classifier"], written["auxiliary"])
+                assert page is not None
+                (line,) = [line for line in page.splitlines() if line.startswith(f"| {run.name} |")]
+                assert line.split(" | ")[-2] == counted.shown
+                seen += 1
+    assert seen > 50
 
 
 def test_what_a_run_varies() -> None:

@@ -13,6 +13,7 @@ import pytest
 from longreach.data.bundled import mnist14
 from longreach.data.pixels import pixel_sequences
 from longreach.recipes import find_recipe
+from longreach.recipes.paper import Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.along import accuracy_at, first_evaluation, meeting_place, supervised_curve
 from longreach.report.claim import row_of
@@ -20,7 +21,7 @@ from longreach.report.figure5 import mean_curve
 from longreach.report.orderings import orderings
 from longreach.report.paper_figures import draw
 from longreach.report.paper_page import HEADER, html, markdown, outdated_pages, sections, write_report
-from longreach.report.standing import printed_number, share_words, standing
+from longreach.report.standing import Standing, printed_number, share_words, standing
 from longreach.report.weights import count_weights
 from longreach.reproduce.records import Results
 from longreach.training.build import build_objective
@@ -85,6 +86,31 @@ def test_a_failed_run_is_told_until_it_succeeds(results: Results, save: Save) ->
     assert found is not None
     assert "failed" not in found.shown
     assert list((results.path / "table4-small").rglob("failed*")) == []
+
+
+def test_records_of_other_settings_are_left_out_and_told(results: Results, save: Save, keep: Save) -> None:
+    table = find_table("figure6")
+    whole, part = row_of(table, "r-LSTM", "all parts"), row_of(table, "r-LSTM", "without joint training")
+    save(table, whole, 0.50, 0.70)
+    save(table, part, 0.46)
+    recipe = find_recipe("small-mnist14-r-no-joint")
+    keep("figure6-small", recipe.model_copy(update={"seed": 1, "batch_size": 7}), 0.1)
+
+    def found(row: Row) -> Standing:
+        held = standing(table, row, "small", results)
+        assert held is not None
+        return held
+
+    assert found(part).shown == "-4.0 (1 seed); 1 record of other settings left out"
+    assert found(part).brief == "-4.0 (1)"
+    # So are those that others are counted against, and that did not fit.
+    base = find_recipe("small-mnist14-r")
+    keep("table2-small", base.model_copy(update={"truncation": 7}), 0.9)
+    keep("table2-small", base.model_copy(update={"seed": 1, "truncation": 7}), 0.0, infeasible=True)
+    assert found(whole).shown == "not run; 2 records of other settings left out"
+    assert (found(whole).brief, found(whole).device, found(whole).lack) == ("2 left out", "", "not run")
+    assert found(part).shown == "no seed of all parts to compare with (1 seed); 1 record of other settings left out"
+    assert "| not run; 2 records of other settings left out |" in markdown(sections(results), "images")
 
 
 def test_only_failures(results: Results) -> None:
@@ -211,6 +237,19 @@ def test_both_pages_show_every_row(whole: Results) -> None:
     assert "in the paper's order" in text
     # Nothing is fetched from anywhere.
     assert not re.findall(r"(?:src|href)=\"(?!data:)[^\"]*\"", page)
+
+
+def test_why_t_dmca_has_more_weights_than_the_paper_says_is_told_below_its_table(results: Results) -> None:
+    held = sections(results)
+    text, page = markdown(held, "images"), html(held)
+    table3 = text[text.index("## Table 3.") : text.index("## Table 4.")]
+    assert table3.rstrip().splitlines()[-1] == find_table("table3").note
+    assert find_table("table3").note.startswith("T-DMCA has more weights than the 0.5 M ")
+    assert page.count("<p>T-DMCA has more weights than the 0.5 M ") == 1
+    # As the note says: more than the paper's number, where r-LSTM and the Transformer are below it.
+    named = [count_weights(find_recipe(name)) for name in ("mnist-t-dmca", "mnist-r-full", "mnist-transformer")]
+    more, *others = [one.classifier + one.auxiliary for one in named]
+    assert more > 500_000 > max(others)
 
 
 def test_drawings(whole: Results) -> None:

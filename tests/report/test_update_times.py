@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from longreach.errors import RunError
 from longreach.recipes.tables import find_table
+from longreach.report.figure3 import figure3
 from longreach.report.paper_figures import draw
 from longreach.report.paper_page import html, markdown, sections
 from longreach.report.update_times import UpdateTimes, load_update_times
@@ -21,9 +23,10 @@ FOUND: dict[str, Any] = {
     "points": [
         {"method": "plain", "steps": 1_024, "seconds": 9.0},
         {"method": "full", "steps": 1_024, "seconds": 0.5},
-        {"method": "full", "steps": 16_384, "infeasible": "memory"},
+        {"method": "full", "steps": 16_384, "batch": 16, "infeasible": "out of memory"},
         {"method": "recall", "steps": 1_024, "seconds": 0.125},
         {"method": "recall", "steps": 16_384, "seconds": 0.25},
+        {"method": "transformer", "steps": 16_384, "infeasible": "more than 60 s an update"},
     ],
 }
 
@@ -36,7 +39,15 @@ def times(tmp_path: Path) -> UpdateTimes:
 
 
 def test_what_is_read(times: UpdateTimes) -> None:
-    assert times.seconds == {"LSTM": {1_024: 0.5, 16_384: None}, "recall 20x30": {1_024: 0.125, 16_384: 0.25}}
+    assert times.seconds == {
+        "LSTM": {1_024: 0.5, 16_384: None},
+        "recall 20x30": {1_024: 0.125, 16_384: 0.25},
+        "Transformer": {16_384: None},
+    }
+    assert times.reasons == {
+        "LSTM": {16_384: "out of memory (batch 16)"},
+        "Transformer": {16_384: "more than 60 s an update (batch 32)"},
+    }
     assert times.told == (
         "one update after another of every method, batch 32, hidden 128, a processor, 2 threads; the paper has batches "
         "of 128"
@@ -47,7 +58,13 @@ def test_both_pages_and_the_drawing(times: UpdateTimes, results: Results) -> Non
     held = sections(results, times)
     assert [section.table.name for section in held if section.times is not None] == ["figure3"]
     text, page = markdown(held, "images"), html(held)
-    assert "| model | 1,024 | 16,384 |\n|---|---|---|\n| LSTM | 0.50 | – |\n| recall 20x30 | 0.12 | 0.25 |\n" in text
+    assert (
+        "| model | 1,024 | 16,384 |\n|---|---|---|\n"
+        "| LSTM | 0.50 | out of memory (batch 16) |\n"
+        "| recall 20x30 | 0.12 | 0.25 |\n"
+        "| Transformer | – | more than 60 s an update (batch 32) |\n"
+    ) in text
+    assert "<td>out of memory (batch 16)</td>" in page
     assert "<td>recall 20x30</td><td>0.12</td><td>0.25</td>" in page
     assert text.count("Seconds per update (one update after another") == 1
     assert "Printed in the text: LSTM at 1600 steps: 4; LSTM at 12000 steps: 26; LSTM at over 12000" in text
@@ -55,6 +72,16 @@ def test_both_pages_and_the_drawing(times: UpdateTimes, results: Results) -> Non
     assert drawn is not None
     assert "ours, single updates" in drawn
     assert "the paper has batches of 128" in drawn
+    # Why a curve ends is marked, as printed and of ours; a method that has no time at all is in the legend too.
+    assert re.findall("×: [^<]*|>out of memory|>Transformer<", drawn) == [
+        ">Transformer<",
+        ">out of memory",
+        "×: out of memory (batch 16)",
+        "×: more than 60 s an update (batch 32)",
+    ]
+    axes = figure3(find_table("figure3"), [], times).axes
+    crosses = [[list(line.get_xdata()) for line in one.lines if line.get_marker() == "x"] for one in axes]
+    assert crosses == [[], [], [[16_384.0]], [[16_384.0], [16_384.0]]]
     # Lengths beyond the paper's are not cut off, and what the text says of accuracy stands where its figure would be.
     assert "16K" in drawn
     assert "slightly above random" in drawn

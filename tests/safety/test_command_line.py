@@ -96,6 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fit(parse_config(config, "small"), where / "run", progress=False, device="cpu")
     (where / "run.yaml").write_text(RunConfig().to_yaml(), encoding="utf-8")
     (where / "search.yaml").write_text("run: mnist14-recall\nsearch: {seed: [1, 2]}\n", encoding="utf-8")
+    (where / "results").mkdir()
     (where / "x.txt").write_text("0.1\n0.2\n0.3\n", encoding="utf-8")
     return where
 

@@ -73,5 +73,5 @@ FIGURE3 = PaperTable(
     "test accuracy %",
     tuple(row for size in DOGS_SIZES for row in _rows(size)),
     "MNIST resized to four of the eight sizes, ten minutes of training for every method and length; the Transformer up "
-    "to 4,096 steps, beyond which it is infeasible in that time",
+    "to 4,096 steps, beyond which that time is too short for it",
 )

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from longreach.recipes.paper import PaperTable, Scale, printed_lines
+from longreach.recipes.paper import PaperTable, Scale, printed_lines, rows_of
 from longreach.report.drawing import COLOURS, MARKERS, Points, joined, panels
 from longreach.report.standing import printed_number
 from longreach.report.update_times import UpdateTimes
+
+_TOP = 0.96
+"""Of a panel's height: where lengths without a time are marked."""
+
+_APART = 0.07
+"""Of a panel's height: between the marks of two models."""
 
 
 def figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: UpdateTimes | None) -> Figure:
@@ -29,7 +36,8 @@ def figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: Upda
             place = (6, -10) if line.value.startswith("under") else (6, 4)
             point = (int(found[1]), value)
             axes[1][0].annotate(line.value, point, xytext=place, textcoords="offset points", fontsize=8)
-    axes[1][0].set_ylim(0, 30)
+    axes[1][0].set_ylim(0, 32)
+    _printed_without_seconds(axes[1][0], table)
     for column, (_, points) in enumerate(ours, start=1):
         for model in dict.fromkeys(row.model for row, _ in points):
             mine = [(int(row.setting.split()[0]), found) for row, found in points if row.model == model]
@@ -62,6 +70,24 @@ def _accuracy_words() -> list[str]:
     return said
 
 
+def _printed_without_seconds(axes: Axes, table: PaperTable) -> None:
+    """Mark the lengths that have no time but words, such as "out of memory"."""
+    for line in printed_lines():
+        if line.where == "figure3" and line.metric == "seconds per update" and printed_number(line.value) is None:
+            steps = [float(row.setting.split()[0]) for row in rows_of(line, [table])]
+            _crosses(axes, line.model, steps)
+            place, across = (min(steps), _TOP), axes.get_xaxis_transform()
+            before: dict[str, Any] = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+            axes.annotate(line.value, place, xycoords=across, fontsize=8, **before)
+
+
+def _crosses(axes: Axes, model: str, steps: Sequence[float], place: int = 0, label: str | None = None) -> None:
+    """A mark along the top for each length at which a model has no time; `place` counts models from above."""
+    heights = [_TOP - _APART * place] * len(steps)
+    across = axes.get_xaxis_transform()
+    axes.plot(steps, heights, color=COLOURS[model], marker="x", linestyle="", transform=across, label=label)
+
+
 def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
     above.set_axis_off()
     above.set_title(f"ours, single updates\nbatch {times.batch}, hidden {times.hidden}", fontsize=9, loc="left")
@@ -71,13 +97,23 @@ def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
         taken = [(float(steps), seconds) for steps, seconds in found.items() if seconds is not None]
         if taken:
             joined(axes, model, [steps for steps, _ in taken], [s for _, s in taken], [math.nan] * len(taken))
+    for place, (model, reasons) in enumerate(times.reasons.items()):
+        timed = any(seconds is not None for seconds in times.seconds[model].values())
+        _crosses(axes, model, [float(steps) for steps in reasons], place, None if timed else model)
+    said = dict.fromkeys(f"×: {reason}" for reasons in times.reasons.values() for reason in reasons.values())
+    below = _TOP - _APART * (len(times.reasons) - 0.4)
+    axes.text(1.0, below, "\n".join(said), fontsize=8, ha="right", va="top", transform=axes.transAxes)
     # The Transformer's would leave nothing to see of the others, and lengths go on where the paper's end.
     axes.set_yscale("log")
-    measured = sorted({steps for found in times.seconds.values() for steps, s in found.items() if s is not None})
-    if measured:
+    if said:
+        # Room for the marks above all times.
+        lowest, highest = axes.get_ylim()
+        axes.set_ylim(lowest, 6 * highest)
+    lengths = sorted({steps for found in times.seconds.values() for steps in found})
+    if lengths:
         axes.set_xscale("log", base=2)
-        axes.set_xlim(measured[0] / 1.5, measured[-1] * 1.5)
-        axes.set_xticks(measured, [f"{steps / 1000:.0f}K" for steps in measured])
+        axes.set_xlim(lengths[0] / 1.5, lengths[-1] * 1.5)
+        axes.set_xticks(lengths, [f"{steps / 1000:.0f}K" for steps in lengths])
         axes.minorticks_off()
     # Above, where it covers no curve.
     above.legend(*axes.get_legend_handles_labels(), fontsize=7, frameon=False, loc="lower left")

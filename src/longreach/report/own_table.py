@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longreach.config import parse_saved
+from longreach.config import RunConfig, parse_saved
 from longreach.report.interval import mean_and_interval
-from longreach.report.standing import device_of, failed_words, infeasible_words
+from longreach.report.standing import device_of, failed_words, infeasible_words, left_out_words
+from longreach.report.weights import count_weights
+from longreach.reproduce.jobs import wanted_runs
 from longreach.reproduce.records import Record, Results, infeasible, trained
+from longreach.reproduce.settings import of_today
 
 _PLACES = (0.25, 0.5, 0.75, 1.0)
 _NOT_SETTINGS = {"name", "seed", "budget_scale", "data.path", "data.workers"}
@@ -103,16 +107,25 @@ class OwnRun:
         records: of the seeds that were trained to the end.
         infeasible: records of those that did not fit into memory.
         failed: notes of those that failed, and have no record.
+        left_out: how many records are of other settings than the run's today, and count nowhere.
+        today: the run as it is; None where the table has it no longer.
     """
 
     records: tuple[Record, ...]
     infeasible: tuple[Record, ...] = ()
     failed: tuple[Record, ...] = ()
+    left_out: int = 0
+    today: RunConfig | None = None
 
     @property
     def settings(self) -> Record | None:
-        """A record with the run's configuration; None where all failed."""
+        """A record with the run's configuration; None where there is none of today's."""
         return next(iter((*self.records, *self.infeasible)), None)
+
+    @property
+    def weights(self) -> str:
+        """How many the networks have, counted as for the paper's tables; empty for a run that there is no longer."""
+        return "" if self.today is None else count_weights(self.today).shown
 
     @property
     def mean(self) -> float:
@@ -127,22 +140,31 @@ class OwnRun:
             said.append(f"{len(self.infeasible)} infeasible" if said else infeasible_words(self.infeasible[0]))
         if self.failed:
             said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
+        if self.left_out:
+            said.append(left_out_words(self.left_out))
         if not self.records:
             return ["; ".join(said), "", ""]
         last = shown([record["test_last"]["accuracy"] for record in self.records])
-        on_the_way = (sum(at(record, share) for record in self.records) / len(self.records) for share in _PLACES)
-        return ["; ".join(said), last, " ".join(f"{accuracy:.3f}" for accuracy in on_the_way)]
+        return ["; ".join(said), last, self._on_the_way]
+
+    @property
+    def _on_the_way(self) -> str:
+        """Mean validation accuracy at each of the places; empty where a record has no such curve."""
+        if not all(record["curves"].get("validation") for record in self.records):
+            return ""
+        means = (statistics.fmean(at(record, share) for record in self.records) for share in _PLACES)
+        return " ".join(f"{accuracy:.3f}" for accuracy in means)
 
 
 def rows(runs: dict[str, OwnRun]) -> list[str]:
     """The table, best first, what was not trained last."""
     lines = [
         "| run | seeds | test accuracy | after the last update | validation accuracy on the way "
-        f"({', '.join(f'{share:.0%}' for share in _PLACES)} of the updates) | setting |",
-        "|---|---|---|---|---|---|",
+        f"({', '.join(f'{share:.0%}' for share in _PLACES)} of the updates) | weights | setting |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name in sorted(runs, key=lambda name: runs[name].mean, reverse=True):
-        cells = [name, str(len(runs[name].records)), *runs[name].cells, _setting(name, runs)]
+        cells = [name, str(len(runs[name].records)), *runs[name].cells, runs[name].weights, _setting(name, runs)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -170,7 +192,8 @@ def own_table_page(table: str, results: Results) -> str | None:
         table: the folder's name.
         results: where the records lie, with a README.md that tells what the table is.
     """
-    runs = {name: _run(table, name, results) for name in results.names(table)}
+    today = {run.name: run for _, run in wanted_runs(table, "small")}
+    runs = {name: _run(table, name, results, today.get(name)) for name in results.names(table)}
     words = results.path / table / "README.md"
     if not runs or not words.is_file():
         return None
@@ -181,7 +204,8 @@ def own_table_page(table: str, results: Results) -> str | None:
             words.read_text(encoding="utf-8").rstrip(),
             "",
             f"Test accuracy is that of the weights that were best on the validation part{on_all}; mean ± half of the "
-            "95 % interval (Student's t over seeds), every seed in brackets.",
+            "95 % interval (Student's t over seeds), every seed in brackets. Weights: of the classifier, and + those "
+            "of the auxiliary networks, which are left behind after training.",
             "",
             *rows(runs),
             "",
@@ -194,13 +218,24 @@ def own_table_page(table: str, results: Results) -> str | None:
 
 def _counted(runs: Sequence[OwnRun]) -> str:
     """How many runs of all seeds there are, and on what."""
-    others = {"infeasible": sum(len(run.infeasible) for run in runs), "failed": sum(len(run.failed) for run in runs)}
+    others = {
+        "infeasible": sum(len(run.infeasible) for run in runs),
+        "failed": sum(len(run.failed) for run in runs),
+        "of other settings left out": sum(run.left_out for run in runs),
+    }
     said = [f"{sum(len(run.records) for run in runs)} runs"]
     said += [f"{number} {what}" for what, number in others.items() if number]
     machines = sorted({device_of(record) for run in runs for record in (*run.records, *run.infeasible)})
     return "; ".join([*said, *([", ".join(machines)] if machines else [])])
 
 
-def _run(table: str, name: str, results: Results) -> OwnRun:
-    records = results.of(table, name)
-    return OwnRun(tuple(trained(records)), tuple(filter(infeasible, records)), tuple(results.failures(table, name)))
+def _run(table: str, name: str, results: Results, today: RunConfig | None) -> OwnRun:
+    held = results.of(table, name)
+    records, others = ([], held) if today is None else of_today(held, today)
+    return OwnRun(
+        tuple(trained(records)),
+        tuple(filter(infeasible, records)),
+        tuple(results.failures(table, name)),
+        len(others),
+        today,
+    )

@@ -156,6 +156,8 @@ def markdown(held: Sequence[Section], images: str, budget: Budget | None = None)
         if section.times is not None:
             lines += [_times_words(section.times), "", *_table(*_times_table(section.times)), ""]
         lines += [*_table(HEADER, section.rows), ""]
+        if section.table.note:
+            lines += [section.table.note, ""]
     if budget is not None:
         lines += [f"## {BUDGET_TITLE}", "", BUDGET_WORDS, ""]
         if budget.drawing is not None:
@@ -185,6 +187,7 @@ def html(held: Sequence[Section], budget: Budget | None = None) -> str:
             ],
             "nothing": section.nothing,
             "rows": section.rows,
+            "note": section.table.note,
             "times": None if section.times is None else (_times_words(section.times), *_times_table(section.times)),
         }
         for section in held
@@ -218,10 +221,7 @@ def _times_words(times: UpdateTimes) -> str:
 def _times_table(times: UpdateTimes) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a model each, a column for each length."""
     steps = sorted({length for found in times.seconds.values() for length in found})
-    rows = []
-    for model, found in times.seconds.items():
-        taken = [found.get(length) for length in steps]
-        rows.append([model, *("–" if seconds is None else f"{seconds:.2f}" for seconds in taken)])
+    rows = [[model, *(times.shown(model, length) for length in steps)] for model in times.seconds]
     return ["model", *(f"{length:,}" for length in steps)], rows
 
 
@@ -250,7 +250,12 @@ def write_report(results: Results, out: Path, times: UpdateTimes | None = None) 
 
 
 def report_files(results: Results, times: UpdateTimes | None = None) -> dict[str, str]:
-    """Every file of a report, by its name within the folder."""
+    """Every file of a report, by its name within the folder.
+
+    Raises:
+        RunError: no folder of records, or a record that is none.
+    """
+    results.check_folder()
     held, budget = sections(results, times), Budget.of(results)
     pages = {"paper.html": html(held, budget), "paper.md": markdown(held, "images", budget)}
     if budget.drawing is not None:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from longreach.recipes.naming import recipe_name
+from longreach.recipes.naming import many, recipe_name
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import home_of
 from longreach.report.along import first_evaluation
 from longreach.report.estimate import Estimate
 from longreach.reproduce.jobs import folder_of
 from longreach.reproduce.records import Record, Results, infeasible, trained
+from longreach.reproduce.settings import OF_A_BUDGET, of_today
 
 Measure = Literal["accuracy", "error", "change", "along"]
 """What is shown: accuracy, error, the change against the whole, or the first evaluation and the last."""
@@ -43,6 +44,7 @@ class Standing:
         failed: notes of those that failed, and have no record.
         base: records of the run with all parts, where changes are shown.
         shortened: records of runs within a budget, which never count as others do; of the largest budget.
+        left_out: how many records are of other settings than the recipe's today, and count nowhere.
     """
 
     recipe: str
@@ -52,6 +54,7 @@ class Standing:
     failed: tuple[Record, ...] = ()
     base: tuple[Record, ...] = ()
     shortened: tuple[Record, ...] = ()
+    left_out: int = 0
 
     @property
     def values(self) -> list[float]:
@@ -89,7 +92,7 @@ class Standing:
     @property
     def is_run(self) -> bool:
         """Whether there is anything to show."""
-        return bool(self.records or self.infeasible or self.failed or self.shortened)
+        return bool(self.records or self.infeasible or self.failed or self.shortened or self.left_out)
 
     @property
     def shown(self) -> str:
@@ -107,13 +110,17 @@ class Standing:
             said.append(f"{found.shown()} after {share} of the schedule ({_seeds(len(self.shortened))})")
         if self.failed:
             said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
-        return "; ".join(said) or "not run"
+        said = said or ["not run"]
+        if self.left_out:
+            said.append(left_out_words(self.left_out))
+        return "; ".join(said)
 
     @property
     def brief(self) -> str:
-        """The figure and the number of seeds; empty without records."""
+        """The figure and the number of seeds, or why there is none; empty without records."""
         if not self.records:
-            return "infeasible" if self.infeasible else f"{len(self.failed)} failed" if self.failed else ""
+            left_out = f"{self.left_out} left out" if self.left_out else ""
+            return "infeasible" if self.infeasible else f"{len(self.failed)} failed" if self.failed else left_out
         if self.measure == "change" and not self._is_base:
             changes = paired(self.records, self.base)
             return f"{statistics.fmean(changes):+.1f} ({len(changes)})" if changes else ""
@@ -163,19 +170,25 @@ class Standing:
 
 
 def standing(table: PaperTable, row: Row, scale: Scale, results: Results) -> Standing | None:
-    """Where we stand at a row; None where it has no recipe at this scale."""
+    """Where we stand at a row, by records of the recipe's settings today; None where it has no recipe at this scale."""
     recipe = row.recipe(scale)
     if recipe is None:
         return None
-    folder, name = folder_of(home_of(recipe, scale), scale), recipe_name(recipe)
-    records = results.of(folder, name)
+    folder, run = folder_of(home_of(recipe, scale), scale), recipe()
+    name = run.name
+    records, others = of_today(results.of(folder, name), run)
     measure = _measure(table)
     base: tuple[Record, ...] = ()
     if measure == "change":
         whole = next(one for one in table.rows if one.setting == ALL_PARTS).recipe(scale)
         if whole is not None:
-            base = _complete(results.of(folder_of(home_of(whole, scale), scale), recipe_name(whole)), scale)
-    budgets = results.within_budgets(folder, name)
+            held = results.of(folder_of(home_of(whole, scale), scale), recipe_name(whole))
+            base = _complete(of_today(held, whole())[0], scale)
+    budgets = []
+    for held in results.within_budgets(folder, name):
+        shortened, otherwise = of_today(held, run, OF_A_BUDGET)
+        budgets += [shortened] if shortened else []
+        others += otherwise
     return Standing(
         name,
         measure,
@@ -184,6 +197,7 @@ def standing(table: PaperTable, row: Row, scale: Scale, results: Results) -> Sta
         tuple(results.failures(folder, name)),
         base,
         tuple(trained(max(budgets, key=lambda some: some[0]["budget_seconds"]))) if budgets else (),
+        len(others),
     )
 
 
@@ -225,6 +239,11 @@ def failed_words(failed: Sequence[Record], number: int) -> str:
     """
     reasons = "; ".join(dict.fromkeys(_short(note["reason"]) for note in failed))
     return f"{len(failed)} of {number} failed: {reasons}"
+
+
+def left_out_words(number: int) -> str:
+    """That records are not of what the row is today."""
+    return f"{many(number, 'record')} of other settings left out"
 
 
 def share_words(share: float) -> str:

@@ -31,13 +31,15 @@ class UpdateTimes:
         batch: sequences per update.
         hidden: units.
         device: in words.
-        seconds: by model, by steps; None where full BPTT does not fit, or what was measured took too long.
+        seconds: by model, by steps; None where it was not measured.
+        reasons: why not, by model, by steps, with the batch that was tried: "out of memory (batch 32)".
     """
 
     batch: int
     hidden: int
     device: str
     seconds: dict[str, dict[int, float | None]]
+    reasons: dict[str, dict[int, str]]
 
     @property
     def told(self) -> str:
@@ -50,6 +52,11 @@ class UpdateTimes:
         """What the paper's figure was measured with."""
         return f"the paper has batches of {PAPER_BATCH}"
 
+    def shown(self, model: str, steps: int) -> str:
+        """Seconds of an update, or why there are none; a dash for a length that was not asked for."""
+        seconds = self.seconds[model].get(steps)
+        return self.reasons.get(model, {}).get(steps, "–") if seconds is None else f"{seconds:.2f}"
+
 
 def load_update_times(path: Path) -> UpdateTimes:
     """Read a benchmark.json.
@@ -61,14 +68,18 @@ def load_update_times(path: Path) -> UpdateTimes:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         settings, environment = found["settings"], found["environment"]
         seconds: dict[str, dict[int, float | None]] = {}
+        reasons: dict[str, dict[int, str]] = {}
         for point in found["points"]:
             model = _MODELS.get(point["method"])
             if model is not None:
-                taken = point.get("seconds")
-                seconds.setdefault(model, {})[int(point["steps"])] = None if taken is None else float(taken)
+                steps, taken = int(point["steps"]), point.get("seconds")
+                seconds.setdefault(model, {})[steps] = None if taken is None else float(taken)
+                if taken is None and "infeasible" in point:
+                    batch = int(point.get("batch", settings["batch"]))
+                    reasons.setdefault(model, {})[steps] = f"{point['infeasible']} (batch {batch})"
         machine = environment["processor"] if settings["device"] == "cpu" else environment["device"]
         device = f"{machine}, {settings['threads']} threads" if settings["device"] == "cpu" else str(machine)
-        return UpdateTimes(int(settings["batch"]), int(settings["hidden"]), device, seconds)
+        return UpdateTimes(int(settings["batch"]), int(settings["hidden"]), device, seconds, reasons)
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); longreach benchmark writes one") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from longreach.config import RunConfig, parse_saved
+from longreach.config import RunConfig
 from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
@@ -18,7 +17,8 @@ from longreach.recipes.long_memory import mnist784, mnist784_start, noise, preci
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
-from longreach.training.phases import Plan, without_lengths
+from longreach.reproduce.settings import is_of_today
+from longreach.training.phases import Plan
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist14-ablation", mnist14_ablation),
@@ -164,26 +164,7 @@ def without_data(jobs: Iterable[Job]) -> list[Job]:
 
 def outdated_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
     """Those whose record is of another configuration than they are today, where the data lie aside."""
-    return [
-        job
-        for job in jobs
-        for record in _records(job, results)
-        if _settings(record["config"]) != _settings(job.config.model_dump(mode="json"))
-    ]
-
-
-def _settings(tree: dict[str, Any]) -> dict[str, Any] | None:
-    """A configuration without what a machine adds to it; keys that came later at their defaults."""
-    try:
-        config = parse_saved(tree, "record")
-    except ConfigError:
-        return None
-    if config.budget is not None:  # Shrunk to fit it.
-        config = without_lengths(config)
-    settings = config.model_dump(mode="json")
-    settings["data"].pop("path")
-    settings.pop("budget_scale")
-    return settings
+    return [job for job in jobs for record in _records(job, results) if not is_of_today(record, job.config)]
 
 
 def data_folder(given: Path | None) -> Path | None:

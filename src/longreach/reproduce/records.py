@@ -7,13 +7,14 @@ a note beside them, FOLDER/NAME/failed-seedN.json, until it succeeds; it counts 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from longreach.errors import RunError
 from longreach.files import write_json
+from longreach.reproduce.record_keys import check_failure, check_record
 
 Record = dict[str, Any]
 
@@ -30,6 +31,18 @@ class Results:
     """
 
     path: Path
+
+    def check_folder(self) -> None:
+        """Refuse a place that is no folder, for those who would take it for one without any record.
+
+        Raises:
+            RunError: nothing there, or a file.
+        """
+        if not self.path.is_dir():
+            raise RunError(
+                f"{self.path}: expected a folder of records, found {'a file' if self.path.exists() else 'nothing'}; "
+                "give another with --results; longreach reproduce makes one"
+            )
 
     def place(self, folder: str, name: str, seed: int) -> Path:
         """Where a run's record lies."""
@@ -60,9 +73,9 @@ class Results:
         """The records of one run, one for each seed, in the order of seeds.
 
         Raises:
-            RunError: a file that is no record.
+            RunError: a file that is no record, or lacks what is read of one.
         """
-        return [_read(path, "config") for path in _by_seed(self.path / folder / name, "seed*.json")]
+        return [_read(path, check_record) for path in _by_seed(self.path / folder / name, "seed*.json")]
 
     def failures(self, folder: str, name: str) -> list[Record]:
         """Notes of one run's seeds that failed and have no record, in the order of seeds.
@@ -70,7 +83,7 @@ class Results:
         Raises:
             RunError: a file that is no such note.
         """
-        notes = [_read(path, "reason") for path in _by_seed(self.path / folder / name, "failed-seed*.json")]
+        notes = [_read(path, check_failure) for path in _by_seed(self.path / folder / name, "failed-seed*.json")]
         return [note for note in notes if not self.has(folder, name, note["seed"])]
 
     def within_budgets(self, folder: str, name: str) -> list[list[Record]]:
@@ -115,11 +128,14 @@ def _by_seed(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name))
 
 
-def _read(path: Path, needed: str) -> Record:
+def _read(path: Path, check: Callable[[Path, Record], None]) -> Record:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: expected the record of a run, which cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: expected the record of a run, found no JSON ({error}); run it again") from None
-    if not isinstance(record, dict) or needed not in record:
+    if not isinstance(record, dict):
         raise RunError(f"{path}: expected the record of a run, found something else; run it again")
+    check(path, record)
     return record
