@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import datasets
 import pytest
 
 
@@ -124,7 +125,32 @@ def test_a_file_that_is_no_yaml(refused, tmp_path: Path) -> None:
 
 def test_missing_data_leave_no_run_folder(refused, tmp_path: Path) -> None:
     message = refused("train", "mnist-recall", "--out", "run", "--set", "data.path=nowhere")
-    assert message == "longreach: nowhere: no such folder; expected the folder that holds MNIST's four IDX files\n"
+    assert message == (
+        f"longreach: nowhere: no such folder with MNIST's four IDX files, looked for at {tmp_path}/nowhere; put the "
+        "data there, or say where they are, in a recipe or a run by --set data.path=FOLDER\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "folder"),
+    [
+        ("cifar10-r", "data/cifar10"),
+        ("dogs40-r", "data/stanford-dogs"),
+        ("dbpedia-p-truncated", "data/dbpedia"),
+        ("small-wordnet14-p-truncated", "data/wordnet14"),
+    ],
+)
+def test_a_recipe_whose_data_are_missing_names_their_folder(
+    refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, folder: str
+) -> None:
+    """And asks nobody else for them."""
+    monkeypatch.setattr(datasets, "load_dataset", lambda *asked, **settings: pytest.fail(f"asked the hub for {asked}"))
+    assert refused("train", recipe, "--out", "run") == (
+        f"longreach: {folder}: no such file or folder, looked for at {tmp_path}/{folder} (what begins with data/ is no "
+        "name on the hub); put the data there, or say where they are, in a recipe or a run by --set data.path=FOLDER "
+        "(or OWNER/NAME, their name on the hub)\n"
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -168,6 +168,11 @@ def test_the_hubs_schema(dogs: Path, tmp_path: Path) -> None:
         "set data.crops to 1 and data.extra to null for data of the hub's schema",
         lambda: stanford_dogs(path, "train", 40, crops=2),
     )
+    refused(
+        "someone/dogs: there is no such folder; expected the original folders Images and Annotation, from which crops "
+        "and extra images are matched; set data.crops to 1 and data.extra to null for data of the hub's schema",
+        lambda: stanford_dogs("someone/dogs", "train", 40, crops=2),
+    )
 
 
 def test_annotations(tmp_path: Path) -> None:

@@ -171,7 +171,10 @@ def test_faults_of_a_folder(tmp_path: Path, write_idx: Write) -> None:
         refused(message, lambda: mnist_from_idx(folder, "train"))
 
     folder = tmp_path / "mnist"
-    refuse(f"{folder}: no such folder; expected the folder that holds MNIST's four IDX files")
+    refuse(
+        f"{folder}: no such folder with MNIST's four IDX files; put the data there, or say where they are, in a recipe "
+        "or a run by --set data.path=FOLDER"
+    )
     folder.mkdir()
     names = "train-images-idx3-ubyte, train-images-idx3-ubyte.gz, train-images.idx3-ubyte, train-images.idx3-ubyte.gz"
     refuse(f"{folder}: expected one of {names}; found nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import os
 import re
 from pathlib import Path
@@ -153,15 +154,21 @@ def test_broken_files(tmp_path: Path) -> None:
     assert csv.field_size_limit() == 131072
 
 
-def test_real_wordnet() -> None:
-    """47,661 + 5,291 entries in the very form of DBpedia."""
+def real_wordnet() -> Path:
+    """The folder of WordNet-14; skips where there is none."""
     places = [Path(__file__).parents[3] / "shared" / "data"]
     if os.environ.get("LONGREACH_DATA"):
         places.insert(0, Path(os.environ["LONGREACH_DATA"]))
     found = [place / "wordnet14" for place in places if (place / "wordnet14").is_dir()]
     if not found:
         pytest.skip("WordNet-14 is neither in $LONGREACH_DATA/wordnet14 nor in ../shared/data/wordnet14")
-    train, test = character_sequences(found[0], "train"), character_sequences(found[0], "test")
+    return found[0]
+
+
+def test_real_wordnet() -> None:
+    """47,661 + 5,291 entries in the very form of DBpedia."""
+    folder = real_wordnet()
+    train, test = character_sequences(folder, "train"), character_sequences(folder, "test")
     assert (len(train), len(test)) == (47_661, 5_291)
     assert train.class_names == test.class_names
     assert len(train.class_names) == 14
@@ -169,6 +176,19 @@ def test_real_wordnet() -> None:
     assert train.lengths.max() <= 610
     assert train.labels is not None
     assert set(train.labels.tolist()) == set(range(14))
-    with gzip.open(found[0] / "train.csv.gz", "rt", encoding="utf-8", newline="") as file:
+    with gzip.open(folder / "train.csv.gz", "rt", encoding="utf-8", newline="") as file:
         first = next(csv.reader(file))
     assert train.sequence(0).tolist() == tokens_by_hand(f"{first[1]} {first[2]}".lower())
+
+
+def test_the_part_of_wordnet_that_lies_with_the_tests() -> None:
+    """The first entries of three classes, as its licence's file says."""
+    part = Path(__file__).parents[1] / "baselines" / "wordnet14_part"
+    whole = real_wordnet()
+    for split, each in (("train", 500), ("test", 100)):
+        few, all_of_them = documents(part, split), documents(whole, split)  # type: ignore[arg-type]
+        assert few.class_names == ("noun.location", "noun.person", "noun.plant")
+        names = [all_of_them.class_names[label] for label in all_of_them.labels]
+        places = [[row for row, found in enumerate(names) if found == name][:each] for name in few.class_names]
+        expected = [(all_of_them.texts[row], names[row]) for row in sorted(itertools.chain(*places))]
+        assert list(zip(few.texts, (few.class_names[label] for label in few.labels), strict=True)) == expected

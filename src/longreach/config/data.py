@@ -42,7 +42,7 @@ class DataConfig(Section):
     auto: told by the path; table: CSV, JSON lines, Parquet or Arrow, a folder of them or a hub name; arrays: .npy, .npz
     or a folder of .npy; ts: the UCR/UEA archive's .ts; audio, text, bytes: folders with a folder for each class."""
     path: Text | None = None
-    """Folder, file or hub name; null for the bundled data."""
+    """Folder, file or hub name (what begins with data/ is never one); null for the bundled data."""
     validation_path: Text | None = None
     """The validation part, where it lies elsewhere; of files and hub tables."""
     test_path: Text | None = None

@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 
 from longreach.data.hub import images_from_hub
+from longreach.data.hub_names import check_there
 from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.matlab import read_matlab
 from longreach.data.photographs import Box, colour, colour_of_size, shrunk
@@ -44,10 +45,12 @@ def stanford_dogs(
     folder = Path(source).expanduser()
     if (folder / "Images").is_dir():
         return dogs_from_files(folder, split, size, crops, extra)
+    check_there(source)
     if split == "train" and (crops > 1 or extra is not None):
+        missing = "" if folder.exists() else "there is no such folder; "
         raise DataError(
-            f"{source}: expected the original folders Images and Annotation, from which crops and extra images are "
-            "matched; set data.crops to 1 and data.extra to null for data of the hub's schema"
+            f"{source}: {missing}expected the original folders Images and Annotation, from which crops and extra "
+            "images are matched; set data.crops to 1 and data.extra to null for data of the hub's schema"
         )
     return images_from_hub(source, split, size=size)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longreach.data.hub_names import check_there
 from longreach.data.images import ImageSet, Split, check_split
 from longreach.data.loading import check_local, load_parts, no_progress_bars, reason
 from longreach.data.photographs import FORMATS, LARGEST, colour_of_size, in_memory
@@ -36,7 +37,8 @@ def images_from_hub(
 ) -> ImageSet:
     """Images and labels from a Parquet file, a local folder or the Hugging Face hub.
 
-    A local path comes before a hub name. Without `size`, pixels are taken as they are stored; nothing is converted.
+    A local path comes before a hub name, and what `check_there` refuses is never asked of the hub. Without `size`,
+    pixels are taken as they are stored; nothing is converted.
 
     Args:
         source: a Parquet file of the hub's form (an image column of bytes and path, a label column), which holds one
@@ -87,8 +89,7 @@ def load_rows(source: str | Path, split: str | None, revision: str | None = None
     local = path.exists()
     if local and revision is not None:
         raise DataError(f"{source}: a revision is for names on the hub, and this is a local path; leave it out")
-    if not local and (isinstance(source, Path) or _looks_local(source)):
-        raise DataError(f"{source}: no such file or folder (a name on the hub has the form owner/name)")
+    check_there(source)
     if path.is_file() and path.suffix != ".parquet":
         raise DataError(f"{source}: expected a .parquet file, a folder of images or Parquet files, or a hub name")
     check_local(path)
@@ -116,13 +117,10 @@ def image_parts(source: str | Path) -> tuple[str, ...]:
         DataError: nothing that can be read there.
     """
     path = Path(source).expanduser()
+    check_there(source)
     if path.is_file():
         return ("train",)
     return tuple(map(str, load_parts(source, str(path.resolve()) if path.exists() else str(source))))
-
-
-def _looks_local(source: str) -> bool:
-    return source.startswith((".", "/", "~")) or source.endswith(".parquet") or source.count("/") != 1
 
 
 def _column(rows: Dataset, source: str | Path, asked: str | None, usual: tuple[str, ...], what: str) -> str:

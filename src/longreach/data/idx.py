@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 
 from longreach.data.guards import most_unpacked, too_large
+from longreach.data.hub_names import nothing_there
 from longreach.data.images import ImageSet, Split, check_labels, check_split
 from longreach.errors import DataError
 
@@ -66,7 +67,7 @@ def mnist_from_idx(folder: str | Path, split: Split) -> ImageSet:
     check_split(split)
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected the folder that holds MNIST's four IDX files")
+        raise nothing_there(folder, "folder with MNIST's four IDX files", hub=False)
     images_path = _find(folder, f"{_PREFIX[split]}-images", "idx3-ubyte")
     labels_path = _find(folder, f"{_PREFIX[split]}-labels", "idx1-ubyte")
     images, labels = images_from_idx(images_path).images, read_idx(labels_path)

@@ -23,7 +23,8 @@ UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
         "or, where a row is a whole sequence, its columns with data.values_columns",
     ),
     "nothing there": ("x.csv", lambda path: None, {},
-                      "{path}: no such file or folder (a name on the hub has the form owner/name)"),
+                      "{path}: no such file or folder; put the data there, or say where they are, in a recipe or a run "
+                      "by --set data.path=FOLDER (or OWNER/NAME, their name on the hub)"),
     "an empty folder": ("x", lambda path: path.mkdir(), {}, "{path}: expected data, found no file"),
     "Python objects": (
         "x.npy",

@@ -11,6 +11,7 @@ from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.sample import PART_NAMES
+from longreach.data.hub_names import check_there
 from longreach.errors import DataError
 
 FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]
@@ -34,8 +35,7 @@ def detect(path: str, as_bytes: bool = False) -> FileKind:
         return _of_file(place, as_bytes)
     if place.is_dir():
         return _of_folder(place, as_bytes)
-    if path.startswith((".", "/", "~")) or path.count("/") != 1 or place.suffix in TABLE_ENDINGS:
-        raise DataError(f"{path}: no such file or folder (a name on the hub has the form owner/name)")
+    check_there(path, TABLE_ENDINGS)
     return "table"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from longreach.data.files.csv_head import csv_head
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.wide_csv import csv_rows
+from longreach.data.hub_names import check_there
 from longreach.data.loading import csv_files, load_parts
 from longreach.errors import DataError
 
@@ -56,6 +57,7 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         settings = {"cache_dir": _own_cache(path)}
         as_text = _text_settings([Path(file) for file in csv_files(source, whole, options.subset, **settings)])
         return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
+    check_there(source, TABLE_ENDINGS)
     return load_parts(source, source, options.subset), "a data set of the hub", False
 
 

@@ -16,6 +16,7 @@ from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.table import table_source
 from longreach.data.files.ts import ts_samples
+from longreach.data.hub_names import nothing_there
 from longreach.errors import DataError
 
 _FOLDERS = {
@@ -72,7 +73,7 @@ def _open(path: str, kind: FileKind, options: ReadOptions) -> Source:
     if kind in ("idx", "hub"):
         raise DataError(f"{path}: expected sequences, found images; read them with data.source={kind}")
     if not place.exists():
-        raise DataError(f"{path}: no such file or folder")
+        raise nothing_there(path, hub=False)
     stamp = f"{kind};{options};{file_stamp(place)}"
     if kind == "arrays":
         return array_source(place, options, stamp)
