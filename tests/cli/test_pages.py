@@ -199,7 +199,9 @@ def test_what_the_shell_shows_holds_no_control_characters(command, evil_run: Pat
 
 
 def test_the_page_of_the_paper(tmp_path: Path, command) -> None:
-    done = command("report", "--results", tmp_path / as_file(EVIL), "--out", tmp_path / "out")
+    records = tmp_path / as_file(EVIL)
+    records.mkdir()
+    done = command("report", "--results", records, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     for page in (tmp_path / "out").rglob("*.html"):
         assert seen(page.read_text()).faults == []

@@ -45,6 +45,10 @@ def mnist14_ablation() -> tuple[RunConfig, ...]:
         lstm("lstm-truncated"),
         lstm("lstm-full", truncation=None),
         fast("lstm-full-fast", None),
+        *(
+            with_initialisation(lstm(name, truncation))
+            for name, truncation in (("lstm-truncated", TRUNCATION), ("lstm-full", None))
+        ),
         *(run for n, length in SEGMENTS for run in reconstruction(n, length)),
         *prediction(),
         *recall(),
@@ -86,6 +90,7 @@ def reconstruction(segments: int, length: int) -> tuple[RunConfig, ...]:
         run("-forward", reverse=False),
         run("-teacher-forcing", sampling_updates=None),
         run("-no-pretraining", pretrained=False),
+        *((with_initialisation(run("")),) if segments == 1 else ()),
         # The two settings that helped most, together.
         run("-immediate-lags", place="immediate", lag_features=True),
     )
@@ -122,12 +127,19 @@ def recall() -> tuple[RunConfig, ...]:
         run("-growing-lags", growth=UPDATES // 2),
         run("-blocks", blocks=(1, 14)),
         run("-both-directions", direction="both"),
+        with_initialisation(run("")),
         run("-stored").model_copy(update={"stored": StoredConfig(grid=28, burn_in=28, refresh_every=4)}),
         *(
             fast(name, TRUNCATION, RecallConfig(anchors=anchors, queries=16, truncation=14, weight=10.0))
             for name, anchors in (("recall-fast", 8), ("recall-fast-anchors-16", 16))
         ),
     )
+
+
+def with_initialisation(run: RunConfig) -> RunConfig:
+    """The same with TensorFlow 1's initialisation, which is the paper's, of encoder, head, decoder and readout."""
+    model = run.model.model_copy(update={"initialisation": "glorot"})
+    return run.model_copy(update={"name": f"{run.name}-glorot", "model": model})
 
 
 def fast(name: str, truncation: int | None, *losses: AuxiliaryConfig) -> RunConfig:
