@@ -45,7 +45,10 @@ def mnist14_ablation() -> tuple[RunConfig, ...]:
         lstm("lstm-truncated"),
         lstm("lstm-full", truncation=None),
         fast("lstm-full-fast", None),
-        with_initialisation(lstm("lstm-truncated")),
+        *(
+            with_initialisation(lstm(name, truncation))
+            for name, truncation in (("lstm-truncated", TRUNCATION), ("lstm-full", None))
+        ),
         *(run for n, length in SEGMENTS for run in reconstruction(n, length)),
         *prediction(),
         *recall(),
@@ -124,6 +127,7 @@ def recall() -> tuple[RunConfig, ...]:
         run("-growing-lags", growth=UPDATES // 2),
         run("-blocks", blocks=(1, 14)),
         run("-both-directions", direction="both"),
+        with_initialisation(run("")),
         run("-stored").model_copy(update={"stored": StoredConfig(grid=28, burn_in=28, refresh_every=4)}),
         *(
             fast(name, TRUNCATION, RecallConfig(anchors=anchors, queries=16, truncation=14, weight=10.0))
@@ -133,7 +137,7 @@ def recall() -> tuple[RunConfig, ...]:
 
 
 def with_initialisation(run: RunConfig) -> RunConfig:
-    """The same with TensorFlow 1's initialisation, which is the paper's, of encoder, head and decoder."""
+    """The same with TensorFlow 1's initialisation, which is the paper's, of encoder, head, decoder and readout."""
     model = run.model.model_copy(update={"initialisation": "glorot"})
     return run.model_copy(update={"name": f"{run.name}-glorot", "model": model})
 
