@@ -30,7 +30,7 @@ def mnist784() -> tuple[RunConfig, ...]:
         run("recall-growing-lags", recall(growth=4_500, horizon_start=28)),
         run("recall-log-lags", recall(lag_distribution="log")),
         run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **FAST),
-        # PyTorch's initialisation of an embedding from one channel keeps the network at chance for long.
+        # With PyTorch's initialisation the LSTM stands at chance for thousands of updates.
         run("lstm-truncated-glorot", initialisation="glorot"),
         run("lstm-full-glorot", truncation=None, initialisation="glorot"),
         run("recall-glorot", recall(), initialisation="glorot"),
