@@ -45,10 +45,8 @@ def mnist14_ablation() -> tuple[RunConfig, ...]:
         lstm("lstm-truncated"),
         lstm("lstm-full", truncation=None),
         fast("lstm-full-fast", None),
-        *(
-            with_initialisation(lstm(name, truncation))
-            for name, truncation in (("lstm-truncated", TRUNCATION), ("lstm-full", None))
-        ),
+        with_initialisation(lstm("lstm-truncated")),
+        with_initialisation(lstm("lstm-full", truncation=None)),
         *(run for n, length in SEGMENTS for run in reconstruction(n, length)),
         *prediction(),
         *recall(),
