@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import made_record
 
 from longreach.config import RunConfig
 from longreach.recipes.paper import PaperTable, Row, Scale
@@ -18,27 +19,6 @@ from longreach.reproduce.records import Results
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return Results(tmp_path / "results")
-
-
-def made_record(config: RunConfig, accuracy: float, **changed: Any) -> dict[str, Any]:
-    curve = [
-        {"update": update, "accuracy": accuracy * update / 4_000, "loss": 1.0} for update in range(400, 4_001, 400)
-    ]
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "test_accuracy": accuracy,
-        "test_last": {"accuracy": accuracy},
-        "updates": 4_000,
-        "seconds": 300.0,
-        "seconds_per_update": 0.1,
-        "parameters": {"classifier": 1, "auxiliary": 0, "total": 1},
-        "curves": {"train": curve, "test": curve},
-        "environment": {"device": "cpu", "processor": "a processor", "threads": 1},
-        "data": {"train_size": 60_000, "test_size": 100},
-        "config": config.model_dump(mode="json"),
-        **changed,
-    }
 
 
 Save = Callable[..., None]

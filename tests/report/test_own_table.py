@@ -6,14 +6,14 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from made_records import made_record
+
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.long_memory import mnist784
 from longreach.report.own_table import base_of, changed, own_table_page
 from longreach.report.weights import count_weights
 from longreach.reproduce.jobs import OWN_TABLES
 from longreach.reproduce.records import Record, Results
-
-from .conftest import made_record
 
 ROOT = Path(__file__).parents[2]
 

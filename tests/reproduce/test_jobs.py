@@ -6,28 +6,23 @@ import re
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
+from made_records import made_record
 
-from longreach.config import PhaseConfig, RecallConfig, ReconstructConfig, RunConfig
+from longreach.config import RunConfig
 from longreach.errors import ConfigError, RunError
 from longreach.recipes import PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe, recipe_name
 from longreach.recipes.duration import expected_seconds
-from longreach.recipes.paper import Scale
 from longreach.reproduce.attempt import Settings
 from longreach.reproduce.jobs import (
-    OWN_TABLES,
     data_folder,
     make_jobs,
-    outdated_jobs,
     wanted_runs,
-    within_budget,
 )
 from longreach.reproduce.records import Results
 from longreach.reproduce.run import make_plan
 from longreach.times import spoken
-from longreach.training.phases import shrink
 
 Tiny = Callable[..., RunConfig]
 
@@ -85,28 +80,11 @@ def test_jobs(tiny_run: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert data_folder(None) is None
 
 
-def record_of(run: RunConfig, **changed: object) -> dict[str, object]:
-    return {
-        "name": run.name,
-        "seed": run.seed,
-        "test_accuracy": 0.5,
-        "test_last": {"accuracy": 0.5},
-        "updates": 4,
-        "seconds": 10.0,
-        "seconds_per_update": 2.5,
-        "curves": {},
-        "environment": {"device": "cpu"},
-        "data": {"train_size": 64, "test_size": 100},
-        "config": run.model_dump(mode="json"),
-        **changed,
-    }
-
-
 def test_a_plan(tiny_run: Tiny, results: Results) -> None:
     without_data = find_recipe("small-cifar16-r")
     runs = [("t", tiny_run("a")), ("t", tiny_run("b")), ("t", without_data)]
     jobs = make_jobs(runs, seeds=2)
-    results.save("t", "a", 0, record_of(jobs[0].config, seconds=7_200.0))
+    results.save("t", "a", 0, made_record(jobs[0].config, 0.5, seconds=7_200.0))
     plan = make_plan(jobs, results)
     assert [job.title for job in plan.missing] == ["b-seed0", "a-seed1", "b-seed1"]
     assert [job.title for job in plan.no_data] == ["small-cifar16-r-seed0", "small-cifar16-r-seed1"]
@@ -121,92 +99,13 @@ def test_a_plan(tiny_run: Tiny, results: Results) -> None:
     ]
 
 
-def test_records_of_other_settings_are_named(tiny_run: Tiny, results: Results) -> None:
-    jobs = make_jobs([("t", tiny_run("a")), ("t", tiny_run("b")), ("t", tiny_run("c"))], seeds=1)
-    older = jobs[0].config.model_dump(mode="json")
-    older["data"].pop("noise")  # A key that came later, at its default.
-    older["data"]["path"] = None
-    results.save("t", "a", 0, record_of(jobs[0].config, config=older))
-    results.save("t", "b", 0, record_of(tiny_run("b", updates=9)))
-    gone = jobs[2].config.model_dump(mode="json") | {"gone": 1}
-    results.save("t", "c", 0, record_of(jobs[2].config, config=gone))
-    plan = make_plan(jobs, results)
-    assert [job.title for job in plan.outdated] == ["b-seed0", "c-seed0"]
-    assert plan.lines(1) == [
-        "3 runs, 3 done, 0 to run",
-        "2 records are of other settings than today's: b, c; remove them to run these anew",
-    ]
-
-
-def test_no_committed_record_is_of_other_settings() -> None:
-    """Of all tables, the paper's at both scales and our own: what the pages show is what is run today."""
-    held = Results(ROOT / "results")
-    runs = [run for scale in get_args(Scale) for run in wanted_runs("all", scale)]
-    runs += [run for name, _ in OWN_TABLES for run in wanted_runs(name, "small")]
-    folders = {folder for folder, _ in runs}
-    there = {path for path in held.path.glob("*/*/seed*.json") if path.parts[-3] in folders}
-    seeds = 1 + max(int(path.stem.removeprefix("seed")) for path in there)
-    jobs = make_jobs(runs, seeds)
-    assert [(job.folder, job.title) for job in outdated_jobs(jobs, held)] == []
-    # Every record lies with a run of today, so that none was passed over.
-    assert there == {
-        place for job in jobs if (place := held.place(job.folder, job.config.name, job.config.seed)).is_file()
-    }
-
-
-def test_a_budget_shrinks_phases_without_making_a_record_outdated(tiny_run: Tiny, results: Results) -> None:
-    (job,) = make_jobs([("t", tiny_run("a", updates=1_000, budget=5.0))], seeds=1)
-    shrunk = job.config.model_copy(update={"phases": tiny_run("a", updates=3).phases, "budget_scale": 0.003})
-    results.save("t", "a", 0, record_of(shrunk))
-    assert make_plan([job], results).outdated == []
-
-
-def test_a_budget_makes_no_record_of_any_recipe_outdated(results: Results) -> None:
-    # Our own are refused there: they are chosen by a validation part, which such a run does not look at.
-    runs = within_budget([("t", recipe()) for recipe in (*PAPER_RECIPES, *SMALL_RECIPES)], 60.0)
-    runs += [("own", recipe()) for recipe in RECIPES if recipe().budget is not None]
-    jobs = make_jobs(runs, seeds=1)
-    for job in jobs:
-        shrunk = shrink(job.config, 0.0137, updates_per_epoch=123)
-        assert shrunk.phases != job.config.phases
-        results.save(job.folder, job.config.name, 0, record_of(shrunk))
-    assert {job.folder for job in jobs} == {"t-budget-1m", "own"}
-    assert make_plan(jobs, results).outdated == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"auxiliary.0.segments": 7},
-        {"auxiliary.0.truncation": 3},
-        {"auxiliary.0.sampling_updates": None},
-        {"auxiliary.0.weight": 2.0},
-        {"auxiliary.1.growth": None},
-        {"phases.0.learning_rate": 0.5},
-        {"phases.0.schedule": "cosine", "phases.0.halve_every": None},
-        {"phases.1.auxiliary": False},
-        {"model.hidden_size": 5},
-    ],
-    ids=lambda changes: ", ".join(changes),
-)
-def test_a_budget_hides_no_other_settings(changes: dict[str, object], tiny_run: Tiny, results: Results) -> None:
-    halving = PhaseConfig(epochs=30, schedule="halving", halve_every=10, warmup=40)
-    losses = (ReconstructConfig(sampling_updates=900), RecallConfig(growth=500))
-    run = tiny_run("a", budget=5.0, auxiliary=losses, phases=(halving, PhaseConfig(updates=80)))
-    jobs = make_jobs([("t", run)], seeds=1)
-    results.save("t", "a", 0, record_of(shrink(run, 0.05, updates_per_epoch=8)))
-    assert make_plan(jobs, results).outdated == []
-    results.save("t", "a", 0, record_of(shrink(run.with_set(changes), 0.05, updates_per_epoch=8)))
-    assert make_plan(jobs, results).outdated == jobs
-
-
 def test_what_did_not_fit_into_memory_is_run_again_where_there_is_more_of_it(
     tiny_run: Tiny, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = make_jobs([("t", tiny_run("a")), ("t", tiny_run("b"))], seeds=1)
     unfit = {"infeasible": True, "memory_limit_mb": 300.0, "memory_mb": 300.0, "environment": {"device": "cpu"}}
-    results.save("t", "a", 0, record_of(jobs[0].config, **unfit))
-    results.save("t", "b", 0, record_of(jobs[1].config))
+    results.save("t", "a", 0, made_record(jobs[0].config, 0.5, **unfit))
+    results.save("t", "b", 0, made_record(jobs[1].config, 0.5))
 
     def missing(**how: object) -> list[str]:
         plan = make_plan(jobs, results, Settings(tmp_path, **how))  # type: ignore[arg-type]
@@ -219,7 +118,7 @@ def test_what_did_not_fit_into_memory_is_run_again_where_there_is_more_of_it(
     plan = make_plan(jobs, results, Settings(tmp_path))
     assert plan.lines(1)[0] == "2 runs, 1 done, 1 to run"
     assert plan.lines(1)[2:] == ["1 of these did not fit into memory when they had less, or another device"]
-    results.save("t", "a", 0, record_of(jobs[0].config, **{**unfit, "memory_mb": None}))
+    results.save("t", "a", 0, made_record(jobs[0].config, 0.5, **{**unfit, "memory_mb": None}))
     assert missing(memory=314_000_000) == []
     assert missing(memory=316_000_000) == ["a-seed0"]
     # Less of a GPU's is another memory all the same.
@@ -227,7 +126,7 @@ def test_what_did_not_fit_into_memory_is_run_again_where_there_is_more_of_it(
     monkeypatch.setattr(Settings, "memory_mb", 200.0)
     assert missing(device="cpu") == []
     assert missing(device="cuda") == ["a-seed0"]
-    results.save("t", "a", 0, record_of(jobs[0].config, **{**unfit, "environment": {"device": "NVIDIA"}}))
+    results.save("t", "a", 0, made_record(jobs[0].config, 0.5, **{**unfit, "environment": {"device": "NVIDIA"}}))
     assert missing(device="cuda") == []
     assert missing(device="cpu") == ["a-seed0"]
     monkeypatch.setattr(Settings, "memory_mb", 316.0)
@@ -267,7 +166,7 @@ def test_a_broken_record_is_named(results: Results) -> None:
 def test_what_a_record_lacks_is_named(
     changed: dict[str, object], problem: str, tiny_run: Tiny, results: Results
 ) -> None:
-    results.save("t", "a", 0, record_of(tiny_run("a"), **changed))
+    results.save("t", "a", 0, made_record(tiny_run("a"), 0.5, **changed))
     with pytest.raises(RunError) as refused:
         results.of("t", "a")
     place = results.place("t", "a", 0)
@@ -287,7 +186,7 @@ def test_what_a_note_of_a_failure_lacks_is_named(results: Results) -> None:
 
 def test_seeds_come_in_order(tiny_run: Tiny, results: Results) -> None:
     for seed in (10, 2, 0):
-        results.save("t", "a", seed, record_of(tiny_run("a", seed=seed)))
+        results.save("t", "a", seed, made_record(tiny_run("a", seed=seed), 0.5))
     assert [record["seed"] for record in results.of("t", "a")] == [0, 2, 10]
     results.save_failure("t", "b", 0, {"reason": "a loss that is no number"})
     assert list(results.names("t")) == ["a", "b"]
