@@ -69,9 +69,9 @@ def golden_run(name: str, workers: int = 0) -> RunConfig:
     return parse_config(tree, name)
 
 
-def losses(config: RunConfig, folder: Path) -> list[str]:
+def losses(config: RunConfig, folder: Path, device: str = "cpu") -> list[str]:
     """A line for each update: the loss and its parts, as metrics.csv has them."""
-    fit(config, folder, progress=False, device="cpu")
+    fit(config, folder, progress=False, device=device)
     kept = ("update", "phase", "epoch", "learning_rate")
     lines = []
     for row in read_metrics(folder / "metrics.csv"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_data import data_of
 
 from longreach.config import (
     AutoencoderConfig,
     CharCNNConfig,
     CNNRNNConfig,
-    DataConfig,
     LanguageModelConfig,
     ModelConfig,
     PredictConfig,
@@ -37,7 +36,6 @@ from longreach.recipes.paper import PaperTable, Printed, Row, Scale, printed_lin
 from longreach.recipes.tables import TABLES, find_table, home_of
 from longreach.report.own_table import flat
 from longreach.training.build import build_objective, build_optimiser
-from longreach.training.datasets import Datasets, build_datasets
 
 LINES = [line for line in printed_lines() if line.where != "table1"]
 NETWORKS = {
@@ -313,24 +311,6 @@ def test_every_recipe_does_two_updates(tiny: Path, recipe) -> None:
     after = list(objective.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert all(bool(torch.isfinite(parameter).all()) for parameter in after)
-
-
-def data_of(tiny: Path, config: RunConfig) -> Datasets:
-    """The recipe's data made tiny: its path, and where it resizes, a smaller size."""
-    data = config.data
-    changes = {"validation": 0, "crops": min(data.crops, 3)}
-    if data.path is not None:
-        changes["path"] = str(tiny / Path(data.path).name)
-    if data.source in ("cifar10", "stanford_dogs") or data.resize is not None:
-        changes["resize"] = 8
-    if data.source == "mnist14":
-        changes["train_samples"] = 4
-    return _built(data.model_copy(update=changes).model_dump_json())
-
-
-@cache
-def _built(data: str) -> Datasets:
-    return build_datasets(DataConfig.model_validate_json(data))
 
 
 def test_own_recipes_are_tuned_on_a_validation_part() -> None:
