@@ -43,7 +43,6 @@ METHODS = (
     "r-1x600-sequential",
     "r-20x30",
     "recall",
-    "recall-all-bfloat16",
     "recall-stored",
     "transformer",
     "prefix",
@@ -161,8 +160,8 @@ def _states_and_gradients(encoder: RecurrentEncoder, inputs: torch.Tensor) -> di
 
 
 def sampling(device: str, batch: int, length: int = 600) -> dict[str, float]:
-    """Guesses of a segment of 600 at batch 128, two layers of 128: by the fused call a step at a time, by single steps
-    in plain operations, and by those captured as a graph."""
+    """Seconds of the guesses of a segment of 600, two layers of 128, half of them fed: by the fused call a step at a
+    time, by single steps in plain operations, and by a recording of those; and how far they are apart."""
     torch.manual_seed(0)
     decoder = SegmentDecoder(channels=1, embedding_size=128).to(device)
     segments = torch.randn(batch, length, 1, device=device)
@@ -191,22 +190,16 @@ def sampling(device: str, batch: int, length: int = 600) -> dict[str, float]:
 
         return one_by_one(step, steps.begin(start), inputs, chosen, None)
 
-    decoder.eval()
+    def replayed() -> torch.Tensor:
+        return decoder._one_by_one(inputs, chosen, None, None, start, None)
+
+    right = fused()
     found = {"fused": seconds_of(fused, device), "single": seconds_of(single, device)}
-    right = single()
-    print("fused against single", error(fused(), right.double()))
-    if device == "cuda":
-        graph = torch.cuda.CUDAGraph()
-        began = torch.cuda.Event(enable_timing=True)
-        ended = torch.cuda.Event(enable_timing=True)
-        began.record()
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            captured = single()
-        ended.record()
-        ended.synchronize()
-        found["captured"] = seconds_of(graph.replay, device)
-        found["capture"] = began.elapsed_time(ended) / 1e3
-        print("captured against single", error(captured, right.double()), "capture", found["capture"])
+    replayed()
+    found["recording"] = clock(replayed, device)
+    found["replayed"] = seconds_of(replayed, device)
+    for name, way in (("single", single), ("replayed", replayed)):
+        found[f"{name} against fused"] = error(way(), right.double())
     print(found, flush=True)
     return found
 

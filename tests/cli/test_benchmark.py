@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 
 def test_it_prints_a_table_and_draws(command, tmp_path: Path) -> None:
@@ -23,6 +24,15 @@ def test_it_prints_a_table_and_draws(command, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--device", "tpu"], "--device: expected cpu or cuda, found 'tpu'"),
+        (
+            ["--device", "cuda", "--method", "recall", "--method", "recall-bfloat16"],
+            "--method recall-bfloat16: expected --device cpu for a prefix in bfloat16, found cuda",
+        ),
+        pytest.param(
+            ["--device", "cuda"],
+            "--device: expected one of auto, cpu on this machine, found 'cuda'",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
         (["--steps", "0"], "--steps: expected at least 1 step, found 0"),
     ],
 )

@@ -163,3 +163,34 @@ def test_memory_does_not_grow_with_the_sequence() -> None:
         objective(given, 0)["loss"].backward()
         taken.append((torch.cuda.max_memory_allocated() - before) / 1e6)
     assert taken[1] < 1.5 * taken[0] + 1, f"{taken} MB"
+
+
+@pytest.mark.parametrize("tokens", [None, 6])
+def test_what_is_recorded_follows_weights_and_inputs(tokens: int | None) -> None:
+    """The first call is plain, the second records, later ones play it; a copy and another shape begin anew."""
+    read: dict[str, Any] = {"channels": 1} if tokens is None else {"vocabulary": tokens}
+    torch.manual_seed(0)
+    decoder = SegmentDecoder(**read, encoder_size=H, head_size=5, embedding_size=3, lag_horizon=T).double().train()
+    there = copy.deepcopy(decoder).cuda()
+    for call in range(8):
+        rows = 5 if call == 5 else 3
+        with torch.no_grad():
+            for one, other in zip(decoder.parameters(), there.parameters(), strict=True):
+                one.add_(0.1 * torch.randn_like(one))
+                other.copy_(one)
+        if call == 6:
+            there = copy.deepcopy(there)
+        values = torch.randn(rows, 12, 1).double() if tokens is None else torch.randint(tokens, (rows, 12))
+        state = tuple(torch.randn(1, rows, H).double() for _ in range(2))
+        lags = torch.arange(11).flip(0).expand(rows, 11) + 1
+        results = []
+        for model, device in ((decoder, "cpu"), (there, "cuda")):
+            moved = [part.to(device).requires_grad_() for part in state]
+            found = model(
+                model.start([tuple(moved)]), values.to(device), 0.3, torch.Generator().manual_seed(call), lags=lags
+            )
+            results.append([found, *torch.autograd.grad(found.square().sum(), [*moved, *model.parameters()])])
+        for one, other in zip(*results, strict=True):
+            torch.testing.assert_close(other.cpu(), one, rtol=1e-9, atol=1e-9)
+    kept = there._replay._recordings.values()
+    assert [recording is not None for recording in kept] == [True]

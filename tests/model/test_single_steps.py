@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.single_steps import MOST_ROWS, SingleSteps, single_steps
+from longreach.model.single_steps import MOST_ROWS, SingleSteps, takes_single_steps
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -53,7 +53,7 @@ def test_outputs_and_states_are_those_of_the_fused_call(sizes: dict[str, Any], r
 
 def test_where_the_fused_call_stays() -> None:
     lstm = RecurrentEncoder(channels=1, hidden_size=3)
-    assert single_steps(lstm, MOST_ROWS) is not None
-    assert single_steps(lstm, MOST_ROWS + 1) is None
-    assert single_steps(RecurrentEncoder(channels=1, hidden_size=3, cell="gru"), 2) is None
-    assert single_steps(nn.LSTM(1, 3, batch_first=True), 2) is None
+    assert takes_single_steps(lstm, MOST_ROWS)
+    assert not takes_single_steps(lstm, MOST_ROWS + 1)
+    assert not takes_single_steps(RecurrentEncoder(channels=1, hidden_size=3, cell="gru"), 2)
+    assert not takes_single_steps(nn.LSTM(1, 3, batch_first=True), 2)

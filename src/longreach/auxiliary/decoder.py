@@ -15,11 +15,13 @@ from longreach.auxiliary.sampling import Share, drawn_for, one_by_one, pick, rac
 from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.embedding import TokenEmbedding
+from longreach.model.encoder import RecurrentEncoder
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation, initialise_linear
 from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.reading import detach
-from longreach.model.single_steps import single_steps
+from longreach.model.replay import Replay
+from longreach.model.single_steps import SingleSteps, takes_single_steps
 from longreach.unrolling import Encoder
 
 
@@ -125,6 +127,7 @@ class SegmentDecoder(nn.Module):
             memory_size=memory_size,
         )
         width = self.network.output_size
+        self._replay = Replay()
         self.states = own = len(self.network.initial_state(1))
         parts = own if encoder_states is None else encoder_states
         # Of a unitary network every tensor of the state holds two numbers a unit.
@@ -252,25 +255,44 @@ class SegmentDecoder(nn.Module):
         sampled[:, 0] = False
         chosen = sampled if inputs.ndim == 2 else sampled.unsqueeze(-1)
         if self.sampling_passes is None:
-            steps = None if self.stacked else single_steps(self.network, len(inputs))
-            if steps is not None:
-                start = steps.begin(start)
-
-            def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
-                here = None if features is None else features[:, position : position + 1]
-                if steps is None:
-                    outputs, state = self._read(token, here, state, encoder)
-                else:
-                    outputs, state = steps(self._beside(token, here), state)
-                return self.head(outputs), state
-
-            return chosen, one_by_one(step, start, inputs, chosen, race)
+            return chosen, self._one_by_one(inputs, chosen, race, features, start, encoder)
         guesses = inputs
         for _ in range(self.sampling_passes):
             mixed = torch.where(chosen, guesses, inputs)
             predictions = self.head(self._outputs(mixed, features, start, encoder))
             guesses = pick(predictions, race).roll(1, dims=1).to(inputs.dtype)
         return chosen, guesses
+
+    def _one_by_one(
+        self,
+        inputs: Tensor,
+        chosen: Tensor,
+        race: Tensor | None,
+        features: Tensor | None,
+        start: State,
+        encoder: Encoder | None,
+    ) -> Tensor:
+        """What is fed where every guess follows the inputs that were really fed before it."""
+        if not self.stacked and takes_single_steps(self.network, len(inputs)):
+            return self._replay(self._by_single_steps, self.parameters(), (inputs, chosen, race, features, *start))
+
+        def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
+            outputs, state = self._read(token, _at(features, position), state, encoder)
+            return self.head(outputs), state
+
+        return one_by_one(step, start, inputs, chosen, race)
+
+    def _by_single_steps(
+        self, inputs: Tensor, chosen: Tensor, race: Tensor | None, features: Tensor | None, *start: Tensor
+    ) -> Tensor:
+        assert isinstance(self.network, RecurrentEncoder), "whoever calls has asked"
+        steps = SingleSteps(self.network)
+
+        def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
+            outputs, state = steps(self._beside(token, _at(features, position)), state)
+            return self.head(outputs), state
+
+        return one_by_one(step, steps.begin(start), inputs, chosen, race)
 
     def _outputs(self, inputs: Tensor, features: Tensor | None, state: State, encoder: Encoder | None) -> Tensor:
         """The network's outputs (S, L - 1, decoder H), gradients cut where the truncation says."""
@@ -301,3 +323,8 @@ class SegmentDecoder(nn.Module):
         """What the network reads: the inputs, with the numbers that stand beside them."""
         read = inputs if self.embedding is None else self.embedding(inputs)
         return read if features is None else torch.cat([read, features.to(read)], dim=-1)
+
+
+def _at(features: Tensor | None, position: int) -> Tensor | None:
+    """The numbers beside one input, (S, 1, F)."""
+    return None if features is None else features[:, position : position + 1]

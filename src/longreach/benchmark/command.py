@@ -33,11 +33,19 @@ def run_benchmark(
     """
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"--device: expected cpu or cuda, found {device!r}")
+    for name in methods:
+        if not find_method(name).runs_on(device):
+            raise ConfigError(f"--method {name}: expected --device cpu for a prefix in bfloat16, found {device}")
     for length in steps:
         if length < 1:
             raise ConfigError(f"--steps: expected at least 1 step, found {length}")
+    if device == "cuda":
+        from longreach.training.device import check_device
+
+        check_device(device, "--device")
     plan = Plan(
-        methods=tuple(find_method(name).name for name in methods) or tuple(method.name for method in METHODS),
+        methods=tuple(find_method(name).name for name in methods)
+        or tuple(method.name for method in METHODS if method.runs_on(device)),
         steps=tuple(sorted(set(steps))) or (1_024, 4_096, 16_384, 65_536, 131_072),
         batch=batch,
         hidden=hidden,

@@ -59,6 +59,10 @@ class Method:
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_precision: Literal["float32", "bfloat16"] = "float32"
 
+    def runs_on(self, device: str) -> bool:
+        """Whether it can be measured there: oneDNN's reading in bfloat16 is a CPU's."""
+        return self.precision == "float32" or device == "cpu"
+
 
 _RECALL = {"truncation": 300, "n": 20, "window": 30, "queries": 16}
 _SEGMENTS = {"truncation": 300, "n": 20, "length": 30, "window": 30}

@@ -5,7 +5,9 @@ Shapes: B batch, T steps, H hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -45,8 +47,18 @@ class Cell:
         """Run all layers over (B, T, inputs) from `state`: the top layer's outputs (B, T, H) and the last state."""
         hidden = state if self.states > 1 else state[0]
         # Without gradient the fused call need not keep what a backward pass would ask for.
-        outputs, *last = self.fused(inputs, hidden, weights, True, layers, 0.0, torch.is_grad_enabled(), False, True)
+        rest = (True, layers, 0.0, torch.is_grad_enabled(), False, True)
+        with _weights_apart() if inputs.is_cuda else nullcontext():
+            outputs, *last = self.fused(inputs, hidden, weights, *rest)
         return outputs, tuple(last)
+
+
+@contextmanager
+def _weights_apart() -> Iterator[None]:
+    """CuDNN copies the weights together at every call: they are few, and a folded kernel is new each time anyway."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        yield
 
 
 def find_cell(name: str) -> Cell:

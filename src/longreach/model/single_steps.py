@@ -1,14 +1,14 @@
 """An LSTM one step at a time without gradient, where every input waits for the output before it.
 
 The fused call arranges its weights anew each time; over one step that takes longer than the step. Here they are
-arranged once, and few rows are read in plain operations: the same mathematics, the last bits apart.
+arranged once, and what is read is read in plain operations: the same mathematics, the last bits apart.
 
 Shapes: B batch, C channels, H hidden.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,9 @@ class SingleSteps:
 
     def __init__(self, encoder: RecurrentEncoder) -> None:
         self.encoder = encoder
+        self.device = encoder.no_bias.device.type
         # Small products gain nothing from an autocast that is on around them.
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        with torch.no_grad(), torch.autocast(self.device, enabled=False):
             weights = encoder.weights()
         self.layers: list[_Layer] = []
         for layer in range(encoder.layers):
@@ -56,7 +57,7 @@ class SingleSteps:
             inputs: (B, 1, C) or (B, 1) tokens.
             state: from `begin`, or from the step before.
         """
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(self.device, enabled=False):
             return self._read(self.encoder.embed(inputs)[:, 0], state)
 
     def _read(self, read: Tensor, state: State) -> tuple[Tensor, State]:
@@ -71,16 +72,17 @@ class SingleSteps:
         return read.unsqueeze(1), tuple(after)
 
 
-def single_steps(network: nn.Module, rows: int) -> SingleSteps | None:
-    """A reader of single steps; None where the fused call is as quick, or for other cells.
+def takes_single_steps(network: nn.Module, rows: int) -> TypeGuard[RecurrentEncoder]:
+    """Whether a network is read faster by single steps: not where the fused call is as quick, nor other cells.
 
     Args:
         network: of any kind.
         rows: B.
     """
-    if not isinstance(network, RecurrentEncoder) or network.cell_name != "lstm" or rows > MOST_ROWS:
-        return None
-    return SingleSteps(network) if network.no_bias.device.type == "cpu" else None
+    if not isinstance(network, RecurrentEncoder) or network.cell_name != "lstm":
+        return False
+    device = network.no_bias.device.type
+    return device == "cuda" or (device == "cpu" and rows <= MOST_ROWS)
 
 
 def _sigmoids_first(part: Tensor) -> Tensor:
