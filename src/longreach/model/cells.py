@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -48,7 +48,15 @@ class Cell:
         hidden = state if self.states > 1 else state[0]
         # Without gradient the fused call need not keep what a backward pass would ask for.
         rest = (True, layers, 0.0, torch.is_grad_enabled(), False, True)
-        with _weights_apart() if inputs.is_cuda else nullcontext():
+        if not inputs.is_cuda:
+            outputs, *last = self.fused(inputs, hidden, weights, *rest)
+            return outputs, tuple(last)
+        if torch.is_autocast_enabled("cuda"):
+            # Autocast does not reach into a list of weights of which some were computed under it.
+            half = torch.get_autocast_dtype("cuda")
+            inputs, state = inputs.to(half), tuple(part.to(half) for part in state)
+            hidden, weights = state if self.states > 1 else state[0], [weight.to(half) for weight in weights]
+        with _weights_apart(), torch.autocast("cuda", enabled=False):
             outputs, *last = self.fused(inputs, hidden, weights, *rest)
         return outputs, tuple(last)
 

@@ -19,6 +19,7 @@ from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind, check_inputs, hide_padding, make_embedding
 from longreach.model.encoder import check_sizes
 from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.mixed import in_full
 from longreach.model.padding import is_padding
 
 PIECE = 64
@@ -122,7 +123,7 @@ def _run(kernels: _Kernels, inputs: Tensor, before: Tensor) -> tuple[Tensor, Ten
     pieces = inputs.view(rows, count, length, size).permute(3, 0, 1, 2).flatten(1, 2)
     later = torch.arange(length, device=inputs.device) - torch.arange(length, device=inputs.device).unsqueeze(1)
     convolution = kernels.response[:, later.clamp(min=0)].masked_fill(later < 0, 0.0)
-    written = (pieces @ kernels.writing).view(size, rows, count, -1, 2)
+    written = in_full(pieces @ kernels.writing).view(size, rows, count, -1, 2)
     state = torch.view_as_complex(before.view(rows, size, -1, 2).transpose(0, 1).contiguous())
     states = []
     decay = kernels.powers[..., -1].unsqueeze(1)

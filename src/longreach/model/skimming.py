@@ -21,10 +21,13 @@ from torch import Tensor, nn
 from longreach.errors import LongreachError
 from longreach.model.cells import State
 from longreach.model.half import HalfReader
-from longreach.model.reading import LONGEST_CALL, Encoder, read
+from longreach.model.reading import Encoder, read
 
 PREFIX_PIECE = 256
 """Steps of one gradient-free call on a CPU at most."""
+
+DEVICE_PIECE = 512
+"""Steps of one elsewhere: cuDNN holds some 90 bytes of a step's every row and unit while it reads."""
 
 _SHORTEST_PIECE = 32
 _CACHED = 1 << 20
@@ -121,7 +124,7 @@ def _reader(encoder: Encoder, precision: Precision) -> Callable[[Tensor, State |
 def prefix_piece(encoder: Encoder, inputs: Tensor, rows: int) -> int:
     """Steps of one gradient-free call over so many rows, where nothing else is asked for."""
     if inputs.device.type != "cpu":
-        return LONGEST_CALL
+        return DEVICE_PIECE
     hidden = getattr(encoder, "hidden_size", 1)
     return min(PREFIX_PIECE, max(_SHORTEST_PIECE, _CACHED // (rows * hidden)))
 
