@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,11 @@ def main() -> None:
     }
     for part in arguments.parts:
         if part == "updates":
-            results[part] = updates(arguments.steps, arguments.batch, arguments.device)
+            rows: list[dict[str, Any]] = []
+            results[part] = rows
+            for row in updates(arguments.steps, arguments.batch, arguments.device):
+                rows.append(row)
+                write_json(arguments.out, results)
         elif part == "rounding":
             results[part] = rounding(arguments.device)
         elif part == "pieces":
@@ -85,9 +89,8 @@ def seconds_of(work: Callable[[], object], device: str, rounds: int = 5) -> floa
     return statistics.median(times)
 
 
-def updates(lengths: list[int], batch: int, device: str) -> list[dict[str, Any]]:
+def updates(lengths: list[int], batch: int, device: str) -> Iterator[dict[str, Any]]:
     """Of every method at every length."""
-    rows: list[dict[str, Any]] = []
     slow: set[str] = set()
     for steps in lengths:
         sequences = make_batch(batch, steps, device)
@@ -97,10 +100,9 @@ def updates(lengths: list[int], batch: int, device: str) -> list[dict[str, Any]]
             row = {"method": name, "steps": steps, **_cost(name, sequences, steps, batch, device)}
             if row.get("infeasible") or row["seconds"] > LONGEST:
                 slow.add(name)
-            rows.append(row)
             told = "out of memory" if "infeasible" in row else f"{row['seconds'] * 1e3:9.1f} ms {row['mb']:9.0f} MB"
             print(f"{name:20} T {steps:>7,}  {told}", flush=True)
-    return rows
+            yield row
 
 
 def _cost(name: str, sequences: Any, steps: int, batch: int, device: str) -> dict[str, Any]:

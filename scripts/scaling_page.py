@@ -275,6 +275,40 @@ def network_table(figures: Path) -> str:
     )
 
 
+def rounding_table(figures: Path) -> str:
+    """float32 and TF32 on a GPU."""
+    found = load(figures, "gpu-rounding")
+    lines = [
+        [
+            str(row["hidden"]),
+            f"{row['steps']:,}",
+            row["way"],
+            f"{row['seconds'] * 1e3:.1f}",
+            *(f"{row[name]:.0e}" for name in ("h", "c", "gradient")),
+        ]
+        for row in found["rounding"]
+    ]
+    head = "H | T | products | ms an update | error of h | of c | of the gradient"
+    return f"{found['environment']['device']}, batch 32:\n\n" + rows(head, lines)
+
+
+def pieces_table(figures: Path) -> str:
+    """The prefix on a GPU by length of its pieces."""
+    found = load(figures, "gpu-sampling")
+    lines = [[f"{row['piece']:,}", f"{row['seconds'] * 1e3:.1f}", f"{row['mb']:,.0f}"] for row in found["pieces"]]
+    head = "steps of a piece | ms | MB"
+    return f"{found['environment']['device']}, batch {found['batch']}:\n\n" + rows(head, lines)
+
+
+def guesses_table(figures: Path) -> str:
+    """Ways of sampling token by token on a GPU."""
+    found = load(figures, "gpu-sampling")
+    ways = {"fused": "the fused call, a step at a time", "single": "PyTorch's cell", "replayed": "a recording of that"}
+    lines = [[title, f"{found['sampling'][name] * 1e3:.0f}"] for name, title in ways.items()]
+    lines.append(["making the recording, once", f"{found['sampling']['recording'] * 1e3:.0f}"])
+    return f"{found['environment']['device']}, batch {found['batch']}:\n\n" + rows("600 guesses | ms", lines)
+
+
 TABLES = {
     "machine": machine_table,
     "scaling": scaling_table,
@@ -288,6 +322,9 @@ TABLES = {
     "training": training_table,
     "inference": inference_table,
     "network": network_table,
+    "pieces": pieces_table,
+    "guesses": guesses_table,
+    "rounding": rounding_table,
 }
 
 if __name__ == "__main__":

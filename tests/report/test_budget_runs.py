@@ -53,6 +53,9 @@ def test_jobs_within_a_budget_lie_apart(results: Results, shortened: Save) -> No
     # About ten evaluations where an update of this batch takes some five seconds.
     assert run.evaluate_every is not None
     assert 50 < run.evaluate_every < 300
+    # A GPU does more updates in the time, and is not to spend it on evaluations.
+    short = [within_budget([("t", find_recipe("mnist-r"))], 250.0, device)[0][1] for device in ("cpu", "cuda")]
+    assert [one.evaluate_every for one in short] == [pytest.approx(4, abs=2), pytest.approx(120, abs=60)]
     assert [within_budget([("t", run)], s)[0][0] for s in (90.0, 600.0, 86_400.0)] == [
         "t-budget-90s",
         "t-budget-10m",

@@ -75,7 +75,7 @@ def reproduce(
     runs = wanted_runs(what, chosen_scale(scale))
     if budget is not None:
         check_budget(what, scale)
-        runs = within_budget(runs, duration(budget))
+        runs = within_budget(runs, duration(budget), device)
     store = Results(results)
     settings = Settings(work.absolute(), device, limit)
     # What a cluster's machines have is not known here; a limit is.

@@ -32,7 +32,7 @@ def mnist784() -> tuple[RunConfig, ...]:
         run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **FAST),
     )
     # With PyTorch's initialisation the LSTM stands at chance for thousands of updates.
-    again = ("lstm-truncated", "lstm-full", "recall", "recall-fast")
+    again = ("lstm-truncated", "lstm-full", "lstm-full-fast", "recall", "recall-fast")
     return (*runs, *(with_initialisation(run) for run in runs if run.name in again))
 
 

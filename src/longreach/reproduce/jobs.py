@@ -18,6 +18,7 @@ from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
 from longreach.reproduce.settings import is_of_today
+from longreach.training.device import on_gpu
 from longreach.training.phases import Plan
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
@@ -29,6 +30,9 @@ OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("precision", precision),
 )
 """Tables of our own, each with every run that it has; the name is that of its folder."""
+
+_CORES_OF_A_GPU = 30
+"""How many times a core's updates a GPU is taken to do at the paper's sizes; it only sets how often to evaluate."""
 
 
 @dataclass(frozen=True)
@@ -75,35 +79,39 @@ def wanted_runs(what: str, scale: Scale) -> list[tuple[str, RunConfig]]:
     return [(folder_of(home_of(recipe, scale), scale), recipe()) for recipe in recipes]
 
 
-def within_budget(runs: Iterable[tuple[str, RunConfig]], budget: float) -> list[tuple[str, RunConfig]]:
+def within_budget(
+    runs: Iterable[tuple[str, RunConfig]], budget: float, device: str = "cpu"
+) -> list[tuple[str, RunConfig]]:
     """The same runs shortened to fit a budget, in folders of their own: they are not the paper's scale.
 
-    They are evaluated on the test set alone, about ten times where a core does the work: a schedule in epochs would
-    not come to its first evaluation.
+    They are evaluated on the test set alone, about ten times: a schedule in epochs would not come to its first
+    evaluation.
 
     Args:
         runs: folders and runs.
         budget: of the training of each, in seconds.
+        device: that does the work: "auto", "cpu" or "cuda".
     """
+    cores = _CORES_OF_A_GPU if device == "cuda" or on_gpu(device) else 1
     return [
         (
             f"{folder}{BUDGET_MARK}{_unit(budget)}",
             run.model_copy(
-                update={"budget": budget, "monitor": ("test",), "evaluate_every": _evaluate_every(run, budget)}
+                update={"budget": budget, "monitor": ("test",), "evaluate_every": _evaluate_every(run, cores * budget)}
             ),
         )
         for folder, run in runs
     ]
 
 
-def _evaluate_every(run: RunConfig, budget: float) -> int | None:
-    """A tenth of the updates that a core does in the budget, at most an epoch; as it is where nothing tells them."""
+def _evaluate_every(run: RunConfig, seconds_of_a_core: float) -> int | None:
+    """A tenth of the updates that a core does in that time, at most an epoch; as it is where nothing tells them."""
     seconds, size = expected_seconds(run), training_size(run.data)
     if seconds is None or size is None:
         return run.evaluate_every
     per_epoch = -(-int(size[0]) // run.batch_size)
     whole = Plan.make(run, per_epoch).updates
-    return max(1, min(per_epoch, round(whole * min(1.0, budget / seconds) / 10)))
+    return max(1, min(per_epoch, round(whole * min(1.0, seconds_of_a_core / seconds) / 10)))
 
 
 def _unit(seconds: float) -> str:
