@@ -111,15 +111,15 @@ def test_the_section(results: Results, shortened: Save) -> None:
     assert cells == [
         (
             *("MNIST", "r-LSTM, truncate 300", "96.4", "48.2 (1 seed)", "1.0 h", "0.3 %", "1,400 of 1,875,000"),
-            *("5.00", "108 days", "batch_size 32, not 128", device),
+            *("5", "108 days", "batch_size 32, not 128", device),
         ),
         (
             *("MNIST", "r-LSTM, truncate 300", "96.4", "31.0 ± 12.7 (2 seeds)", "2.0 h", "0.3 %", "1,400 of 469,000"),
-            *("5.00", "27 days", "", device),
+            *("5", "27 days", "", device),
         ),
         (
             *("DBpedia", "p-LSTM, truncate 100", "2.85", "60.0 (1 seed)", "2.0 h", "0.3 %", "1,400 of 469,000"),
-            *("5.00", "27 days", "", device),
+            *("5", "27 days", "", device),
         ),
     ]
     assert all(len(line) == len(BUDGET_HEADER) for line in cells)

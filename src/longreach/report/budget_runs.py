@@ -99,7 +99,7 @@ class BudgetRuns:
             spoken(self.records[0]["budget_seconds"]),
             share_words(self.share),
             f"{updates:,.0f} of {whole:,.0f}",
-            f"{seconds:.2f}",
+            f"{seconds:.3g}",
             spoken((whole - updates) * seconds),
             self._other_settings,
             ", ".join(sorted({device_of(record) for record in self.records})),
