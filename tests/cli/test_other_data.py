@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from own_files import SETTINGS, write_audio, write_table, write_ts
+from tiny_data import write_tiny
 
 from longreach.commands import print_scores
 
@@ -273,3 +275,23 @@ def test_new_sequences_without_names_keep_their_first_step(command, tmp_path: Pa
         done = command("predict", run, new, "--set", said)
         assert done.returncode == 0, done.stderr
         assert ("in '0' and '1'" if steps == 2 else "in '1'") in done.stderr
+
+
+def test_what_begins_with_a_dot_is_never_asked_of_the_hub(command, tmp_path: Path) -> None:
+    """Such a path loses its ./ where it is made a Path, and would then be a name there."""
+    (tmp_path / "tiny").mkdir()
+    config = {
+        "name": "documents",
+        "data": {"source": "documents", "path": str(write_tiny(tmp_path / "tiny") / "wordnet14"), "validation": 0},
+        "model": {"hidden_size": 4, "embedding_size": 3, "head_size": 4},
+        "phases": [{"updates": 1}],
+        "monitor": ["train"],
+        "select": "last",
+        "tensorboard": False,
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    done = command("train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = command("evaluate", str(tmp_path / "run"), "./owner/name")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"longreach: {Path('owner/name').absolute()}: no such file or folder"), done.stderr

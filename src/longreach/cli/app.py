@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def local_or_named(text: str) -> Path:
+    """Data as they were typed: what begins with ./ stays a path of this machine, and is no name on the hub."""
+    return Path(text).absolute() if text.startswith("./") else Path(text)
+
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 """Where something is computed."""

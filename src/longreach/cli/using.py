@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from longreach.cli.app import DataSet, app
+from longreach.cli.app import DataSet, app, local_or_named
 from longreach.errors import RunError
 
 
@@ -16,7 +16,8 @@ from longreach.errors import RunError
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     data: Annotated[
-        Path | None, typer.Argument(help="Other data of the same kind; by default the run's test set.")
+        Path | None,
+        typer.Argument(help="Other data of the same kind; by default the run's test set.", parser=local_or_named),
     ] = None,
     set_: DataSet = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
