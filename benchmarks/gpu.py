@@ -190,7 +190,7 @@ def pieces(batch: int, device: str) -> list[dict[str, float]]:
 
 def sampling(device: str, batch: int, length: int = 600) -> dict[str, float]:
     """Seconds of the guesses of a segment of 600, two layers of 128, half of them fed: by the fused call a step at a
-    time, by single steps in plain operations, and by a recording of those; and how far they are apart."""
+    time, by PyTorch's cell, and by a recording of those; and how far they are apart."""
     torch.manual_seed(0)
     decoder = SegmentDecoder(channels=1, embedding_size=128).to(device)
     segments = torch.randn(batch, length, 1, device=device)

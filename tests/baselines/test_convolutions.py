@@ -184,6 +184,13 @@ def test_the_largest_values_keep_their_order() -> None:
     assert k_max_pool(steps, 3).tolist() == [[[9.0, 8.0, 7.0], [5.0, 4.0, 3.0]]]
 
 
+def test_of_equal_values_the_last_ones_are_kept() -> None:
+    """Whatever a device's own order is: zeros behind a text are equal, and fill up what it has too few of."""
+    steps = torch.zeros(1, 1, 400)
+    steps[0, 0, [0, 100, 398]] = torch.tensor([3.0, 5.0, 4.0])
+    assert k_max_pool(steps, 6).tolist() == [[[3.0, 5.0, 0.0, 0.0, 4.0, 0.0]]]
+
+
 def test_the_blank_is_fed_as_zeros() -> None:
     network = char_cnn(True).eval()
     blanks, nothing = torch.full((1, 9), 2), torch.zeros(1, 130, V - 1).transpose(1, 2)

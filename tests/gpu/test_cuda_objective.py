@@ -192,5 +192,5 @@ def test_what_is_recorded_follows_weights_and_inputs(tokens: int | None) -> None
             results.append([found, *torch.autograd.grad(found.square().sum(), [*moved, *model.parameters()])])
         for one, other in zip(*results, strict=True):
             torch.testing.assert_close(other.cpu(), one, rtol=1e-9, atol=1e-9)
-    kept = there._replay._recordings.values()
-    assert [recording is not None for recording in kept] == [True]
+    assert len(there._replay._recordings) == 1
+    assert not there._replay._fails

@@ -274,7 +274,8 @@ class SegmentDecoder(nn.Module):
     ) -> Tensor:
         """What is fed where every guess follows the inputs that were really fed before it."""
         if not self.stacked and takes_single_steps(self.network, len(inputs)):
-            return self._replay(self._by_single_steps, self.parameters(), (inputs, chosen, race, features, *start))
+            weights = (*self.parameters(), *self.buffers())
+            return self._replay(self._by_single_steps, weights, (inputs, chosen, race, features, *start))
 
         def step(position: int, token: Tensor, state: State) -> tuple[Tensor, State]:
             outputs, state = self._read(token, _at(features, position), state, encoder)

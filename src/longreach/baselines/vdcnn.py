@@ -68,8 +68,13 @@ class ConvolutionBlock(nn.Module):
 
 
 def k_max_pool(steps: Tensor, keep: int) -> Tensor:
-    """The `keep` largest values of each feature of (B, F, T), in the order of their steps: (B, F, keep)."""
-    places = steps.topk(keep, dim=-1).indices.sort(dim=-1).values
+    """The `keep` largest values of each feature of (B, F, T), in the order of their steps: (B, F, keep).
+
+    Choice: of equal values the last ones, on every device. Behind a short text all are zero, and which of them are
+    taken decides where the others come to stand.
+    """
+    backwards = steps.flip(-1).sort(dim=-1, descending=True, stable=True).indices[..., :keep]
+    places = (steps.shape[-1] - 1 - backwards).sort(dim=-1).values
     return steps.gather(-1, places)
 
 

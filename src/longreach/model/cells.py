@@ -6,9 +6,9 @@ Shapes: B batch, T steps, H hidden.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -51,22 +51,25 @@ class Cell:
         if not inputs.is_cuda:
             outputs, *last = self.fused(inputs, hidden, weights, *rest)
             return outputs, tuple(last)
-        if torch.is_autocast_enabled("cuda"):
+        if torch.is_autocast_enabled("cuda") and inputs.dtype != torch.float64:
             # Autocast does not reach into a list of weights of which some were computed under it.
             half = torch.get_autocast_dtype("cuda")
             inputs, state = inputs.to(half), tuple(part.to(half) for part in state)
             hidden, weights = state if self.states > 1 else state[0], [weight.to(half) for weight in weights]
-        with _weights_apart(), torch.autocast("cuda", enabled=False):
+        _take_weights_apart()
+        with torch.autocast("cuda", enabled=False):
             outputs, *last = self.fused(inputs, hidden, weights, *rest)
         return outputs, tuple(last)
 
 
-@contextmanager
-def _weights_apart() -> Iterator[None]:
-    """CuDNN copies the weights together at every call: they are few, and a folded kernel is new each time anyway."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-        yield
+@cache
+def _take_weights_apart() -> None:
+    """Leave out cuDNN's advice that weights which lie apart are copied together at every call.
+
+    They are few, and a folded kernel is new each time anyway. From the first call on: to do so around each would show
+    other warnings each time.
+    """
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 
 def find_cell(name: str) -> Cell:

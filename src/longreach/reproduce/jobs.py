@@ -17,7 +17,7 @@ from longreach.recipes.long_memory import mnist784, mnist784_start, noise, preci
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
-from longreach.reproduce.settings import is_of_today
+from longreach.reproduce.settings import OF_A_BUDGET, is_of_today
 from longreach.training.device import on_gpu
 from longreach.training.phases import Plan
 
@@ -172,7 +172,13 @@ def without_data(jobs: Iterable[Job]) -> list[Job]:
 
 def outdated_jobs(jobs: Iterable[Job], results: Results) -> list[Job]:
     """Those whose record is of another configuration than they are today, where the data lie aside."""
-    return [job for job in jobs for record in _records(job, results) if not is_of_today(record, job.config)]
+    return [
+        job
+        for job in jobs
+        for record in _records(job, results)
+        # How often a run within a budget is evaluated hangs on the device.
+        if not is_of_today(record, job.config, OF_A_BUDGET if BUDGET_MARK in job.folder else ())
+    ]
 
 
 def data_folder(given: Path | None) -> Path | None:

@@ -97,7 +97,7 @@ def unroll(
             before a row's own steps is not looked at; at a stop before its begin its state is zero.
         state: what the encoder carried before the first step; None for its own beginning. Only for rows of equal
             length with stops in common.
-        piece: steps in one call of the gradient-free pass; by default up to 256 on a CPU, 32,768 elsewhere.
+        piece: steps in one call of the gradient-free pass; by default up to 256 on a CPU, 512 elsewhere.
         prefix_precision: of the gradient-free pass; "bfloat16" multiplies bfloat16 numbers and keeps the LSTM's cell in
             float32, on CPUs that can. Windows stay as they are.
         gradient_precision: of what is read with gradient; "bfloat16" is autocast, the cell in bfloat16 too, where the
