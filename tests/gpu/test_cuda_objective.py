@@ -6,7 +6,6 @@ Shapes: B batch, T steps, C channels, H hidden.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,21 +23,12 @@ from longreach.model.network import EncoderCell
 from longreach.training.objective import Objective
 from longreach.unrolling import StoredStates, unroll
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("whole_float32")]
 
 B, T, H = 3, 24, 4
 UPDATE = 7
 LENGTHS = [(T, T, T), (5, T, 13), (1, T, 2)]
 CELLS: list[EncoderCell] = ["lstm", "gru", "rnn_tanh", "rnn_relu", "urnn", "mingru", "s4d"]
-
-
-@pytest.fixture(autouse=True)
-def whole_float32() -> Iterator[None]:
-    """cuDNN would else round a float32 recurrence's products to ten bits."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    yield
-    torch.backends.cudnn.allow_tf32 = before
 
 
 def make(cell: EncoderCell = "lstm", *, tokens: int | None = None, passes: int | None = None, **more: Any) -> Objective:
