@@ -18,7 +18,6 @@ from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
 from longreach.reproduce.settings import OF_A_BUDGET, is_of_today
-from longreach.training.device import on_gpu
 from longreach.training.phases import Plan
 
 OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
@@ -92,6 +91,9 @@ def within_budget(
         budget: of the training of each, in seconds.
         device: that does the work: "auto", "cpu" or "cuda".
     """
+    # Imports torch, which lists of recipes do without.
+    from longreach.training.device import on_gpu
+
     cores = _CORES_OF_A_GPU if device == "cuda" or on_gpu(device) else 1
     return [
         (
