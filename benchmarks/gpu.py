@@ -25,6 +25,7 @@ import torch
 from benchmarks.precision import error
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.sampling import one_by_one
+from longreach.benchmark.measure import CUDNN_STEPS
 from longreach.benchmark.methods import find_method
 from longreach.benchmark.updates import make_batch, make_update
 from longreach.benchmark.worker import clock
@@ -100,7 +101,7 @@ def updates(lengths: list[int], batch: int, device: str) -> Iterator[dict[str, A
             row = {"method": name, "steps": steps, **_cost(name, sequences, steps, batch, device)}
             if row.get("infeasible") or row["seconds"] > LONGEST:
                 slow.add(name)
-            told = "out of memory" if "infeasible" in row else f"{row['seconds'] * 1e3:9.1f} ms {row['mb']:9.0f} MB"
+            told = row.get("infeasible") or f"{row['seconds'] * 1e3:9.1f} ms {row['mb']:9.0f} MB"
             print(f"{name:20} T {steps:>7,}  {told}", flush=True)
             yield row
 
@@ -116,8 +117,8 @@ def _cost(name: str, sequences: Any, steps: int, batch: int, device: str) -> dic
         update(sequences, number)
         number += 1
 
-    if name == "plain" and steps >= 65_536:
-        return {"infeasible": True}  # cuDNN refuses a call of so many steps.
+    if device == "cuda" and name == "plain" and steps >= CUDNN_STEPS:
+        return {"infeasible": f"cuDNN takes fewer than {CUDNN_STEPS:,} steps"}
     try:
         update = make_update(find_method(name), steps, batch, 128, device)
         before = torch.cuda.memory_allocated() if device == "cuda" else 0
@@ -125,13 +126,13 @@ def _cost(name: str, sequences: Any, steps: int, batch: int, device: str) -> dic
     except (OutOfMemory, RuntimeError) as wrong:
         if not is_out_of_memory(wrong):
             raise
-        return {"infeasible": True}
+        return {"infeasible": "out of memory"}
     peak = torch.cuda.max_memory_allocated() if device == "cuda" else 0
     return {"seconds": seconds, "mb": (peak - before) / 1e6}
 
 
 def rounding(device: str, batch: int = 32) -> list[dict[str, Any]]:
-    """With and without TF32, and by autocast to bfloat16."""
+    """With and without TF32."""
     rows = []
     before = torch.backends.cudnn.allow_tf32
     for hidden in (128, 512):

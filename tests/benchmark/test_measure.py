@@ -103,6 +103,16 @@ def test_what_would_take_too_long_is_left_out() -> None:
     assert module._beyond(PLAN, replace(point, method="recall"), [shorter]) is None
 
 
+def test_what_cudnn_refuses_is_told_and_not_tried() -> None:
+    """Plain PyTorch reads a sequence in one call; ours in pieces."""
+    point = module.Point("plain", 65_536, 2, 8, "cuda")
+    plan = replace(PLAN, device="cuda")
+    assert module._beyond(plan, point, []) == "cuDNN takes fewer than 65,536 steps"
+    assert module._beyond(plan, replace(point, steps=65_535), []) is None
+    assert module._beyond(plan, replace(point, method="full"), []) is None
+    assert module._beyond(PLAN, replace(point, device="cpu"), []) is None
+
+
 def test_a_process_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         measure(replace(PLAN, methods=("full",), steps=(0,)), tmp_path / "benchmark.json", lambda line: None)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.single_steps import MOST_ROWS, SingleSteps, takes_single_steps
+from longreach.model.single_steps import MOST_ROWS, SingleSteps, _Layer, takes_single_steps
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -49,6 +49,25 @@ def test_outputs_and_states_are_those_of_the_fused_call(sizes: dict[str, Any], r
     for place, part in enumerate(last):
         torch.testing.assert_close(torch.stack(carried[place::2]), part, **near)
     assert all(torch.equal(part, before) for part, before in zip(state, given, strict=True))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_a_gpu_is_given_is_the_same(layers: int) -> None:
+    """PyTorch's cell takes the weights as they lie; here on a CPU."""
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=2, hidden_size=5, layers=layers, embedding_size=3).double()
+    inputs = torch.randn(3, 7, 2).double()
+    state = tuple(torch.randn_like(part) for part in encoder.initial_state(3))
+    steps, weights = SingleSteps(encoder), encoder.weights()
+    steps.layers = [_Layer(*weights[4 * layer : 4 * layer + 4]) for layer in range(layers)]
+    carried = steps.begin(state)
+    with torch.no_grad():
+        right, last = encoder(inputs, state)
+        for step in range(7):
+            outputs, carried = steps(inputs[:, step : step + 1], carried)
+            torch.testing.assert_close(outputs[:, 0], right[:, step], rtol=0.0, atol=1e-14)
+    for place, part in enumerate(last):
+        torch.testing.assert_close(torch.stack(carried[place::2]), part, rtol=0.0, atol=1e-14)
 
 
 def test_where_the_fused_call_stays() -> None:

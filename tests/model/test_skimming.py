@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from longreach.errors import DataError
 from longreach.model.cells import CellName
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.skimming import skim
+from longreach.model.skimming import DEVICE_PIECE, prefix_piece, skim
 from longreach.unrolling import unroll
 
 THREADS = 3
@@ -153,3 +153,9 @@ class Wrapped(nn.Module):
 
     def forward(self, inputs: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         return self.inner(inputs, state)
+
+
+def test_a_gpu_reads_in_pieces_too() -> None:
+    """cuDNN holds workspace for every step of a call: one call would take memory by the length of the prefix."""
+    encoder = RecurrentEncoder(channels=1, hidden_size=4)
+    assert prefix_piece(encoder, torch.empty(2, 100_000, 1, device="meta"), 2) == DEVICE_PIECE < 1_000

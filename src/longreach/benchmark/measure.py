@@ -25,7 +25,7 @@ MEMORY_SHARE = 0.75
 """Share of the free memory up to which a method is measured; what would need more counts as not feasible."""
 
 
-_CUDNN_STEPS = 65_536
+CUDNN_STEPS = 65_536
 """From which on a single recurrent call fails on a GPU; only plain PyTorch reads a sequence in one."""
 
 _NO_MEMORY = ("can't allocate memory", "OutOfMemoryError", "MemoryError", "bad_alloc")
@@ -222,8 +222,8 @@ def _measure_length(
 def _beyond(plan: Plan, point: Point, before: Sequence[dict[str, Any]]) -> str | None:
     """Why a method is not measured at this length: what a shorter one took, and the formulas."""
     method = find_method(point.method)
-    if point.device == "cuda" and method.kind == "plain" and point.steps >= _CUDNN_STEPS:
-        return f"cuDNN takes fewer than {_CUDNN_STEPS:,} steps"
+    if point.device == "cuda" and method.kind == "plain" and point.steps >= CUDNN_STEPS:
+        return f"cuDNN takes fewer than {CUDNN_STEPS:,} steps"
     shorter = [one for one in before if one["method"] == point.method and one["steps"] < point.steps]
     if not shorter:
         return None
