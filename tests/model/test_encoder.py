@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from longreach.errors import ConfigError, DataError
 from longreach.model.cells import CellName, find_cell
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.initialisation import Initialisation, keep_for
+from longreach.model.network import EncoderCell, make_encoder
 from longreach.model.urnn import UnitaryRNN
 
 
@@ -86,6 +90,79 @@ def test_a_high_forget_bias_makes_the_state_last() -> None:
         kept.append((encoder(torch.zeros(1, 100, 1), state)[1][1] - still).abs().max().item())
     assert kept[0] < 1e-3
     assert kept[1] > 0.1
+
+
+def test_chrono_keeps_an_lstms_units_for_1_to_t_max_less_1_steps() -> None:
+    """Tallec and Ollivier 2018, equation 16: b_f = log(u), u uniform from 1 to T_max - 1; b_i = -b_f."""
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=1, hidden_size=64, layers=2, chrono=1_001, initialisation="glorot")
+    many = torch.zeros(4 * 20_000)
+    keep_for(1_001, "lstm", [many])
+    for bias in (encoder.bias_ih_l0.detach(), encoder.bias_ih_l1.detach(), many):
+        entered, kept, *rest = bias.chunk(4)
+        assert torch.equal(entered, -kept)
+        assert not any(gate.any() for gate in rest)
+        assert kept.min() >= 0
+        assert kept.max() <= math.log(1_000)
+    for share in (0.1, 0.5, 0.9):
+        assert kept.exp().quantile(share).item() == pytest.approx(1 + share * 999, abs=20)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("initialisation", ["torch", "glorot"])
+def test_chrono_leaves_all_other_weights_alone(cell: CellName, initialisation: Initialisation) -> None:
+    encoders = []
+    for chrono in (None, 50):
+        torch.manual_seed(0)
+        encoders.append(
+            RecurrentEncoder(channels=2, cell=cell, hidden_size=3, chrono=chrono, initialisation=initialisation)
+        )
+    before, after = (dict(encoder.named_parameters()) for encoder in encoders)
+    # An LSTM's gates are input, forget, cell, output; a GRU's reset, update, new, each in two biases.
+    set_by_it = {"lstm": {"bias_ih_l0": slice(0, 6)}, "gru": {"bias_ih_l0": slice(3, 6), "bias_hh_l0": slice(3, 6)}}
+    for name, weights in before.items():
+        moved = torch.zeros(len(weights), dtype=torch.bool)
+        if name in set_by_it[cell]:
+            moved[set_by_it[cell][name]] = True
+        assert torch.equal(after[name][~moved], weights[~moved])
+    if cell == "gru":
+        assert not after["bias_hh_l0"][3:6].any()
+        assert (after["bias_ih_l0"][3:6] > 0).all()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru"])
+def test_with_chrono_an_impulse_is_still_there_after_100_steps(cell: EncoderCell) -> None:
+    """The bias must act on the gate that keeps the state, and with the right sign."""
+    kept = []
+    for chrono in (3, 10_000):
+        torch.manual_seed(0)
+        encoder = make_encoder(channels=1, cell=cell, hidden_size=16, chrono=chrono, initialisation="glorot")
+        beginning = encoder.initial_state(1)
+        impulse = tuple(torch.ones_like(part) for part in beginning)
+        still, moved = (encoder(torch.zeros(1, 100, 1), state)[1][-1] for state in (beginning, impulse))
+        kept.append((moved - still).abs().mean().item())
+    assert kept[0] < 1e-3
+    assert kept[1] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"chrono": 2}, "encoder chrono: expected at least 3 steps, found 2"),
+        (
+            {"chrono": 9, "cell": "rnn_tanh"},
+            "encoder chrono: expected a cell with a gate that keeps the state (lstm, gru, mingru), found rnn_tanh; "
+            "leave chrono out",
+        ),
+        ({"chrono": 9, "cell": "s4d"}, "found s4d; leave chrono out"),
+        ({"chrono": 9, "cell": "urnn"}, "found urnn; leave chrono out"),
+        ({"chrono": 9, "forget_bias": 3.0}, "encoder forget_bias: expected none (1.0) beside chrono"),
+        ({"chrono": 9, "forget_bias": 3.0, "cell": "mingru"}, "which sets that bias itself, found 3.0"),
+    ],
+)
+def test_chrono_where_it_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        make_encoder(channels=1, hidden_size=3, **settings)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -96,13 +96,16 @@ def test_the_folder_holds_three_files_that_all_may_read(saved: Path) -> None:
     assert tree["class_names"] == ["no", "yes"]
 
 
-def test_a_model_that_was_saved_before_rates_were_is_of_none(tmp_path: Path) -> None:
-    make(input_rate=8000).save_pretrained(tmp_path)
-    assert SequenceClassifier.from_pretrained(tmp_path).input_rate == 8000
+@pytest.mark.parametrize(("name", "value"), [("input_rate", 8000), ("chrono", 300)])
+def test_a_model_that_was_saved_before_an_argument_came_holds_its_default(
+    tmp_path: Path, name: str, value: int
+) -> None:
+    make(**{name: value}).save_pretrained(tmp_path)
+    assert SequenceClassifier.from_pretrained(tmp_path).arguments[name] == value
     tree = json.loads((tmp_path / "config.json").read_text())
-    del tree["input_rate"]
+    del tree[name]
     (tmp_path / "config.json").write_text(json.dumps(tree))
-    assert SequenceClassifier.from_pretrained(tmp_path).input_rate is None
+    assert SequenceClassifier.from_pretrained(tmp_path).arguments[name] is None
 
 
 @pytest.mark.parametrize(

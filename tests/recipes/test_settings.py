@@ -24,6 +24,7 @@ LSTM: Tree = {
     "embedding_size": 128,
     "embedding": "linear",
     "forget_bias": 1.0,
+    "chrono": None,
     "memory_size": 64,
     "head_size": 256,
     "drop_connect": 0.5,

@@ -285,6 +285,16 @@ def test_a_lookup_needs_8_bit_values(sources: dict[str, DataConfig]) -> None:
             {"embedding": "lookup", "embedding_size": None},
             "test: model.embedding: 'lookup' needs a size, found null; set model.embedding_size",
         ),
+        (
+            {"cell": "s4d", "chrono": 784},
+            "test: model.chrono: expected a cell with a gate that keeps the state (lstm, gru, mingru), found 's4d'; "
+            "set model.chrono to null",
+        ),
+        (
+            {"chrono": 784, "forget_bias": 3},
+            "test: model.forget_bias: expected none (1.0) beside model.chrono, which sets that bias itself, found 3.0; "
+            "set one of the two",
+        ),
     ],
 )
 def test_models_that_cannot_be(model: dict[str, Any], message: str) -> None:

@@ -171,6 +171,9 @@ MODEL: dict[str, Setting] = {
     "forget_bias": Setting(
         3.5, lambda made: made.classifier.encoder.bias_ih_l0[8:16].mean().item(), beside={"initialisation": "glorot"}
     ),
+    "chrono": Setting(
+        1000, lambda made: (made.classifier.encoder.bias_ih_l0[:16].view(2, 8).sum(0) == 0).tolist(), [True] * 8
+    ),
     "memory_size": Setting(
         6, lambda made: [network.memory_size for network in networks(made)], [6] * 3, beside={"cell": "s4d"}
     ),

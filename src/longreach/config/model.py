@@ -28,6 +28,9 @@ class ModelConfig(Section):
     """linear map of a step's channels, or a learned vector for every level (0 to 255) of every channel."""
     forget_bias: float = 1.0
     """Added to the encoder's forget gate at the start (LSTM, minGRU); decoders of auxiliary losses begin at 1."""
+    chrono: Annotated[int, Field(ge=3)] | None = None
+    """Units keep their state for 1 step to about this many at the start (LSTM, GRU, minGRU), each its own number, in
+    the place of forget_bias; null for that. The sequences' length helps where a network stays at chance."""
     memory_size: Annotated[int, Field(ge=2, multiple_of=2)] = 64
     """Numbers that each unit of the s4d remembers."""
     head_size: Count = 256
@@ -43,6 +46,16 @@ class ModelConfig(Section):
             raise ValueError(
                 f"model.initialisation: 'identity' is for cell 'rnn_relu', found {self.cell!r}; "
                 "set model.cell to rnn_relu or model.initialisation to torch"
+            )
+        if self.chrono is not None and self.cell not in ("lstm", "gru", "mingru"):
+            raise ValueError(
+                "model.chrono: expected a cell with a gate that keeps the state (lstm, gru, mingru), found "
+                f"{self.cell!r}; set model.chrono to null"
+            )
+        if self.chrono is not None and self.forget_bias != 1.0:
+            raise ValueError(
+                f"model.forget_bias: expected none (1.0) beside model.chrono, which sets that bias itself, found "
+                f"{self.forget_bias}; set one of the two"
             )
         if self.embedding == "lookup" and self.embedding_size is None:
             raise ValueError("model.embedding: 'lookup' needs a size, found null; set model.embedding_size")

@@ -40,6 +40,8 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         layers: recurrent layers.
         embedding_size: E; None feeds real values as they are.
         forget_bias: of the LSTM and the minGRU at the start.
+        chrono: T_max, in steps: units of the LSTM, the GRU and the minGRU keep their state for 1 to T_max - 1 steps at
+            the start, in the place of `forget_bias`; None for that.
         head_size: hidden units of the head.
         drop_connect: probability on the head's second layer in training.
         initialisation: "torch", "glorot" or "identity" (the iRNN's, for rnn_relu).
@@ -73,6 +75,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         layers: int = 1,
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
+        chrono: int | None = None,
         head_size: int = 256,
         drop_connect: float = 0.5,
         initialisation: Initialisation = "torch",
@@ -101,6 +104,7 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             layers=layers,
             embedding_size=embedding_size,
             forget_bias=forget_bias,
+            chrono=chrono,
             initialisation=initialisation,
             embedding=embedding,
             input_mean=self.input_mean,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from longreach.errors import ConfigError
 from longreach.model.cells import CellName, State, find_cell
 from longreach.model.embedding import EmbeddingKind, LinearEmbedding, check_inputs, hide_padding, make_embedding
-from longreach.model.initialisation import Initialisation, initialise_recurrent
+from longreach.model.initialisation import Initialisation, check_chrono, initialise_recurrent, keep_for
 from longreach.model.padding import is_padding, run_padded
 
 
@@ -28,6 +28,8 @@ class RecurrentEncoder(nn.Module):
         layers: number of layers.
         embedding_size: E; None feeds real values to the first layer as they are (tokens need one).
         forget_bias: added to the LSTM's forget gate at the start; ignored by other cells.
+        chrono: T_max, in steps: units of the LSTM and the GRU keep their state for 1 to T_max - 1 steps at the start,
+            in the place of `forget_bias`; None for that.
         initialisation: "torch", "glorot" (TensorFlow 1's) or "identity" (the iRNN's, for rnn_relu).
         embedding: of real values, "linear" or "lookup" (of 8-bit levels).
         input_mean: for a lookup, per channel, what was subtracted from the levels; None where they come as they are.
@@ -37,7 +39,8 @@ class RecurrentEncoder(nn.Module):
 
     Raises:
         ConfigError: both or neither of `channels` and `vocabulary`, an unknown cell or embedding, a size below one,
-            or an initialisation that the cell cannot have.
+            an initialisation that the cell cannot have, or chrono below three, beside a forget bias, or for a cell
+            without such a gate.
 
     Paper: section 4.1, one layer of 128 LSTM cells on an embedding of 128.
     Choice: one bias per LSTM layer as in TensorFlow (PyTorch has two that always act as their sum).
@@ -59,6 +62,7 @@ class RecurrentEncoder(nn.Module):
         layers: int = 1,
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
+        chrono: int | None = None,
         initialisation: Initialisation = "torch",
         embedding: EmbeddingKind = "linear",
         input_mean: Sequence[float] | None = None,
@@ -67,6 +71,7 @@ class RecurrentEncoder(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(hidden_size, layers)
+        check_chrono(chrono, cell, forget_bias)
         self.cell_name = cell
         self.cell = find_cell(cell)
         if initialisation == "identity" and cell != "rnn_relu":
@@ -89,7 +94,9 @@ class RecurrentEncoder(nn.Module):
             )
             biases = [nn.Parameter(torch.empty(rows)) for _ in range(2 if self.cell.recurrent_bias else 1)]
             initialise_recurrent(kernels, biases, initialisation)
-            if cell == "lstm":
+            if chrono is not None:
+                keep_for(chrono, cell, biases)
+            elif cell == "lstm":
                 with torch.no_grad():
                     # Gate order i, f, g, o.
                     biases[0][hidden_size : 2 * hidden_size] += forget_bias

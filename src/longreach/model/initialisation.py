@@ -7,18 +7,30 @@ Identity: Le, Jaitly and Hinton (2015), A simple way to initialize recurrent net
 recurrent kernel is the identity, the input kernel Gaussian with deviation 0.001, biases are zero, so that a state stays
 until something is learned. Choice: layers that are not recurrent begin as in PyTorch, since a head of two layers would
 not learn from weights of 0.001; no factor on the identity, since the paper lowers it only where less memory is wanted.
+
+Chrono: Tallec and Ollivier (2018), Can recurrent neural networks warp time?, equation 16. The gate that keeps the state
+begins with a bias of log(u), u uniform from 1 to T_max - 1, which keeps it for about u steps, each unit its own; the
+LSTM's input gate with the negative of it. All other weights begin as the scheme says.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from longreach.errors import ConfigError
+
 Initialisation = Literal["torch", "glorot", "identity"]
+
+ChronoCell = Literal["lstm", "gru", "mingru"]
+"""The cells with a gate that keeps the state."""
+
+LEAST_CHRONO = 3
+"""Steps: with fewer there is nothing between 1 and T_max - 1."""
 
 _IRNN_DEVIATION = 0.001
 
@@ -63,3 +75,50 @@ def initialise_recurrent(kernels: tuple[Tensor, Tensor], biases: Iterable[Tensor
             bias.zero_()
         else:
             bias.uniform_(-bound, bound)
+
+
+def check_chrono(chrono: int | None, cell: str, forget_bias: float) -> None:
+    """Refuse chrono initialisation where it cannot be.
+
+    Raises:
+        ConfigError: fewer than three steps, a cell without a gate that keeps the state, or a forget bias beside it.
+    """
+    if chrono is None:
+        return
+    if chrono < LEAST_CHRONO:
+        raise ConfigError(f"encoder chrono: expected at least {LEAST_CHRONO} steps, found {chrono}")
+    if cell not in get_args(ChronoCell):
+        raise ConfigError(
+            f"encoder chrono: expected a cell with a gate that keeps the state ({', '.join(get_args(ChronoCell))}), "
+            f"found {cell}; leave chrono out"
+        )
+    if forget_bias != 1.0:
+        raise ConfigError(
+            "encoder forget_bias: expected none (1.0) beside chrono, which sets that bias itself, found "
+            f"{forget_bias}; give one of the two"
+        )
+
+
+@torch.no_grad()
+def keep_for(chrono: int, cell: str, biases: Sequence[Tensor]) -> None:
+    """Let the units of one layer keep their state for 1 to `chrono` - 1 steps at the start, in place.
+
+    Args:
+        chrono: T_max, in steps.
+        cell: "lstm", "gru" or "mingru"; see `check_chrono`.
+        biases: of the layer: an LSTM's (4 H,) of gates i, f, g, o; a GRU's two of (3 H,), r, z, n, where z keeps; a
+            minGRU's (H,) of its one gate, which writes.
+
+    Choice: the source has no GRU; its z is set as the source's leaky unit 1 - z.
+    """
+    hidden = biases[0].shape[0] // {"lstm": 4, "gru": 3, "mingru": 1}[cell]
+    kept = torch.empty_like(biases[0][:hidden]).uniform_(1.0, chrono - 1.0).log()
+    if cell == "mingru":
+        biases[0].copy_(-kept)
+        return
+    gate = slice(hidden, 2 * hidden)
+    for bias in biases:
+        bias[gate] = 0.0
+    biases[0][gate] = kept
+    if cell == "lstm":
+        biases[0][:hidden] = -kept

@@ -16,7 +16,7 @@ from longreach.errors import ConfigError
 from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind, check_inputs, hide_padding, make_embedding
 from longreach.model.encoder import check_sizes
-from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.initialisation import Initialisation, check_chrono, initialise_linear, keep_for
 from longreach.model.padding import is_padding
 from longreach.model.scan import linear_scan
 
@@ -72,13 +72,16 @@ class MinGRU(nn.Module):
         layers: number of layers. One alone is a gated average of its inputs: its gates never see the state.
         embedding_size: E; None feeds real values as they are.
         forget_bias: see `MinGRULayer`.
+        chrono: T_max, in steps: units keep their state for 1 to T_max - 1 steps at the start, in the place of
+            `forget_bias`; None for that.
         initialisation: "torch" or "glorot".
         embedding: of real values, "linear" or "lookup" (of 8-bit levels).
         input_mean: for a lookup, per channel, what was subtracted from the levels; None where they come as they are.
         input_std: for a lookup, per channel, what they were divided by after that.
 
     Raises:
-        ConfigError: both or neither of `channels` and `vocabulary`, a size below one, or initialisation "identity".
+        ConfigError: both or neither of `channels` and `vocabulary`, a size below one, initialisation "identity", or
+            chrono below three or beside a forget bias.
 
     Choice: the layers alone, one upon the other, without the normalisation, convolution and residual connections that
     the source puts around them for language.
@@ -96,6 +99,7 @@ class MinGRU(nn.Module):
         layers: int = 1,
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
+        chrono: int | None = None,
         initialisation: Initialisation = "torch",
         embedding: EmbeddingKind = "linear",
         input_mean: Sequence[float] | None = None,
@@ -103,6 +107,7 @@ class MinGRU(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(hidden_size, layers)
+        check_chrono(chrono, "mingru", forget_bias)
         if initialisation == "identity":
             raise ConfigError(
                 "encoder initialisation 'identity': expected cell rnn_relu, whose state it keeps, found mingru; "
@@ -118,6 +123,10 @@ class MinGRU(nn.Module):
             MinGRULayer(inputs if layer == 0 else hidden_size, hidden_size, forget_bias, initialisation)
             for layer in range(layers)
         )
+        if chrono is not None:
+            for layer in self.stack:
+                assert isinstance(layer, MinGRULayer)
+                keep_for(chrono, "mingru", [layer.gate.bias])
 
     def initial_state(self, batch: int) -> State:
         """The zero state for `batch` sequences: one tensor of (layers, batch, H)."""

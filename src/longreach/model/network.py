@@ -8,7 +8,7 @@ from typing import Any, Literal
 from longreach.model.cells import CellName
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.initialisation import Initialisation
+from longreach.model.initialisation import Initialisation, check_chrono
 from longreach.model.mingru import MinGRU
 from longreach.model.s4d import S4D
 from longreach.model.urnn import UnitaryRNN
@@ -27,6 +27,7 @@ def make_encoder(
     embedding_size: int | None = None,
     embedding: EmbeddingKind = "linear",
     forget_bias: float = 1.0,
+    chrono: int | None = None,
     initialisation: Initialisation = "torch",
     input_mean: Sequence[float] | None = None,
     input_std: Sequence[float] | None = None,
@@ -40,6 +41,7 @@ def make_encoder(
         channels, vocabulary, hidden_size, layers, embedding_size, embedding, initialisation, input_mean, input_std:
             as for `RecurrentEncoder`, `UnitaryRNN`, `MinGRU` and `S4D`.
         forget_bias: of the LSTM and the minGRU; ignored by other cells.
+        chrono: T_max of the LSTM, the GRU and the minGRU, in steps; see `RecurrentEncoder`.
         learned_beginning: of the uRNN; other cells begin from zero.
         memory_size: of the S4D; ignored by other cells.
 
@@ -57,11 +59,12 @@ def make_encoder(
         "input_mean": input_mean,
         "input_std": input_std,
     }
+    check_chrono(chrono, cell, forget_bias)
     match cell:
         case "urnn":
             return UnitaryRNN(learned_beginning=learned_beginning, **shared)
         case "mingru":
-            return MinGRU(forget_bias=forget_bias, **shared)
+            return MinGRU(forget_bias=forget_bias, chrono=chrono, **shared)
         case "s4d":
             return S4D(memory_size=memory_size, **shared)
-    return RecurrentEncoder(cell=cell, forget_bias=forget_bias, **shared)
+    return RecurrentEncoder(cell=cell, forget_bias=forget_bias, chrono=chrono, **shared)

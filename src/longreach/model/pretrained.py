@@ -28,7 +28,7 @@ FORMAT = 1
 
 _LIBRARY = "longreach"
 _OURS = ("library", "format", "versions", "about")
-_LATER = ("input_rate",)
+_LATER = ("input_rate", "chrono")
 """Arguments that came after models were saved without them: those hold their defaults."""
 _MOST_TOLD = 5
 """Names told of a list of keys or tensors; a model of another kind would fill pages."""

@@ -29,7 +29,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         targets: K, numbers foretold for each sequence.
         target_mean: per target, the mean that the head's outputs are about.
         target_std: per target, the unit of the head's outputs, above zero.
-        channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, head_size, drop_connect,
+        channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, chrono, head_size, drop_connect,
             initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary, input_rate: as
             for `SequenceClassifier`.
 
@@ -51,6 +51,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         layers: int = 1,
         embedding_size: int | None = None,
         forget_bias: float = 1.0,
+        chrono: int | None = None,
         head_size: int = 256,
         drop_connect: float = 0.5,
         initialisation: Initialisation = "torch",
@@ -80,6 +81,7 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
             layers=layers,
             embedding_size=embedding_size,
             forget_bias=forget_bias,
+            chrono=chrono,
             initialisation=initialisation,
             embedding=embedding,
             input_mean=self.input_mean,
