@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
-from longreach.recipes.ablation import FAST, with_initialisation
+from longreach.recipes.ablation import FAST, with_chrono, with_initialisation
 
 
 def mnist784() -> tuple[RunConfig, ...]:
@@ -31,9 +31,10 @@ def mnist784() -> tuple[RunConfig, ...]:
         run("recall-log-lags", recall(lag_distribution="log")),
         run("recall-fast", recall(anchors=8, truncation=28, weight=10.0), **FAST),
     )
-    # With PyTorch's initialisation the LSTM stands at chance for thousands of updates.
-    again = ("lstm-truncated", "lstm-full", "lstm-full-fast", "recall", "recall-fast")
-    return (*runs, *(with_initialisation(run) for run in runs if run.name in again))
+    # As it is the LSTM stands at chance for thousands of updates.
+    names = ("lstm-truncated", "lstm-full", "lstm-full-fast", "recall", "recall-fast")
+    again = tuple(run for run in runs if run.name in names)
+    return (*runs, *map(with_initialisation, again), *(with_chrono(run, 784) for run in again))
 
 
 def mnist784_start() -> tuple[RunConfig, ...]:
@@ -44,6 +45,7 @@ def mnist784_start() -> tuple[RunConfig, ...]:
     return (
         base,
         with_initialisation(base),
+        with_chrono(base, 784),
         base.with_set({"name": f"{base.name}-no-embedding", "model.embedding_size": None}),
         base.with_set({"name": f"{base.name}-no-drop-connect", "model.drop_connect": 0.0}),
     )
@@ -59,7 +61,7 @@ def noise() -> tuple[RunConfig, ...]:
     def recall(**changed: Any) -> RecallConfig:
         return RecallConfig(**{"anchors": 4, "queries": 32, "truncation": 50, "weight": 3.0, **changed})
 
-    return (
+    runs = (
         run("lstm-truncated"),
         run("lstm-full", truncation=None),
         run("lstm-full-fast", truncation=None, **FAST),
@@ -73,6 +75,8 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall-means-fast-long", recall(anchors=8, blocks=(14,), weight=10.0), updates=30_000, **FAST),
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
+    again = ("lstm-truncated", "lstm-full", "recall", "recall-means-fast")
+    return (*runs, *(with_chrono(run, 1_000) for run in runs if run.name in again))
 
 
 def precision() -> tuple[RunConfig, ...]:
