@@ -38,6 +38,15 @@ def test_it_learns_what_stands_at_the_first_step() -> None:
     assert model.model_.class_names == ("calm", "storm")
 
 
+def test_units_that_keep_their_state_from_the_start() -> None:
+    X, y = toy()
+    model = LongSequenceClassifier(**QUICK, learning_rate=1e-9, chrono=np.int64(10_000)).fit(X, y)
+    entered, kept, *_ = model.model_.encoder.bias_ih_l0.detach().chunk(4)
+    torch.testing.assert_close(entered, -kept, rtol=0, atol=1e-5)
+    assert kept.min() > 3
+    assert kept.max() <= np.log(9_999) + 1e-5
+
+
 @pytest.mark.parametrize("labels", [[True, False], [3, -1], [2.0, 1.0], ["a", "b"], np.array(["x", "y"], dtype=object)])
 def test_labels_of_any_kind_come_back_as_they_are(labels: Any) -> None:
     X, y = toy()

@@ -77,12 +77,13 @@ def test_what_a_further_training_cannot_follow_is_refused() -> None:
         assert said[0] == said[1]
         return said[0]
 
-    plain.set_params(hidden_size=9, cell="gru", missing="mask", standardise=False)
+    plain.set_params(hidden_size=9, cell="gru", chrono=24, missing="mask", standardise=False)
     assert refused() == (
         f"cell: {expected.format('lstm', 'gru')}\nhidden_size: {expected.format(8, 9)}\n"
+        f"chrono: {expected.format(None, 24)}\n"
         f"missing: {expected.format('error', 'mask')}\nstandardise: {expected.format(True, False)}{rest}"
     )
-    plain.set_params(hidden_size=8, cell="lstm", missing="error", standardise=True, recall=True)
+    plain.set_params(hidden_size=8, cell="lstm", chrono=None, missing="error", standardise=True, recall=True)
     none = "recall: expected no memory as in the training that this one goes on from, found "
     assert refused() == f"{none}recall=True{rest}"
     plain.set_params(recall="auto")

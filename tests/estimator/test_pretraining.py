@@ -157,7 +157,7 @@ def test_every_parameter_that_pretraining_takes_reaches_it(tmp_path: Path) -> No
     usual = {"hidden_size": 6, "batch_size": 8}
     changed: dict[str, Any] = {"cell": "gru", "hidden_size": 5, "layers": 2, "recall_weight": 1.0, "horizon": 3}
     changed |= {"recall_truncation": 1, "anchors": 2, "queries": 3, "batch_size": 9, "learning_rate": 0.1}
-    changed |= {"clip": 0.001, "standardise": False}
+    changed |= {"clip": 0.001, "standardise": False, "chrono": 24}
     taken = {name for name in LongSequenceClassifier().get_params() if name not in (*_BY_OPTION, *_OF_FITTING)}
     # Gaps need data with gaps, and threads are told to nobody.
     assert taken == {*changed, "missing", "n_jobs"}

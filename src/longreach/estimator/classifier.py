@@ -35,6 +35,9 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
         hidden_size: units per layer.
         layers: recurrent layers.
+        chrono: steps for which the units of an LSTM or a GRU keep their state at the start, each its own number from 1
+            to about this; None for a forget bias of 1, with which all forget within a few steps. Try the sequences'
+            length where nothing is learned.
         truncation: steps before the end through which the classifier's gradient flows; None for all; "auto": all of
             sequences of up to 300 steps, else 300.
         recall: train the memory; "auto": where the longest sequence has 32 steps or more, or with unlabelled data.
@@ -88,6 +91,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         cell: str = DEFAULTS.cell,
         hidden_size: int = DEFAULTS.hidden_size,
         layers: int = DEFAULTS.layers,
+        chrono: int | None = None,
         truncation: int | str | None = "auto",
         recall: bool | str = "auto",
         recall_weight: float = DEFAULTS.recall_weight,
@@ -117,6 +121,7 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.cell = cell
         self.hidden_size = hidden_size
         self.layers = layers
+        self.chrono = chrono
         self.truncation = truncation
         self.recall = recall
         self.recall_weight = recall_weight

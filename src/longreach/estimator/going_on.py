@@ -63,7 +63,7 @@ def check_going_on(settings: dict[str, Any], before: Fitted, unlabelled: bool) -
 def _begun(settings: dict[str, Any], before: Fitted) -> dict[str, Any]:
     """The parameters that the first training settled for good."""
     network, reader = before.objective.classifier.arguments, before.reader
-    settled = {name: network[name] for name in ("cell", "hidden_size", "layers", "drop_connect")}
+    settled = {name: network[name] for name in ("cell", "hidden_size", "layers", "chrono", "drop_connect")}
     if reader.vocabulary is None:
         settled["missing"] = "mask" if reader.mark_gaps else "error"
         # A pretrained memory says for itself how data are read.

@@ -24,8 +24,8 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
     their deviation, and takes the same data and the same parameters but for `class_weight`. y is (N,) or (N, K).
 
     Args:
-        cell, hidden_size, layers, truncation, recall, recall_weight, recall_truncation, horizon, anchors, queries,
-            max_epochs, pretrain_epochs, batch_size, learning_rate, clip, drop_connect, early_stopping,
+        cell, hidden_size, layers, chrono, truncation, recall, recall_weight, recall_truncation, horizon, anchors,
+            queries, max_epochs, pretrain_epochs, batch_size, learning_rate, clip, drop_connect, early_stopping,
             validation_fraction, patience, pretrained, missing, standardise, warm_start, device, n_jobs, random_state,
             verbose: as for `LongSequenceClassifier`.
 
@@ -46,6 +46,7 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         cell: str = DEFAULTS.cell,
         hidden_size: int = DEFAULTS.hidden_size,
         layers: int = DEFAULTS.layers,
+        chrono: int | None = None,
         truncation: int | str | None = "auto",
         recall: bool | str = "auto",
         recall_weight: float = DEFAULTS.recall_weight,
@@ -74,6 +75,7 @@ class LongSequenceRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, R
         self.cell = cell
         self.hidden_size = hidden_size
         self.layers = layers
+        self.chrono = chrono
         self.truncation = truncation
         self.recall = recall
         self.recall_weight = recall_weight

@@ -47,6 +47,7 @@ _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cell": (_one_of("lstm", "gru", "rnn_tanh", "rnn_relu"), "'lstm', 'gru', 'rnn_tanh' or 'rnn_relu'"),
     "hidden_size": (_whole(1), "a whole number from 1 on"),
     "layers": (_whole(1), "a whole number from 1 on"),
+    "chrono": (_either(_one_of(None), _whole(3)), "None (a forget bias of 1) or steps from 3 on"),
     "truncation": (_either(_one_of("auto", None), _whole(0)), "'auto', None (no truncation) or steps from 0 on"),
     "recall": (_one_of("auto", True, False), "'auto', True or False"),
     "recall_weight": (_real(0.0), "a number above 0"),
@@ -88,6 +89,9 @@ def checked(settings: dict[str, Any]) -> dict[str, Any]:
         for name, (allowed, expected) in _ALLOWED.items()
         if not allowed(settings[name])
     ]
+    if settings["chrono"] is not None and settings["cell"] in ("rnn_tanh", "rnn_relu"):
+        found = settings["chrono"]
+        problems.append(f"chrono: expected None, as cell {settings['cell']!r} has no gate, found {found!r}")
     if problems:
         raise ConfigError("\n".join(problems))
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
@@ -137,6 +141,7 @@ def run_config(
             cell=settings["cell"],
             hidden_size=settings["hidden_size"],
             layers=settings["layers"],
+            chrono=settings["chrono"],
             embedding_size=DEFAULTS.token_embedding if train.is_token else None,
             head_size=DEFAULTS.head_size,
             drop_connect=settings["drop_connect"],
