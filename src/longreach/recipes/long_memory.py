@@ -79,6 +79,35 @@ def noise() -> tuple[RunConfig, ...]:
     return (*runs, *(with_chrono(run, 1_000) for run in runs if run.name in again))
 
 
+def equal_time() -> tuple[RunConfig, ...]:
+    """MNIST resized to 1,600, 4,096 and 16,384 steps, ten minutes of one core for every method: from which length on is
+    a truncated gradient with recall worth more than the whole gradient?
+    """
+    recall = RecallConfig(anchors=8, queries=16, truncation=30, weight=10.0)
+    return tuple(
+        RunConfig(
+            name=f"{side * side}-{name}",
+            data=DataConfig(source="idx", path="data/mnist", resize=side, validation=500),
+            model=ModelConfig(hidden_size=64, embedding_size=64, chrono=side * side),
+            truncation=truncation,
+            auxiliary=losses,
+            # More updates than the time holds: the schedule shrinks to it.
+            phases=(PhaseConfig(updates=20_000, learning_rate=0.004, schedule="cosine", warmup=800),),
+            batch_size=32,
+            evaluate_every=10**9,
+            select="last",
+            tensorboard=False,
+            budget=600.0,
+        )
+        for side in (40, 64, 128)
+        for name, truncation, losses in (
+            ("lstm-full", None, ()),
+            ("lstm-truncated", 300, ()),
+            ("recall", 300, (recall,)),
+        )
+    )
+
+
 def precision() -> tuple[RunConfig, ...]:
     """What is read without gradient, and all of an update, in float32 and in bfloat16, on MNIST-14 and on MNIST."""
     sets = (

@@ -13,7 +13,7 @@ from longreach.errors import ConfigError
 from longreach.recipes.ablation import mnist14_ablation
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.duration import expected_seconds, training_size
-from longreach.recipes.long_memory import mnist784, mnist784_start, noise, precision
+from longreach.recipes.long_memory import equal_time, mnist784, mnist784_start, noise, precision
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
@@ -26,6 +26,7 @@ OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
     ("mnist784", mnist784),
     ("mnist784-start", mnist784_start),
     ("noise", noise),
+    ("equal-time", equal_time),
     ("precision", precision),
 )
 """Tables of our own, each with every run that it has; the name is that of its folder."""
