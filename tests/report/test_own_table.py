@@ -86,7 +86,13 @@ def test_records_of_other_settings_are_left_out(tmp_path: Path) -> None:
         ["| gone", "0", "1 record of other settings left out"],
     ]
     assert "\n1 runs; 3 of other settings left out; a processor, 1 thread. Made by" in page
-    record = results.of("mnist784", "recall")[0]
+    # Of 9,000 updates, evaluated at 4,000 and at the end.
+    record = {**results.of("mnist784", "recall")[0], "updates": 9_000}
+    curve = [*curves["validation"], {"update": 9_000, "accuracy": 0.9, "loss": 1.0}]
+    results.save("mnist784", "recall", 0, {**record, "curves": {"validation": curve}})
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    assert "| – 0.800 – 0.900 |" in page
     results.save("mnist784", "recall", 0, {**record, "curves": {}})
     page = own_table_page("mnist784", results)
     assert page is not None

@@ -92,11 +92,11 @@ def described(record: Record) -> str:
     return "; ".join(said)
 
 
-def at(record: Record, share: float) -> float:
-    """Validation accuracy at a share of the updates."""
-    wanted = round(record["updates"] * share)
-    curve = record["curves"]["validation"]
-    return min(curve, key=lambda point: abs(point["update"] - wanted))["accuracy"]
+def at(record: Record, share: float) -> float | None:
+    """Validation accuracy at a share of the updates; None where the nearest evaluation is an eighth of them away."""
+    wanted = record["updates"] * share
+    nearest = min(record["curves"]["validation"], key=lambda point: abs(point["update"] - wanted))
+    return nearest["accuracy"] if abs(nearest["update"] - wanted) < record["updates"] / 8 else None
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,15 @@ class OwnRun:
 
     @property
     def _on_the_way(self) -> str:
-        """Mean validation accuracy at each of the places; empty where a record has no such curve."""
+        """Mean validation accuracy at each of the places, a dash where one was not looked at; empty without a curve."""
         if not all(record["curves"].get("validation") for record in self.records):
             return ""
-        means = (statistics.fmean(at(record, share) for record in self.records) for share in _PLACES)
-        return " ".join(f"{accuracy:.3f}" for accuracy in means)
+        return " ".join(self._mean_at(share) for share in _PLACES)
+
+    def _mean_at(self, share: float) -> str:
+        there = [at(record, share) for record in self.records]
+        known = [accuracy for accuracy in there if accuracy is not None]
+        return f"{statistics.fmean(known):.3f}" if len(known) == len(there) else "–"
 
 
 def rows(runs: dict[str, OwnRun]) -> list[str]:
