@@ -4,8 +4,10 @@ records.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import statistics
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,22 @@ def test_commands_parse(line: str) -> None:
         find_recipe(recipe)
     for change in context.params.get("set_") or []:
         assert "=" in change
+
+
+def test_what_is_said_of_chrono_is_in_the_records() -> None:
+    said = re.search(r"full\s+backpropagation comes to (\S+), recall to (\S+), the truncated LSTM to (\S+)\. ", README)
+    assert said is not None
+    page = " ".join((ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").split())
+    runs = (("lstm-full", "full backpropagation"), ("recall", "recall"), ("lstm-truncated", "truncated"))
+    for (name, called), mean in zip(runs, said.groups(), strict=True):
+        seeds = []
+        for seed in range(3):
+            record = ROOT / "results" / "mnist14-chrono" / f"{name}-seed{seed}.json"
+            seeds.append(json.loads(record.read_text(encoding="utf-8"))["test_accuracy"])
+        assert float(mean) == pytest.approx(statistics.fmean(seeds), abs=0.00051)
+        in_page = re.search(rf"{called} (0\.\d+, 0\.\d+, 0\.\d+) and", page)
+        assert in_page is not None
+        assert [float(one) for one in in_page[1].split(", ")] == pytest.approx(seeds, abs=0.00051)
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("make ")])

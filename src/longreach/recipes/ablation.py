@@ -140,12 +140,6 @@ def with_initialisation(run: RunConfig) -> RunConfig:
     return run.model_copy(update={"name": f"{run.name}-glorot", "model": model})
 
 
-def with_chrono(run: RunConfig, steps: int) -> RunConfig:
-    """The same with units of the encoder that keep their state for 1 step to about so many at the start."""
-    model = run.model.model_copy(update={"chrono": steps})
-    return run.model_copy(update={"name": f"{run.name}-chrono", "model": model})
-
-
 def fast(name: str, truncation: int | None, *losses: AuxiliaryConfig) -> RunConfig:
     """A higher learning rate that falls, as the demo has it; there recall has anchors of one row, weight 10."""
     base = lstm(name, truncation, *losses)

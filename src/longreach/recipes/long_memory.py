@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
-from longreach.recipes.ablation import FAST, with_chrono, with_initialisation
+from longreach.recipes.ablation import FAST, with_initialisation
 
 
 def mnist784() -> tuple[RunConfig, ...]:
@@ -34,7 +34,7 @@ def mnist784() -> tuple[RunConfig, ...]:
     # As it is the LSTM stands at chance for thousands of updates.
     names = ("lstm-truncated", "lstm-full", "lstm-full-fast", "recall", "recall-fast")
     again = tuple(run for run in runs if run.name in names)
-    return (*runs, *map(with_initialisation, again), *(with_chrono(run, 784) for run in again))
+    return (*runs, *map(with_initialisation, again), *(_with_chrono(run, 784) for run in again))
 
 
 def mnist784_start() -> tuple[RunConfig, ...]:
@@ -45,7 +45,7 @@ def mnist784_start() -> tuple[RunConfig, ...]:
     return (
         base,
         with_initialisation(base),
-        with_chrono(base, 784),
+        _with_chrono(base, 784),
         base.with_set({"name": f"{base.name}-no-embedding", "model.embedding_size": None}),
         base.with_set({"name": f"{base.name}-no-drop-connect", "model.drop_connect": 0.0}),
     )
@@ -76,7 +76,7 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
     again = ("lstm-truncated", "lstm-full", "recall", "recall-means-fast")
-    return (*runs, *(with_chrono(run, 1_000) for run in runs if run.name in again))
+    return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again))
 
 
 def equal_time() -> tuple[RunConfig, ...]:
@@ -131,6 +131,12 @@ def precision() -> tuple[RunConfig, ...]:
             ("all-bfloat16", "bfloat16", "bfloat16"),
         )
     )
+
+
+def _with_chrono(run: RunConfig, steps: int) -> RunConfig:
+    """The same with units of the encoder that keep their state for 1 step to about so many at the start."""
+    model = run.model.model_copy(update={"chrono": steps})
+    return run.model_copy(update={"name": f"{run.name}-chrono", "model": model})
 
 
 def _run(
