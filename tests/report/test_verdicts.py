@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.claim import row_of, short_name
 from longreach.report.claims import CLAIMS, verdicts
-from longreach.report.estimate import Estimate, above, together
+from longreach.report.estimate import Estimate, above, at_least, most, together
 from longreach.reproduce.records import Results
 
 Save = Callable[..., None]
@@ -24,6 +25,26 @@ def test_figures_without_intervals_are_apart_where_they_differ() -> None:
     tie = together([above(exact(65.9), exact(58.9), 7.0)], "")
     assert tie is not None
     assert tie.finding == "does not hold"
+
+
+def test_a_single_seed_is_told_from_a_known_interval_only_where_it_lies_outside() -> None:
+    wide, narrow, single = Estimate(57.2, 44.9, 2), Estimate(57.2, 0.5, 2), Estimate(58.1, math.nan, 1)
+    for one, other in ((wide, single), (single, wide)):
+        answer = together([above(one, other)], "")
+        assert answer is not None
+        assert answer.shown == "not clear (no further apart than the interval; one seed, no interval; )"
+        for found in (most([above(one, other)], 1, ""), at_least(1, [above(one, other)], 1, "")):
+            assert found is not None
+            assert found.finding == "not clear"
+    up, down = together([above(single, narrow)], ""), together([above(narrow, single)], "")
+    assert up is not None
+    assert down is not None
+    assert (up.finding, up.one_seed, down.finding, down.one_seed) == ("holds", True, "does not hold", True)
+    assert not above(single, narrow).clear
+    other = Estimate(50.0, math.nan, 1)
+    both = together([above(single, other)], "")
+    assert both is not None
+    assert (both.finding, both.one_seed) == ("holds", True)
 
 
 def fill(table: PaperTable, save: Save, accuracy: Callable[[Row], float], **changed: object) -> None:

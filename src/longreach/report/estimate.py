@@ -58,16 +58,18 @@ class Comparison:
 
     Args:
         difference: above zero where it is.
-        reach: both half intervals together; NaN where a single seed has none.
+        reach: both half intervals together, that of a single seed, which is not known, counted as zero.
+        alone: whether there is such a single seed.
     """
 
     difference: float
     reach: float
+    alone: bool = False
 
     @property
     def clear(self) -> bool:
         """Whether the intervals lie apart; figures without any are told apart where they differ."""
-        return not self.alone and abs(self.difference) > self.reach + _ROUNDING
+        return not self.alone and self._apart
 
     @property
     def tied(self) -> bool:
@@ -75,19 +77,25 @@ class Comparison:
         return abs(self.difference) <= _ROUNDING
 
     @property
-    def refutes(self) -> bool:
-        """Whether the figure is clearly not above the other; a tie of figures without any spread is that too."""
-        return self.difference <= _ROUNDING and (self.clear or self.reach == 0.0)
+    def bears_out(self) -> bool:
+        """Whether the figure is above the other, as far as intervals are known."""
+        return self._apart and self.difference > _ROUNDING
 
     @property
-    def alone(self) -> bool:
-        """Whether there is no interval, for want of a second seed."""
-        return math.isnan(self.reach)
+    def refutes(self) -> bool:
+        """Whether it is not, as far as intervals are known; a tie of figures without any spread is that too."""
+        return self.difference <= _ROUNDING and (self._apart or self.reach == 0.0)
+
+    @property
+    def _apart(self) -> bool:
+        return abs(self.difference) > self.reach + _ROUNDING
 
 
 def above(one: Estimate, other: Estimate, margin: float = 0.0) -> Comparison:
     """Whether `one` is above `other` by more than a margin; a negative margin asks whether it is near or above."""
-    return Comparison(one.mean - other.mean - margin, one.half + other.half)
+    halves = (one.half, other.half)
+    known = [half for half in halves if not math.isnan(half)]
+    return Comparison(one.mean - other.mean - margin, sum(known), len(known) < len(halves))
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,9 @@ class Answer:
     @property
     def shown(self) -> str:
         """For reading."""
-        why = "the intervals overlap; " if self.finding == "not clear" else ""
+        why = ""
+        if self.finding == "not clear":
+            why = "no further apart than the interval; " if self.one_seed else "the intervals overlap; "
         why += "one seed, no interval; " if self.one_seed else ""
         return f"{self.finding} ({why}{self.numbers})"
 
@@ -117,13 +127,12 @@ def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
     if not comparisons:
         return None
     one_seed = any(one.alone for one in comparisons)
-    if any(one.refutes for one in comparisons):
-        return Answer("does not hold", False, numbers)
-    if any(one.alone and one.difference <= _ROUNDING for one in comparisons):
-        return Answer("does not hold", True, numbers)
-    if all(one.clear or one.alone for one in comparisons):
+    against = [one for one in comparisons if one.refutes]
+    if against:
+        return Answer("does not hold", all(one.alone for one in against), numbers)
+    if all(one.bears_out for one in comparisons):
         return Answer("holds", one_seed, numbers)
-    return Answer("not clear", False, numbers)
+    return Answer("not clear", one_seed, numbers)
 
 
 def most(comparisons: Sequence[Comparison], number: int, numbers: str) -> Answer | None:
@@ -141,9 +150,8 @@ def at_least(needed: int, comparisons: Sequence[Comparison], number: int, number
         numbers: on which they rest, for reading.
     """
     one_seed = any(one.alone for one in comparisons)
-    told = [one for one in comparisons if one.clear or one.refutes or one.alone]
-    if sum(one.difference > _ROUNDING for one in told) >= needed:
+    if sum(one.bears_out for one in comparisons) >= needed:
         return Answer("holds", one_seed, numbers)
-    if sum(one.difference <= _ROUNDING for one in told) > number - needed:
+    if sum(one.refutes for one in comparisons) > number - needed:
         return Answer("does not hold", one_seed, numbers)
     return Answer("not clear", one_seed, numbers) if len(comparisons) == number else None
