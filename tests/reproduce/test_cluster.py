@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from longreach.config import RunConfig
 from longreach.errors import RunError
 from longreach.reproduce.attempt import Settings
-from longreach.reproduce.cluster import run_job, run_on_cluster
+from longreach.reproduce.cluster import _outcome, run_job, run_on_cluster
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.records import Results
 from longreach.reproduce.run import make_plan, reproduce
@@ -125,3 +126,16 @@ def test_without_ray(tiny_run: Tiny, settings: Settings, monkeypatch: pytest.Mon
         RunError, match=r"^--cluster: needs Ray, which is not installed; pip install 'longreach\[cluster\]'$"
     ):
         run_on_cluster([job(tiny_run("any"))], settings, "local", lambda *_: None)
+
+
+def test_what_was_raised_on_a_worker_is_told() -> None:
+    ray = pytest.importorskip("ray", reason="Ray is the extra `cluster`")
+    raised = ray.exceptions.RayTaskError("run_job", "Traceback\nOSError: no room", OSError("no room"))
+
+    def get(reference: object) -> object:
+        raise raised.as_instanceof_cause()
+
+    outcome = _outcome(SimpleNamespace(get=get, exceptions=ray.exceptions), None)
+    assert outcome.reason == "the cluster gave it up: OSError: no room"
+    assert outcome.note is not None
+    assert outcome.note["reason"] == outcome.reason

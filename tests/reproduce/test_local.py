@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from longreach.config import DataConfig, ModelConfig, PhaseConfig, RunConfig
-from longreach.reproduce.attempt import Attempt, Settings
+from longreach.reproduce.attempt import Attempt, Settings, essence
 from longreach.reproduce.jobs import Job, make_jobs, within_budget
 from longreach.reproduce.records import Results, infeasible
 from longreach.reproduce.run import make_plan, reproduce
@@ -185,9 +185,10 @@ def test_too_little_memory(tiny_run: Tiny, results: Results, tmp_path: Path) -> 
     assert any("never-seed0: infeasible" in line for line in said)
     ((smaller, reason),) = failed
     assert smaller.title == "smaller-seed0"
-    assert reason == (
-        "a batch of 64 does not fit into memory, one of a single sequence does; give it more memory, or set batch_size "
-        "lower or recompute_every"
+    folder = tmp_path / "work" / "table" / "smaller-seed0"
+    assert reason.startswith(
+        "out of memory, where an update with a single sequence fits; give it more memory, or set batch_size (64) lower "
+        f"or recompute_every. It said: {folder}: out of memory in update 1; updates were expected to take "
     )
     assert make_plan(jobs, results).done == 1
 
@@ -206,6 +207,7 @@ def test_a_run_that_is_killed_though_a_single_sequence_fits(
     monkeypatch.setattr("longreach.reproduce.attempt.start", start)
     monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes: None)
     attempt = Attempt(job(tiny_run("mine")), settings)
+    (settings.work / "table" / "mine-seed0.log").write_text("RuntimeError: no room\n  a hint\n")
     while (outcome := attempt.poll()) is None:
         time.sleep(0.02)
     assert outcome.state == "failed"
@@ -214,9 +216,87 @@ def test_a_run_that_is_killed_though_a_single_sequence_fits(
         "a single sequence does; run it again, and if it is killed again give it more memory, or set batch_size lower "
         "or recompute_every"
         if killed
-        else "a batch of 8 does not fit into memory, one of a single sequence does; give it more memory, or set "
-        "batch_size lower or recompute_every"
+        else "out of memory, where an update with a single sequence fits; give it more memory, or set batch_size (8) "
+        "lower or recompute_every. It said: RuntimeError: no room"
     )
+
+
+def test_what_does_not_fit_beside_others_is_tried_alone(
+    tiny_run: Tiny, results: Results, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed with its batch and with a single sequence, beside a neighbour; then it has the machine to itself."""
+    going: list[str] = []
+    begun: list[tuple[str, bool, int]] = []
+
+    class Child:
+        def __init__(self, name: str, status: int, folder: Path) -> None:
+            self.name, self.status, self.folder, self.looks = name, status, folder, 0
+            going.append(name)
+
+        def poll(self) -> int | None:
+            self.looks += 1
+            if self.looks < 3:
+                return None
+            if self.name in going:
+                going.remove(self.name)
+            if self.status == 0:
+                fit(tiny_run(self.name), self.folder, progress=False, device="cpu")
+            return self.status
+
+    def start(module: str, task: dict, **_: object) -> Child:
+        name = task["config"]["name"]
+        begun.append((name, task["probe"], len(going)))
+        return Child(name, 0 if name == "small" else -signal.SIGKILL, Path(task["folder"]))
+
+    monkeypatch.setattr("longreach.reproduce.attempt.start", start)
+    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes: None)
+    monkeypatch.setattr("longreach.reproduce.local._LOOK_EVERY", 0.01)
+    failed, said = run([job(tiny_run("large")), job(tiny_run("small"))], results, settings)
+    assert failed == []
+    assert begun == [
+        ("large", False, 0),
+        ("small", False, 1),
+        ("large", True, 1),
+        ("large", False, 0),
+        ("large", True, 0),
+    ]
+    assert [line.split(":")[0] for line in said] == ["[1/2] table small-seed0", "[2/2] table large-seed0"]
+    (record,) = results.of("table", "large")
+    assert infeasible(record)
+
+
+def test_what_another_command_has_done_meanwhile_is_not_run_again(
+    tiny_run: Tiny, results: Results, settings: Settings, tmp_path: Path
+) -> None:
+    first, second = job(tiny_run("first")), job(tiny_run("second"))
+    plan, said = make_plan([first, second], results), []
+    elsewhere = fit(second.config, tmp_path / "elsewhere", progress=False, device="cpu")
+
+    def say(line: str) -> None:
+        said.append(line)
+        results.save("table", "second", 0, elsewhere)
+
+    assert reproduce(plan, results, settings, 1, None, say) == []
+    assert said[1] == "[2/2] table second-seed0: its record came from elsewhere meanwhile"
+    (record,) = results.of("table", "second")
+    assert record == json.loads(json.dumps(elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", ""),
+        ("one\n\n  two \n", "two"),
+        (
+            "Traceback\n  x\ntorch.AcceleratorError: CUDA error: misaligned address\nCUDA kernel errors might be\n"
+            "Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.\n",
+            "torch.AcceleratorError: CUDA error: misaligned address",
+        ),
+        ("runs/x: a loss of NaN\n", "runs/x: a loss of NaN"),
+    ],
+)
+def test_why_a_process_ended(said: str, told: str) -> None:
+    assert essence(said) == told
 
 
 def wait_for(condition: Callable[[], bool], patience: float = 240.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import torch
 
 from longreach.children import failure, start, stop
+from longreach.errors import RunError
 from longreach.memory import total_mb
 from longreach.reproduce.jobs import Job
 from longreach.reproduce.worker import BUSY, OUT_OF_MEMORY
@@ -81,10 +83,17 @@ class Outcome:
 
 
 def failure_note(reason: str, update: int | None = None) -> dict[str, Any]:
-    """What is kept of a run that failed: why, in the last line of what it said, after which update, and when."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    """What is kept of a run that failed: why, in one line of what it said, after which update, and when."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"failed": True, "reason": lines[-1] if lines else "it said nothing", "update": update, "when": when}
+    return {"failed": True, "reason": essence(reason) or "it said nothing", "update": update, "when": when}
+
+
+def essence(said: str) -> str:
+    """The line that tells why a process ended: the last one that names an error, or else the last one."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # Hints may follow it, as in what CUDA says.
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (errors or lines or [""])[-1]
 
 
 def folder_of_run(job: Job, work: Path) -> Path:
@@ -96,7 +105,7 @@ def clear_run(job: Job, work: Path) -> None:
     """Take away a run's folder, its log and its lock, where they are here."""
     folder = folder_of_run(job, work)
     shutil.rmtree(folder, ignore_errors=True)
-    for suffix in ("log", "lock"):
+    for suffix in ("log", "probe.log", "lock"):
         (folder.parent / f"{job.title}.{suffix}").unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # Other runs still lie there, or there is no such folder.
         folder.parent.rmdir()
@@ -114,7 +123,6 @@ class Attempt:
         self.job, self.settings = job, settings
         self._folder = folder_of_run(job, settings.work)
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._log = self._folder.parent / f"{job.title}.log"
         self._probing = False
         self._ended_by = 0
         self._process = self._start()
@@ -126,7 +134,10 @@ class Attempt:
             return None
         self.stop()
         if status == 0 and not self._probing:
-            return Outcome("done", RunFolder(self._folder).load_record())
+            try:
+                return Outcome("done", RunFolder(self._folder).load_record())
+            except RunError as error:  # Another command may have kept it and taken it away.
+                return Outcome("failed", reason=str(error))
         if status == BUSY:
             return Outcome("failed", reason=f"another process runs it already; its folder is {self._folder}")
         if status in (OUT_OF_MEMORY, _KILLED):
@@ -144,10 +155,14 @@ class Attempt:
                     "more memory, or set batch_size lower or recompute_every"
                 )
             return self._failed(
-                f"a batch of {size} does not fit into memory, one of a single sequence does; "
-                "give it more memory, or set batch_size lower or recompute_every"
+                f"out of memory, where an update with a single sequence fits; give it more memory, or set batch_size "
+                f"({size}) lower or recompute_every. It said: {essence(self._log(False).read_text(errors='replace'))}"
             )
-        return self._failed(str(failure(self.job.title, status, self._log)))
+        return self._failed(str(failure(self.job.title, status, self._log(self._probing))))
+
+    def _log(self, probe: bool) -> Path:
+        """What the run says, or what its trial with one sequence does."""
+        return self._folder.parent / f"{self.job.title}{'.probe' if probe else ''}.log"
 
     def stop(self) -> None:
         """End the process if it still runs."""
@@ -168,7 +183,7 @@ class Attempt:
             "memory": self.settings.memory,
             "probe": self._probing,
         }
-        return start("longreach.reproduce.worker", task, log=self._log, threads=1)
+        return start("longreach.reproduce.worker", task, log=self._log(self._probing), threads=1)
 
     def _last_update(self) -> int | None:
         """The last update that the run wrote down; None where it came to none."""

@@ -126,5 +126,8 @@ def _outcome(ray: Any, reference: Any) -> Outcome:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
-        reason = f"the cluster gave it up: {str(error).strip().splitlines()[0]}"
+        # What was raised on a worker comes as the cause, behind lines of Ray's own.
+        cause = getattr(error, "cause", None)
+        said = str(error).strip().splitlines()[0] if cause is None else f"{type(cause).__name__}: {cause}"
+        reason = f"the cluster gave it up: {said}"
         return Outcome("failed", reason=reason, note=failure_note(reason))

@@ -16,27 +16,55 @@ Report = Callable[[Job, Outcome, float], None]
 """Told of every job that ended: the job, what became of it, the seconds that it took. It keeps the record."""
 
 
-def run_locally(jobs: Sequence[Job], settings: Settings, side_by_side: int, report: Report) -> None:
+def run_locally(
+    jobs: Sequence[Job],
+    settings: Settings,
+    side_by_side: int,
+    report: Report,
+    still_missing: Callable[[Job], bool] = lambda _: True,
+) -> None:
     """Run all jobs; stopped at any moment, the runs that were going on are taken up again the next time.
+
+    A run that did not fit into memory beside others is tried once more when it has the machine to itself.
 
     Args:
         jobs: in the order in which they begin.
         settings: how.
         side_by_side: processes at a time.
-        report: told of each.
+        report: told of each that was run.
+        still_missing: asked before each; another command may have kept its record meanwhile.
     """
+    crowded = _run(jobs, settings, side_by_side, report, still_missing)
+    _run(crowded, settings, 1, report, still_missing)
+
+
+def _run(
+    jobs: Sequence[Job],
+    settings: Settings,
+    side_by_side: int,
+    report: Report,
+    still_missing: Callable[[Job], bool],
+) -> list[Job]:
+    """Those that are left to run alone."""
+    shared = settings.memory is None and min(side_by_side, len(jobs)) > 1
+    crowded: list[Job] = []
     waiting = deque(jobs)
     running: list[tuple[Attempt, float]] = []
     try:
         while waiting or running:
             while waiting and len(running) < side_by_side:
-                running.append((Attempt(waiting.popleft(), settings), time.perf_counter()))
-            time.sleep(_LOOK_EVERY)
+                job = waiting.popleft()
+                if still_missing(job):
+                    running.append((Attempt(job, settings), time.perf_counter()))
+            time.sleep(_LOOK_EVERY if running else 0.0)
             for attempt, began in list(running):
                 outcome = attempt.poll()
                 if outcome is None:
                     continue
                 running.remove((attempt, began))
+                if outcome.state == "infeasible" and shared:
+                    crowded.append(attempt.job)
+                    continue
                 report(attempt.job, outcome, time.perf_counter() - began)
                 # Only now: a run is never taken away before its record is kept.
                 if outcome.state != "failed":
@@ -44,3 +72,4 @@ def run_locally(jobs: Sequence[Job], settings: Settings, side_by_side: int, repo
     finally:
         for attempt, _ in running:
             attempt.stop()
+    return crowded

@@ -135,7 +135,15 @@ class Keeper:
             said = outcome.state
             if outcome.state == "done":
                 said = f"test accuracy {outcome.record['test_accuracy']:.4f}"
-        self.say(f"[{self.ended}/{self.total}] {job.folder} {job.title}: {said}, {spoken(seconds)}")
+        self._tell(job, f"{said}, {spoken(seconds)}")
+
+    def skip(self, job: Job) -> None:
+        """Take note of one that need not be run any more."""
+        self.ended += 1
+        self._tell(job, "its record came from elsewhere meanwhile")
+
+    def _tell(self, job: Job, said: str) -> None:
+        self.say(f"[{self.ended}/{self.total}] {job.folder} {job.title}: {said}")
 
 
 def reproduce(
@@ -156,7 +164,14 @@ def reproduce(
     """
     keeper = Keeper(results, len(plan.missing), say)
     if cluster is None:
-        run_locally(plan.missing, settings, side_by_side, keeper)
+
+        def still_missing(job: Job) -> bool:
+            if missing_jobs([job], results, settings.may_fit):
+                return True
+            keeper.skip(job)
+            return False
+
+        run_locally(plan.missing, settings, side_by_side, keeper, still_missing)
     else:
         run_on_cluster(plan.missing, settings, cluster, keeper)
     return keeper.failed
