@@ -150,7 +150,7 @@ def print_scores(scores: dict[str, Any]) -> None:
     console = Console()
     console.print(
         f"accuracy {scores['accuracy']:.4f}   F1 {scores['f1']:.4f}   "
-        f"AUROC {'-' if scores['auroc'] is None else format(scores['auroc'], '.4f')}   loss {scores['loss']:.4f}   "
+        f"AUROC {_digits(scores['auroc'])}   loss {_digits(scores['loss'])}   "
         f"samples {scores['samples']}"
     )
     names = scores["class_names"]
@@ -163,6 +163,10 @@ def print_scores(scores: dict[str, Any]) -> None:
     for name, row, f1 in zip(names, scores["confusion"], scores["f1_per_class"], strict=True):
         table.add_row(Text(str(name)), *map(str, row), f"{f1:.4f}")
     console.print(table)
+
+
+def _digits(score: float | None) -> str:
+    return "-" if score is None else f"{score:.4f}"
 
 
 def print_check(report: CheckReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -25,6 +26,11 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
 def half_written_name(path: Path) -> bool:
     """Whether a file's name is one that `replace_file` uses for what is not yet whole."""
     return re.fullmatch(r"\..+\.\d+", path.name) is not None
+
+
+def finite(number: float) -> float | None:
+    """The number, or None for what JSON cannot hold: NaN and the infinite."""
+    return number if math.isfinite(number) else None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from longreach.reproduce.attempt import Attempt, Settings, essence
 from longreach.reproduce.jobs import Job, make_jobs, within_budget
 from longreach.reproduce.records import Results, infeasible
 from longreach.reproduce.run import make_plan, reproduce
-from longreach.reproduce.worker import OUT_OF_MEMORY
+from longreach.reproduce.worker import OUT_OF_MEMORY, train
 from longreach.training.fit import fit
 
 Tiny = Callable[..., RunConfig]
@@ -145,6 +145,16 @@ def test_a_run_within_a_budget_leaves_its_record_apart(tiny_run: Tiny, results: 
     assert list(record["curves"]) == ["test"]
     plan = make_plan(jobs, results)
     assert (plan.done, plan.outdated) == (1, [])
+
+
+def test_a_run_within_a_budget_goes_on_though_another_device_would_evaluate_it_at_other_updates(
+    tiny_run: Tiny, tmp_path: Path
+) -> None:
+    begun = tiny_run("short", budget=1.0, evaluate_every=2, monitor=("test",))
+    record = fit(begun, tmp_path / "run", progress=False, device="cpu")
+    (tmp_path / "run" / "record.json").unlink()
+    train(begun.model_copy(update={"evaluate_every": 3}), tmp_path / "run", "cpu")
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["curves"] == record["curves"]
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tiny_run: Tiny, results: Results, settings: Settings) -> None:

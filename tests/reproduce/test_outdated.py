@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -68,7 +69,7 @@ def test_a_budget_makes_no_record_of_any_recipe_outdated(results: Results) -> No
     runs += [("own", recipe()) for recipe in RECIPES if recipe().budget is not None]
     jobs = make_jobs(runs, seeds=1)
     for job in jobs:
-        shrunk = shrink(job.config, 0.0137, updates_per_epoch=123)
+        shrunk = shrink(job.config, 0.0137, updates_per_epoch=math.ceil(60_000 / job.config.batch_size))
         assert shrunk.phases != job.config.phases
         results.save(job.folder, job.config.name, 0, made_record(shrunk, 0.5))
     assert {job.folder for job in jobs} == {"t-budget-1m", "own"}
@@ -85,6 +86,13 @@ def test_a_budget_makes_no_record_of_any_recipe_outdated(results: Results) -> No
         {"auxiliary.1.growth": None},
         {"phases.0.learning_rate": 0.5},
         {"phases.0.schedule": "cosine", "phases.0.halve_every": None},
+        # The lengths themselves, which the budget shortens by its own share alone.
+        {"phases.0.epochs": 60},
+        {"phases.0.halve_every": 5},
+        {"phases.0.warmup": 400},
+        {"phases.1.updates": 160},
+        {"auxiliary.0.sampling_updates": 90},
+        {"auxiliary.1.growth": 50},
         {"phases.1.auxiliary": False},
         {"model.hidden_size": 5},
     ],
@@ -95,7 +103,8 @@ def test_a_budget_hides_no_other_settings(changes: dict[str, object], tiny_run: 
     losses = (ReconstructConfig(sampling_updates=900), RecallConfig(growth=500))
     run = tiny_run("a", budget=5.0, auxiliary=losses, phases=(halving, PhaseConfig(updates=80)))
     jobs = make_jobs([("t", run)], seeds=1)
-    results.save("t", "a", 0, made_record(shrink(run, 0.05, updates_per_epoch=8), 0.5))
+    data = {"train_size": 64, "test_size": 100}
+    results.save("t", "a", 0, made_record(shrink(run, 0.05, updates_per_epoch=8), 0.5, data=data))
     assert make_plan(jobs, results).outdated == []
-    results.save("t", "a", 0, made_record(shrink(run.with_set(changes), 0.05, updates_per_epoch=8), 0.5))
+    results.save("t", "a", 0, made_record(shrink(run.with_set(changes), 0.05, updates_per_epoch=8), 0.5, data=data))
     assert make_plan(jobs, results).outdated == jobs

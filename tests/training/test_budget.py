@@ -95,6 +95,6 @@ def test_a_shrunk_run_is_resumed_by_what_it_was_shrunk_from_and_by_no_other(
         with pytest.raises(RunError) as error:
             fit(config.with_set(changes), out, resume=True, progress=False, device="cpu")
         assert str(error.value) == (
-            f"{out}: holds a run of another configuration (different: {name}); resume it with its own config.yaml, or "
-            "give another folder with --out"
+            f"{out}: holds a run of another configuration (different: {name}); resume it with its own config.yaml, "
+            "give another folder with --out, or remove this one to start anew"
         )

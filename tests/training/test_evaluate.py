@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.model.classifier import SequenceClassifier
 from longreach.training.datasets import build_datasets
-from longreach.training.evaluate import evaluate, evaluate_fully, full_scores, predict_logits
+from longreach.training.evaluate import evaluate, evaluate_fully, full_scores, predict_logits, scores
 from longreach.training.fit import fit
 
 
@@ -173,3 +175,37 @@ def test_the_last_weights_are_asked_once(updates: int, tmp_path: Path, monkeypat
     last = record["curves"]["train"][-1]
     assert last["update"] == updates
     assert (last["accuracy"], last["loss"]) == pytest.approx((train["accuracy"], train["loss"]))
+
+
+def test_a_network_that_overflows_in_the_test_leaves_its_record_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training is over by then: a loss that JSON cannot hold is null."""
+
+    zeros = torch.zeros(2, dtype=torch.long)
+
+    def overflowing(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
+        return full_scores(torch.where(labels.unsqueeze(-1) == 0, torch.nan, logits), labels)
+
+    monkeypatch.setattr("longreach.training.evaluate.full_scores", overflowing)
+    monkeypatch.setattr(
+        "longreach.training.bookkeeper.evaluate", lambda *_: scores(torch.full((2, 3), torch.nan), zeros)
+    )
+    run = RunConfig(
+        name="overflow",
+        data=DataConfig(train_samples=64, validation=0),
+        model=ModelConfig(hidden_size=4, embedding_size=4, head_size=8),
+        truncation=7,
+        phases=(PhaseConfig(updates=2),),
+        monitor=("test",),
+        evaluate_every=1,
+        select="last",
+        tensorboard=False,
+    )
+    record = fit(run, tmp_path / "run", progress=False, device="cpu")
+    assert json.loads((tmp_path / "run" / "record.json").read_text()) == json.loads(json.dumps(record))
+    assert record["test_last"]["loss"] is None
+    assert record["test_last"]["auroc"] is None
+    assert [point["loss"] for point in record["curves"]["test"]] == [None, None]
+    assert 0 <= record["test_accuracy"] <= 1
+    assert "cross-entropy, nats | - |" in (tmp_path / "run" / "model" / "README.md").read_text()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from longreach.config import RunConfig, parse_saved
 from longreach.errors import ConfigError
 from longreach.reproduce.records import Record
-from longreach.training.phases import without_lengths
+from longreach.training.phases import shrink
 
 OF_A_BUDGET = ("budget", "evaluate_every", "monitor")
 """What a run that was shortened to fit a budget has of its own."""
@@ -17,8 +18,8 @@ OF_A_BUDGET = ("budget", "evaluate_every", "monitor")
 def is_of_today(record: Record, run: RunConfig, own: Sequence[str] = ()) -> bool:
     """Whether a record is of a run as it is today, of whichever seed.
 
-    Where the data lie does not count, nor what a budget shortened; keys that came after the record are at their
-    defaults.
+    Where the data lie does not count. A record within a budget is compared with the run shortened by as much; keys that
+    came after the record are at their defaults.
 
     Args:
         record: of a run.
@@ -30,6 +31,8 @@ def is_of_today(record: Record, run: RunConfig, own: Sequence[str] = ()) -> bool
     except ConfigError:
         return False
     today = run.model_copy(update={"seed": record["seed"], **{key: getattr(held, key) for key in own}})
+    if held.budget_scale is not None and today.budget is not None:
+        today = shrink(today, held.budget_scale, math.ceil(record["data"]["train_size"] / held.batch_size))
     return _settings(held) == _settings(parse_saved(today.model_dump(mode="json"), "recipe"))
 
 
@@ -44,8 +47,6 @@ def of_today(records: Iterable[Record], run: RunConfig, own: Sequence[str] = ())
 
 def _settings(config: RunConfig) -> dict[str, Any]:
     """A configuration without what a machine adds to it."""
-    if config.budget is not None:  # Shrunk to fit it.
-        config = without_lengths(config)
     settings = config.model_dump(mode="json")
     settings["data"].pop("path")
     settings.pop("budget_scale")

@@ -6,7 +6,6 @@ Task: {"config": a RunConfig as plain data, "folder": its run folder, "device": 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import resource
 import sys
@@ -49,7 +48,7 @@ def _work(task: dict[str, Any], config: RunConfig, folder: Path) -> int:
         if task["probe"]:
             probe(config, task["device"])
         else:
-            _train(config, folder, task["device"])
+            train(config, folder, task["device"])
     except OutOfMemory as error:
         print(error, file=sys.stderr)
         return OUT_OF_MEMORY
@@ -64,14 +63,16 @@ def _work(task: dict[str, Any], config: RunConfig, folder: Path) -> int:
     return 0
 
 
-def _train(config: RunConfig, folder: Path, device: str) -> None:
+def train(config: RunConfig, folder: Path, device: str) -> None:
+    """Begin a run, or go on with the one that was broken off."""
     from longreach.training.fit import fit
+    from longreach.training.run_folder import RunFolder
 
     resume = (folder / "config.yaml").is_file()
-    if not resume and folder.is_dir():
-        # Ended between making the folder and writing what is run in it: there is nothing to go on from.
-        with contextlib.suppress(OSError):
-            (folder / "checkpoints").rmdir()
+    if resume and config.budget is not None:
+        # How often it is evaluated hangs on the device that it began on.
+        begun = RunFolder(folder).load_config()
+        config = config.model_copy(update={"evaluate_every": begun.evaluate_every})
     fit(config, folder, resume=resume, progress=False, device=device)
 
 

@@ -23,6 +23,7 @@ from longreach.batch import UNLABELLED
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
+from longreach.files import finite
 from longreach.model.classifier import SequenceClassifier
 
 EVALUATION_BATCH = 500
@@ -138,10 +139,13 @@ def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
 
     Returns:
         accuracy, loss and f1; f1_per_class; auroc, the area under the receiver operating characteristic of each class
-        against all others, the mean over the classes that occur, None where fewer than two do; confusion.
+        against all others, the mean over the classes that occur, None where fewer than two do; confusion. Where a
+        network overflows on a sequence, a loss that is not finite is None, and so is auroc.
     """
+    found = scores(logits, labels)
     return {
-        **scores(logits, labels),
+        **found,
+        "loss": finite(found["loss"]),
         "f1_per_class": multiclass_f1_score(logits, labels, logits.shape[1], average="none").tolist(),
         "auroc": _auroc(logits, labels),
         "confusion": confusion(logits, labels),
@@ -150,7 +154,7 @@ def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
 
 def _auroc(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
     there = labels.bincount(minlength=logits.shape[1]) > 0
-    if int(there.sum()) < 2:
+    if int(there.sum()) < 2 or not logits.isfinite().all():
         return None
     with warnings.catch_warnings():
         # Classes that do not occur are left out below; their zero would count as the worst of answers.

@@ -86,12 +86,14 @@ def fit(
         if folder.record.is_file():
             return folder.load_record()
         # How bad numbers are met may change on the way: that is how a run that stopped at one goes on. So may who makes
-        # the batches, which are the same ones.
+        # the batches, which are the same ones, and where the data lie, which must be the same too.
         there = folder.load_config()
-        workers = there.data.model_copy(update={"workers": config.data.workers})
-        config = there.model_copy(update={"on_nan": config.on_nan, "data": workers})
+        data_now = {"workers": config.data.workers, "path": config.data.path}
+        config = there.model_copy(update={"on_nan": config.on_nan, "data": there.data.model_copy(update=data_now)})
         if rank == 0:
             folder.sweep()
+            if config.data.path != there.data.path:
+                folder.save_config(config)
     elif rank == 0:
         folder.check_free()
     if not resume:
@@ -243,7 +245,7 @@ def _tell(data: Datasets, progress: bool) -> None:
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
-    may_change: dict[str, Any] = {"on_nan": True, "data": {"workers"}}
+    may_change: dict[str, Any] = {"on_nan": True, "data": {"workers", "path"}}
     if there.budget_scale is not None and config.budget_scale is None:
         config, there = without_lengths(config), without_lengths(there)
     asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))
@@ -251,7 +253,7 @@ def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     if differing:
         raise RunError(
             f"{folder.path}: holds a run of another configuration (different: {', '.join(differing)}); "
-            "resume it with its own config.yaml, or give another folder with --out"
+            "resume it with its own config.yaml, give another folder with --out, or remove this one to start anew"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from longreach.files import write_text
+from longreach.files import finite, write_text
 
 
 class MetricsFile:
@@ -44,13 +44,13 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(whole)))
 
 
-def evaluation_curve(path: Path, part: str) -> list[dict[str, float]]:
-    """The evaluations of one part along a run: update, accuracy (a fraction) and loss (nats) of each."""
+def evaluation_curve(path: Path, part: str) -> list[dict[str, float | None]]:
+    """The evaluations of one part along a run: update, accuracy (a fraction) and loss (nats, if finite) of each."""
     return [
         {
             "update": int(row["update"]),
             "accuracy": float(row[f"{part}_accuracy"]),
-            "loss": float(row[f"{part}_loss"]),
+            "loss": finite(float(row[f"{part}_loss"])),
         }
         for row in read_metrics(path)
         if row[f"{part}_accuracy"]

@@ -76,8 +76,14 @@ class RunFolder:
                 f"{self.path}: already holds a run; go on with it by --resume, or give another folder with --out"
             )
 
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and not all(self._begun(path) for path in self.path.iterdir()):
             raise RunError(f"{self.path}: holds other files and no run; give a new or an empty folder with --out")
+
+    def _begun(self, path: Path) -> bool:
+        """Whether something in the folder is left of a run that was killed before its configuration was written."""
+        if path == self.last.parent:
+            return path.is_dir() and not any(path.iterdir())
+        return path.is_file() and half_written_name(path)
 
     def begin(self, config: RunConfig) -> None:
         """Make the folder for a new run.
@@ -87,6 +93,7 @@ class RunFolder:
         """
         try:
             self.last.parent.mkdir(parents=True, exist_ok=True)
+            self.sweep()
             self.save_config(config)
         except OSError as error:
             raise RunError(
