@@ -131,3 +131,25 @@ def test_the_section(results: Results, shortened: Save) -> None:
     assert "images/within-budget.svg" in pages
     assert "| " + " | ".join(cells[0]) + " |" in pages["paper.md"]
     assert "batch_size 32, not 128" in pages["paper.html"]
+
+
+def test_what_did_not_succeed_is_told(results: Results, shortened: Save) -> None:
+    folder = "table2-paper-budget-2h"
+    note = {"failed": True, "reason": "no room on the disk", "update": 3, "when": "2026-01-01"}
+    results.save_failure(folder, "mnist-r", 0, note)
+    (cells,) = [run.cells for run in budget_runs(results)]
+    assert cells == (
+        *("MNIST", "r-LSTM, truncate 300", "96.4", "1 of 1 failed: no room on the disk", "2h"),
+        *("", "", "", "", "", ""),
+    )
+    assert draw_budget_runs(budget_runs(results)) is None
+    assert "1 of 1 failed: no room on the disk" in report_files(results)["paper.md"]
+    shortened(folder, "mnist-r", 0.3, seed=1)
+    ((path, record),) = [(p, json.loads(p.read_text())) for p in results.path.glob(f"{folder}/mnist-r/seed1.json")]
+    ours = {"infeasible": True, "memory_mb": 580.0, **{key: record[key] for key in ("name", "config", "environment")}}
+    path.with_name("seed2.json").write_text(json.dumps({**ours, "seed": 2}))
+    (cells,) = [run.cells for run in budget_runs(results)]
+    assert cells[3] == (
+        "30.0 (1 seed); infeasible (batch of one, 0.58 GB, a processor, 1 thread); 1 of 3 failed: no room on the disk"
+    )
+    assert len(cells) == len(BUDGET_HEADER)

@@ -46,6 +46,16 @@ def test_pairs_that_are_not_clear_or_lack_a_run(results: Results, save: Save) ->
     assert [order.words() for order in orderings(find_table("table6"), "paper", results)] == [
         f"CIFAR10, supervised truncation {k}: not run" for k in (1, 0)
     ]
+    # Of Figure 4 alike: r against p, at either truncation that has numbers printed, whatever else was run.
+    figure4 = find_table("figure4")
+    save(figure4, row_of(figure4, "r-LSTM", "supervised truncation 100"), 0.5)
+    save(figure4, row_of(figure4, "r-LSTM", "supervised truncation 0"), 0.4)
+    save(figure4, row_of(figure4, "p-LSTM", "supervised truncation 0"), 0.3)
+    assert [order.words() for order in orderings(figure4, "small", results)] == [
+        "MNIST-14 in the place of CIFAR10, supervised truncation 1: not run",
+        "MNIST-14 in the place of CIFAR10, supervised truncation 0: 1 of 1 pairs in the paper's order, 0 of them "
+        "clearly; 0 clearly in the other",
+    ]
     save(table, r, 0.91, 0.93)
     (order,) = orderings(table, "small", results)
     (pair,) = order.pairs

@@ -27,6 +27,16 @@ def test_the_committed_ablation() -> None:
     assert "`longreach reproduce mnist14-ablation`" in page
 
 
+def test_which_weights_were_tested_is_told() -> None:
+    for table, weights in (
+        ("equal-time", "last weights"),
+        ("mnist784", "weights that were best on the validation part"),
+    ):
+        page = own_table_page(table, Results(ROOT / "results"))
+        assert page is not None
+        assert f"Test accuracy is that of the {weights}, on all " in page
+
+
 def test_no_records_no_page(tmp_path: Path) -> None:
     assert own_table_page("mnist14-ablation", Results(tmp_path)) is None
 

@@ -141,6 +141,13 @@ def test_changes_are_paired_over_the_same_seeds(results: Results, save: Save) ->
     whole = standing(table, row_of(table, "r-LSTM", "all parts"), "small", results)
     assert whole is not None
     assert whole.shown == "60.0 ± 24.8 accuracy (3 seeds)"
+    # Seeds that all parts lack do not count.
+    more = row_of(table, "r-LSTM", "without scheduled sampling")
+    save(table, more, 0.48, 0.69, 0.60, 0.1)
+    found = standing(table, more, "small", results)
+    assert found is not None
+    assert found.shown.endswith(" (3 seeds)")
+    assert found.brief.endswith(" (3)")
 
 
 def test_figure_5_shows_the_first_evaluation_and_the_last(results: Results, save: Save) -> None:
@@ -266,6 +273,15 @@ def test_drawings(whole: Results) -> None:
         for word in words:
             assert word in svg, (name, word)
         assert draw(find_table(name), whole) == svg, "the same records make the same file"
+
+
+def test_figure_6_names_our_bars_whichever_there_are(results: Results, save: Save) -> None:
+    table = find_table("figure6")
+    save(table, row_of(table, "r-LSTM", "all parts"), 0.5)
+    save(table, table.rows[-1], 0.4)
+    drawn = draw(table, results)
+    assert drawn is not None
+    assert drawn.count("ours, small scale") == 1
 
 
 def test_nothing_run_nothing_drawn(results: Results) -> None:

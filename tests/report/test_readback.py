@@ -19,7 +19,7 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.report import readback
 from longreach.report.forming import forming
 from longreach.report.probe import train_probe
-from longreach.report.readback import final_states, measure, reached_lag, spread_lags
+from longreach.report.readback import final_states, measure, reached_lag, spread_lags, stands_for
 
 NAMES = ("a", "b", "c")
 
@@ -113,7 +113,9 @@ def test_bits_equal_their_definition() -> None:
     assert found.unit == "bits"
 
 
-def test_a_readout_that_knows_everything_up_to_a_lag_has_that_horizon_and_capacity() -> None:
+def test_a_readout_that_knows_everything_up_to_a_lag_has_that_horizon_and_capacity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     test, train, classifier = real(60, 3, ragged=False), real(60, 4, ragged=False), make(channels=2)
     truth = torch.stack([torch.from_numpy(row) for row in rows_of(test)])
     mean = torch.stack([torch.from_numpy(row) for row in rows_of(train)]).mean(0)
@@ -129,6 +131,16 @@ def test_a_readout_that_knows_everything_up_to_a_lag_has_that_horizon_and_capaci
     np.testing.assert_allclose(found.overall[5:], 0.0, atol=1e-6)
     assert found.horizon == 5
     assert found.capacity == pytest.approx(5.0, abs=1e-5)
+    # Of fewer lags, closer together where they are short, each counts for those that were passed over beside it.
+    monkeypatch.setattr(readback, "MOST_LAGS", 7)
+    few = measure(classifier, answer, train, test, 14, floor=0.1)
+    assert few.lags.tolist() == [1, 2, 4, 6, 9, 12, 14]
+    every = np.arange(1, 15)
+    varied = np.asarray([float(((truth - mean)[:, 14 - lag] ** 2).sum()) for lag in few.lags])
+    missed = np.where(few.lags <= 5, 0.0, varied)
+    share = 1 - np.interp(every, few.lags, missed).sum() / np.interp(every, few.lags, varied).sum()
+    assert few.explained == pytest.approx(share, abs=1e-6)
+    assert few.capacity == pytest.approx(np.interp(every, few.lags, few.overall).sum(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +177,8 @@ def test_lags_are_ascending_each_once_and_not_too_many(longest: int) -> None:
     assert (lags[0], lags[-1]) == (1, longest)
     assert (np.diff(lags) > 0).all()
     assert len(lags) == min(longest, 400)
+    assert stands_for(lags).sum() == longest
+    assert longest > 400 or (stands_for(lags) == 1).all()
 
 
 def test_a_probe_finds_what_a_leaky_average_remembers_and_leaves_the_network_alone() -> None:

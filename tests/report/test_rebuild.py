@@ -6,12 +6,14 @@ Shapes: B batch, T steps.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from longreach.auxiliary.recall import Recall, flat_state
+from longreach.config import DataConfig, ModelConfig, PhaseConfig, RunConfig
 from longreach.data.dataset import SequenceDataset
 from longreach.data.standardisation import Standardisation
 from longreach.errors import RunError
@@ -23,6 +25,8 @@ from longreach.report.rebuild import (
     load_objective,
     rebuild,
 )
+from longreach.training.checkpoints import read_checkpoint
+from longreach.training.fit import fit
 from longreach.training.objective import Objective
 from longreach.training.run_folder import RunFolder
 
@@ -110,12 +114,41 @@ def test_a_run_without_recall_is_refused() -> None:
     )
 
 
-def test_an_unfinished_run_is_refused(tmp_path) -> None:
+def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
     from longreach.recipes.mnist14 import mnist14_recall
 
     RunFolder(tmp_path / "run").begin(mnist14_recall())
     with pytest.raises(RunError) as error:
         load_objective(RunFolder(tmp_path / "run"))
     assert str(error.value) == (
-        f"{tmp_path / 'run'}: no best.ckpt, so the run is not finished; go on with it by --resume"
+        f"{tmp_path / 'run'}: no record.json, so the run is not finished; go on with it by --resume"
+    )
+
+
+def test_the_weights_are_those_that_the_run_selected(tmp_path: Path) -> None:
+    """The last ones, where the best were gone when the run was finished."""
+    out = tmp_path / "run"
+    config = RunConfig(
+        name="gone",
+        data=DataConfig(train_samples=64, validation=16),
+        model=ModelConfig(hidden_size=4, embedding_size=4, head_size=8),
+        truncation=7,
+        phases=(PhaseConfig(updates=3),),
+        monitor=("validation",),
+        evaluate_every=1,
+        select="best",
+        tensorboard=False,
+    )
+    fit(config, out, progress=False, device="cpu")
+    (out / "record.json").unlink()
+    (out / "checkpoints" / "best.ckpt").unlink()
+    assert fit(config, out, resume=True, progress=False, device="cpu")["selected"] == "last"
+    weights = load_objective(RunFolder(out))[0].state_dict()
+    saved = read_checkpoint(out / "checkpoints" / "last.ckpt")["state_dict"]
+    assert all(torch.equal(value, saved[f"objective.{name}"]) for name, value in weights.items())
+    (out / "checkpoints" / "last.ckpt").unlink()
+    with pytest.raises(RunError) as error:
+        load_objective(RunFolder(out))
+    assert str(error.value) == (
+        f"{out}/checkpoints/last.ckpt: gone, and with it the weights that the run selected; put it back"
     )

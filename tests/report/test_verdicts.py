@@ -32,7 +32,7 @@ def test_a_single_seed_is_told_from_a_known_interval_only_where_it_lies_outside(
     for one, other in ((wide, single), (single, wide)):
         answer = together([above(one, other)], "")
         assert answer is not None
-        assert answer.shown == "not clear (no further apart than the interval; one seed, no interval; )"
+        assert answer.shown == "not clear (no further apart than the interval; one seed has none; )"
         for found in (most([above(one, other)], 1, ""), at_least(1, [above(one, other)], 1, "")):
             assert found is not None
             assert found.finding == "not clear"
@@ -69,11 +69,26 @@ def test_claims_on_figure_3(results: Results, save: Save) -> None:
     fill(table, save, lambda row: as_printed[row.model])
     for row in table.rows:
         if row.model == "LSTM" and row.small is not None:
-            save(table, row, 0.1, seconds_per_update=2.0)
+            save(table, row, 0.1, 0.101, seconds_per_update=2.0)
     # Everything fits, so that the LSTM is not infeasible; the Transformer begins below, and is not run so far.
     assert held(table, results)[:7] == [True] * 4 + [False] * 2 + [None]
     fill(table, save, lambda row: 1 - as_printed[row.model])
     assert held(table, results)[:7] == [False] * 4 + [True, False, None]
+
+
+def test_times_of_different_devices_are_not_compared(results: Results, save: Save) -> None:
+    table, claim = find_table("figure3"), "an update of r-LSTM, p-LSTM and r-LSTM 20x30 takes less time"
+    fill(table, save, lambda row: 0.5)
+    rows = [row for row in table.rows if row.model == "LSTM" and row.small is not None]
+    for row in rows:
+        save(table, row, 0.5, 0.5, seconds_per_update=2.0)
+    assert said(table, results, claim).startswith("holds (r-LSTM at 16,384 0.10 s")
+    # One seed says so as well, and that it is one.
+    environment = {"device": "cuda", "processor": "a GPU", "threads": 1}
+    save(table, rows[-1], 0.5, 0.5, seconds_per_update=2.0, environment=environment)
+    assert said(table, results, claim).startswith(
+        "not known (timed on different devices: a processor, 1 thread, cuda; r-LSTM at 16,384 0.10 s"
+    )
 
 
 def test_what_does_not_fit(results: Results, save: Save) -> None:

@@ -42,7 +42,9 @@ EVALUATION_BATCH = 500
 
 _TRAIN = {"mnist14": 20_000, "idx": 60_000, "cifar10": 50_000, "stanford_dogs": 12_000}
 _TEST = {"mnist14": 4_000, "idx": 10_000, "cifar10": 10_000, "stanford_dogs": 8_580}
-_SIDE = {"mnist14": 14, "idx": 28, "cifar10": 32}
+SIDE = {"mnist14": 14, "idx": 28, "cifar10": 32}
+"""Pixels along a side, of the data sets of images that have one size."""
+
 _DOCUMENTS = {"dbpedia": (560_000, 70_000, 300), "wordnet14": (47_661, 5_291, 99)}
 """Training documents, test documents and their mean length, by the folder's name."""
 
@@ -81,7 +83,7 @@ def training_size(data: DataConfig) -> tuple[int, float] | None:
         return None if found is None else (found[0], found[2])
     if data.source not in _TRAIN:
         return None
-    side = data.resize if data.resize is not None else _SIDE.get(data.source, 0)
+    side = data.resize if data.resize is not None else SIDE.get(data.source, 0)
     sequences = _TRAIN[data.source] * data.crops - _held_out(data)
     return min(sequences, data.train_samples or sequences), side * side + data.noise
 

@@ -13,16 +13,16 @@ matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from longreach.recipes.naming import recipe_name
+from longreach.recipes.naming import many, recipe_name
 from longreach.recipes.paper import PaperTable, Row
 from longreach.recipes.tables import TABLES, home_of
 from longreach.report.drawing import COLOURS, STYLE, svg
 from longreach.report.estimate import Estimate
 from longreach.report.naming import label
 from longreach.report.own_table import flat
-from longreach.report.standing import device_of, printed_number, share_words
+from longreach.report.standing import device_of, failed_words, infeasible_words, printed_number, share_words
 from longreach.reproduce.jobs import folder_of
-from longreach.reproduce.records import Record, Results, infeasible
+from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible, trained
 from longreach.times import spoken
 from longreach.training.phases import Plan
 
@@ -63,12 +63,18 @@ class BudgetRuns:
 
     Args:
         table, row: where the paper prints it.
-        records: one for each seed.
+        budget: of each, as in the folder's name.
+        records: one for each seed that was trained.
+        infeasible: records of those that did not fit into memory.
+        failed: notes of those that failed.
     """
 
     table: PaperTable
     row: Row
+    budget: str
     records: tuple[Record, ...]
+    infeasible: tuple[Record, ...] = ()
+    failed: tuple[Record, ...] = ()
 
     @property
     def printed(self) -> str:
@@ -84,18 +90,20 @@ class BudgetRuns:
     @property
     def cells(self) -> tuple[str, ...]:
         """A line under `BUDGET_HEADER`."""
+        if not self.records:
+            return (self.row.dataset, label(self.row), self.printed, self._lacks, self.budget, *[""] * 6)
         updates = statistics.fmean(record["updates"] for record in self.records)
         seconds = statistics.median(record["seconds_per_update"] for record in self.records)
         whole = self._whole
         accuracies = [100.0 * record["test_accuracy"] for record in self.records]
         found = Estimate.of([100.0 - a for a in accuracies] if "error" in self.table.metric else accuracies)
         assert found is not None
-        number = len(self.records)
+        figures = f"{found.shown()} ({many(len(self.records), 'seed')})"
         return (
             self.row.dataset,
             label(self.row),
             self.printed,
-            f"{found.shown()} ({number} seed{'' if number == 1 else 's'})",
+            "; ".join(filter(None, (figures, self._lacks))),
             spoken(self.records[0]["budget_seconds"]),
             share_words(self.share),
             f"{updates:,.0f} of {whole:,.0f}",
@@ -104,6 +112,14 @@ class BudgetRuns:
             self._other_settings,
             ", ".join(sorted({device_of(record) for record in self.records})),
         )
+
+    @property
+    def _lacks(self) -> str:
+        """What did not succeed, and why."""
+        said = [infeasible_words(self.infeasible[0])] if self.infeasible else []
+        if self.failed:
+            said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
+        return "; ".join(said)
 
     @property
     def _whole(self) -> int:
@@ -137,16 +153,18 @@ def budget_runs(results: Results) -> list[BudgetRuns]:
             if name in seen:
                 continue
             seen.add(name)
-            for records in results.within_budgets(folder_of(home_of(row.paper, "paper"), "paper"), name):
-                trained = tuple(record for record in records if not infeasible(record))
-                if trained:
-                    found.append(BudgetRuns(table, row, trained))
+            for place in results.budget_folders(folder_of(home_of(row.paper, "paper"), "paper")):
+                records = results.of(place, name)
+                shortened = tuple(one for one in trained(records) if one.get("budget_scale") is not None)
+                lacking = tuple(filter(infeasible, records)), tuple(results.failures(place, name))
+                if shortened or any(lacking):
+                    found.append(BudgetRuns(table, row, place.split(BUDGET_MARK)[1], shortened, *lacking))
     return found
 
 
 def draw_budget_runs(held: list[BudgetRuns]) -> str | None:
     """Test accuracy along every run, a panel for each dataset, what is printed as a level; None without any."""
-    datasets = list(dict.fromkeys(one.row.dataset for one in held))
+    datasets = list(dict.fromkeys(one.row.dataset for one in held if one.records))
     if not datasets:
         return None
     with matplotlib.rc_context(STYLE):

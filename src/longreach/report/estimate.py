@@ -115,10 +115,9 @@ class Answer:
     @property
     def shown(self) -> str:
         """For reading."""
-        why = ""
+        why = "one seed, no interval; " if self.one_seed else ""
         if self.finding == "not clear":
-            why = "no further apart than the interval; " if self.one_seed else "the intervals overlap; "
-        why += "one seed, no interval; " if self.one_seed else ""
+            why = "no further apart than the interval; one seed has none; " if why else "the intervals overlap; "
         return f"{self.finding} ({why}{self.numbers})"
 
 

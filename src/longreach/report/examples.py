@@ -18,7 +18,7 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.report.figures import Line, lines
 from longreach.report.html import picture_uri
 from longreach.report.readback import Answer, final_states
-from longreach.report.rebuild import as_pictures
+from longreach.report.rebuild import as_pictures, in_unit
 
 SHOWN_STEPS = 300
 """Last steps shown of what is no picture."""
@@ -88,7 +88,7 @@ def _shown(
     if test.vocabulary is not None:
         texts = [test.vocabulary.decode(tokens) for tokens in (read, answers.argmax(-1))]
         return {"kind": "text", "read": texts[0], "rebuilt": texts[1]}
-    read, answers = (_in_unit(part, test) for part in (read, answers))
+    read, answers = (in_unit(part, test) for part in (read, answers))
     if picture is not None:
         uris = [picture_uri(_picture(part[: len(picture)], picture)) for part in (read, answers)]
         return {"kind": "picture", "read": uris[0], "rebuilt": uris[1]}
@@ -111,10 +111,3 @@ def _picture(part: np.ndarray, order: np.ndarray) -> np.ndarray:
     side = math.isqrt(len(order))
     planes = [as_pictures(part[None, :, [channel]], order, side, side)[0] for channel in range(part.shape[1])]
     return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
-
-
-def _in_unit(values: np.ndarray, test: Sequences) -> np.ndarray:
-    standardisation = test.standardisation
-    if standardisation is None:
-        return values
-    return values * np.asarray(standardisation.std, np.float32) + np.asarray(standardisation.mean, np.float32)

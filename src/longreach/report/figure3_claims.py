@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from longreach.report.claim import OURS, Claim, Found, Named, all_above, told
 from longreach.report.estimate import Answer, Comparison, Estimate, together
-from longreach.report.standing import Standing, infeasible_words, paired
+from longreach.report.standing import Standing, device_of, infeasible_words, paired
 
 _TRUNCATED = ("r-LSTM", "p-LSTM", "r-LSTM 20x30")
 _ALL = ("LSTM", *_TRUNCATED, "Transformer")
@@ -163,15 +163,26 @@ def _faster(
         for other in worse
     ]
     answer = all_above(pairs, lower=True)
+    if answer is None:
+        return None
     times = dict.fromkeys(time for pair in pairs for time in pair)
     said = [f"{one.name} {one.shown if one.value is None else f'{one.value.mean:.2f} s'}" for one in times]
-    return None if answer is None else replace(answer, numbers=f"{', '.join(said)} (medians over seeds)")
+    numbers = f"{', '.join(said)} (means over seeds)"
+    devices = {
+        device_of(record)
+        for better, worse, steps in comparisons
+        for model in (*better, *worse)
+        for record in lengths[model][steps].records
+    }
+    if len(devices) > 1:
+        return Answer("not known", False, f"timed on different devices: {', '.join(sorted(devices))}; {numbers}")
+    return replace(answer, numbers=numbers)
 
 
 def _seconds(model: str, steps: int, lengths: dict[str, dict[int, Standing]]) -> Named:
     held = lengths[model][steps]
-    seconds = held.seconds_per_update
-    return Named(f"{model} at {steps:,}", None if seconds is None else Estimate.exact(seconds), held.lack)
+    seconds = Estimate.of([record["seconds_per_update"] for record in held.records])
+    return Named(f"{model} at {steps:,}", seconds, held.lack)
 
 
 FIGURE3_CLAIMS: tuple[Claim, ...] = (

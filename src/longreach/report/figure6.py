@@ -18,6 +18,7 @@ def figure6(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
     axes = figure.subplots()
     settings = [row.setting for row in table.rows if row.setting != "all parts"]
     shades = ["#1a67b0", "#b4235a"]
+    named: set[str] = set()  # Whose bars are in the legend.
     for number, (scale, points) in enumerate(ours):
         held = {row.setting: found for row, found in points}
         base = held.get("all parts")
@@ -27,6 +28,7 @@ def figure6(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
             found = held.get(setting)
             change = None if found is None else found.change
             if change is not None:
+                words = f"ours, {scale} scale: {data_of(points)}"
                 axes.barh(
                     place + 0.18 + 0.2 * number,
                     change.mean,
@@ -34,8 +36,9 @@ def figure6(table: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
                     xerr=None if math.isnan(change.half) else change.half,
                     color=shades[number],
                     capsize=2,
-                    label=f"ours, {scale} scale: {data_of(points)}" if place == 0 else None,
+                    label=None if words in named else words,
                 )
+                named.add(words)
     for line in printed_lines():
         value = printed_number(line.value)
         if line.where == "figure6" and value is not None:

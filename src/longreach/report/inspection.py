@@ -92,7 +92,7 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
         "how": how,
         "memory": memory,
         "floor": floor,
-        "longest": longest,
+        "steps": data.test.steps,
         "samples": min(samples, len(data.test)),
         "followed": min(samples, len(data.test)),
         "test_size": len(data.test),

@@ -57,7 +57,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Ordering:
-    """All pairs of one dataset in one table; of Table 6 those of one column.
+    """All pairs of one dataset in one table; of Table 6 and Figure 4 those of one truncation.
 
     Args:
         data: what was run, and for what it stands.
@@ -101,8 +101,8 @@ class Ordering:
 def orderings(table: PaperTable, scale: Scale, results: Results) -> list[Ordering]:
     """The order of every dataset that a table prints more than one number of.
 
-    Table 6 asks for the number of segments, at two truncations: pairs across them, which any classifier that learns
-    puts in the same order, would drown those that it asks for.
+    Table 6 asks for the number of segments, at two truncations, and Figure 4 for r against p: pairs across truncations,
+    which any classifier that learns puts in the same order, would drown those that they ask for.
     """
     found = []
     for dataset, setting in dict.fromkeys((row.dataset, _column(table, row)) for row in table.rows):
@@ -116,7 +116,7 @@ def orderings(table: PaperTable, scale: Scale, results: Results) -> list[Orderin
 
 def _column(table: PaperTable, row: Row) -> str:
     """Within which setting alone a row is compared; empty where with all of its dataset."""
-    return row.setting if table.name == "table6" else ""
+    return row.setting if table.name in ("table6", "figure4") else ""
 
 
 def _compared(one: Standing, other: Standing) -> Comparison | None:

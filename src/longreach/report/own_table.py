@@ -207,7 +207,7 @@ def own_table_page(table: str, results: Results) -> str | None:
         [
             words.read_text(encoding="utf-8").rstrip(),
             "",
-            f"Test accuracy is that of the weights that were best on the validation part{on_all}; mean ± half of the "
+            f"Test accuracy is that of the {_weights(list(today.values()))}{on_all}; mean ± half of the "
             "95 % interval (Student's t over seeds), every seed in brackets. Weights: of the classifier, and + those "
             "of the auxiliary networks, which are left behind after training.",
             "",
@@ -218,6 +218,15 @@ def own_table_page(table: str, results: Results) -> str | None:
             "",
         ]
     )
+
+
+def _weights(runs: Sequence[RunConfig]) -> str:
+    """Which weights are tested."""
+    selected = {run.select for run in runs}
+    if selected == {"last"}:
+        return "last weights"
+    best = "weights that were best on the validation part"
+    return best if selected == {"best"} else f"{best}, or of the last ones where a run has none"
 
 
 def _counted(runs: Sequence[OwnRun]) -> str:

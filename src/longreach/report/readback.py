@@ -45,8 +45,9 @@ class ReadBack:
         by_class: (K, Q), compared with the same mean of all classes.
         explained_by_class: (K,) over all lags together, as `explained`; NaN where nothing varies.
         horizon: the longest lag at which `pooled` is the floor or more; 0 where it is nowhere.
-        capacity: the sum over all lags of what is above zero, in steps of an exactly remembered value, or in bits.
-        explained: over all lags together; the share of what varies, or bits a token.
+        capacity: the sum over all lags, asked for or not, of what is above zero, in steps of an exactly remembered
+            value, or in bits.
+        explained: over all these lags together; the share of what varies, or bits a token.
     """
 
     unit: str
@@ -71,6 +72,16 @@ def spread_lags(longest: int) -> np.ndarray:
             break
         lags.add(lag)
     return np.asarray(sorted(lags))
+
+
+def stands_for(lags: np.ndarray) -> np.ndarray:
+    """(Q,): how many lags each asked one stands for; between two of them, on the straight line from one to the other.
+
+    Args:
+        lags: (Q,) ascending.
+    """
+    gaps = np.concatenate([[1], np.diff(lags), [1]])
+    return (gaps[:-1] + gaps[1:]) / 2
 
 
 def reached_lag(lengths: np.ndarray) -> int:
@@ -165,6 +176,7 @@ def measure(
             return np.where(varied > 1e-9 * np.maximum(counted, 1), 1 - missed / varied, np.nan)
 
     sums = [part.sum(0) for part in (missed, varied, counted)]
+    all_lags = stands_for(lags)
     overall = score(*sums)
     near = [(lags >= 0.9 * lag) & (lags <= 1.1 * lag) for lag in lags]
     pooled = np.asarray([float(score(*(part[mask].sum() for part in sums))) for mask in near])
@@ -175,10 +187,11 @@ def measure(
         overall,
         pooled,
         score(missed, varied, counted),
-        score(*(part.sum(1) for part in (missed, varied, counted))),
+        score(*((part * all_lags).sum(1) for part in (missed, varied, counted))),
         int(held.max()) if len(held) else 0,
-        _capacity(lags, overall),
-        float(score(*(part.sum() for part in sums))),
+        # What does not vary holds nothing to be remembered.
+        float((all_lags * np.maximum(np.nan_to_num(overall), 0.0)).sum()),
+        float(score(*((part * all_lags).sum() for part in sums))),
     )
 
 
@@ -219,13 +232,3 @@ def _losses(answers: Tensor, read: Tensor) -> Tensor:
         return (answers - read).double().square().sum(-1)
     logs = answers.double().log_softmax(-1)
     return -logs.gather(-1, read.long().unsqueeze(-1)).squeeze(-1)
-
-
-def _capacity(lags: np.ndarray, overall: np.ndarray) -> float:
-    """The sum over all lags from 1 on; between lags that were not asked for, on the straight line."""
-    known = np.isfinite(overall)
-    if not known.any():
-        return 0.0
-    every = np.arange(lags[0], lags[-1] + 1)
-    # What does not vary holds nothing to be remembered.
-    return float(np.interp(every, lags, np.where(known, np.maximum(overall, 0.0), 0.0)).sum())

@@ -14,6 +14,7 @@ from torch import Tensor
 from longreach.auxiliary.recall import Recall
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.data.dataset import SequenceDataset
+from longreach.data.sequences import Sequences
 from longreach.errors import RunError
 from longreach.training.build import build_objective
 from longreach.training.datasets import Datasets, build_datasets
@@ -53,9 +54,11 @@ def load_objective(folder: RunFolder) -> tuple[Objective, Datasets]:
         DataError: data that are missing or broken, or changed since the run.
     """
     config = folder.load_config()
-    checkpoint = folder.best if config.select == "best" else folder.last
+    # Not what the configuration asks for: where the best weights were gone, the last ones were taken.
+    selected = folder.load_record()["selected"]
+    checkpoint = folder.best if selected == "best" else folder.last
     if not checkpoint.is_file():
-        raise RunError(f"{folder.path}: no {checkpoint.name}, so the run is not finished; go on with it by --resume")
+        raise RunError(f"{checkpoint}: gone, and with it the weights that the run selected; put it back")
     data = build_datasets(config.data)
     check_same(folder, "train", data.train)
     check_same(folder, "test", data.test)
@@ -91,7 +94,7 @@ def rebuild(objective: Objective, dataset: SequenceDataset, indices: list[int]) 
         [names[int(dataset.labels[i])] for i in indices],
         [names[int(best)] for best in logits.argmax(-1)],
         np.asarray(dataset.values[indices][:, -steps:], dtype=np.float32),
-        _unstandardised(answers.numpy(), dataset),
+        in_unit(answers.numpy(), dataset),
     )
 
 
@@ -109,7 +112,7 @@ def explained_variance(objective: Objective, train: SequenceDataset, test: Seque
         rows = np.arange(begin, min(begin + _AT_ONCE, len(test)))
         answers, _ = from_final_state(objective, test.batch(rows).values)
         read = np.asarray(test.values[rows][:, -answers.shape[1] :], dtype=np.float64)
-        missed += float(((read - _unstandardised(answers.numpy(), test)) ** 2).sum())
+        missed += float(((read - in_unit(answers.numpy(), test)) ** 2).sum())
         varied += float(((read - mean[-answers.shape[1] :]) ** 2).sum())
     return 1.0 - missed / varied
 
@@ -156,8 +159,9 @@ def as_pictures(sequences: np.ndarray, order: np.ndarray, height: int, width: in
     return flat.reshape(-1, height, width)
 
 
-def _unstandardised(values: np.ndarray, dataset: SequenceDataset) -> np.ndarray:
-    standardisation = dataset.standardisation
+def in_unit(values: np.ndarray, sequences: Sequences) -> np.ndarray:
+    """Standardised values in the unit of the data."""
+    standardisation = sequences.standardisation
     if standardisation is None:
         return values
     return values * np.asarray(standardisation.std, np.float32) + np.asarray(standardisation.mean, np.float32)

@@ -100,14 +100,14 @@ class Standing:
         said = []
         if self.records:
             more = f", {len(self.infeasible)} infeasible" if self.infeasible else ""
-            said.append(f"{self._figures} ({_seeds(len(self.records))}{more})")
+            said.append(f"{self._figures} ({many(self._seeds, 'seed')}{more})")
         elif self.infeasible:
             said.append(infeasible_words(self.infeasible[0]))
         elif self.shortened:
             found = Estimate.of(self._values(self.shortened))
             assert found is not None
             share = share_words(statistics.fmean(record["budget_scale"] for record in self.shortened))
-            said.append(f"{found.shown()} after {share} of the schedule ({_seeds(len(self.shortened))})")
+            said.append(f"{found.shown()} after {share} of the schedule ({many(len(self.shortened), 'seed')})")
         if self.failed:
             said.append(failed_words(self.failed, len(self.records) + len(self.infeasible) + len(self.failed)))
         said = said or ["not run"]
@@ -148,6 +148,13 @@ class Standing:
         if self.measure == "along":
             return f"test accuracy {self._first}, {found.shown()} at the end"
         return found.shown()
+
+    @property
+    def _seeds(self) -> int:
+        """On how many the figure rests: a change on those alone that all parts have too."""
+        if self.measure == "change" and not self._is_base:
+            return len(paired(self.records, self.base)) or len(self.records)
+        return len(self.records)
 
     @property
     def _first(self) -> str:
@@ -270,10 +277,6 @@ def _measure(table: PaperTable) -> Measure:
 def _complete(records: Sequence[Record], scale: Scale) -> tuple[Record, ...]:
     """Those of whole runs: one that a budget cut short is none of the paper's scale, wherever it lies."""
     return tuple(r for r in trained(list(records)) if scale == "small" or r.get("budget_scale") is None)
-
-
-def _seeds(number: int) -> str:
-    return f"{number} seed{'' if number == 1 else 's'}"
 
 
 def _short(reason: str) -> str:

@@ -14,11 +14,11 @@ from longreach.config import DataConfig, RunConfig
 from longreach.data.dataset import SequenceDataset
 from longreach.data.sequences import Sequences
 from longreach.data.zhang_text import zhang_vocabulary
+from longreach.recipes.duration import SIDE
 from longreach.training.build import build_objective
 
 _CHANNELS = {"mnist14": 1, "idx": 1, "cifar10": 3, "stanford_dogs": 3}
 _CLASSES = {"mnist14": 10, "idx": 10, "cifar10": 10, "stanford_dogs": 120, "documents": 14}
-_SIDE = {"mnist14": 14, "idx": 28, "cifar10": 32}
 
 
 @dataclass(frozen=True)
@@ -58,5 +58,5 @@ def _one_sequence(data: DataConfig) -> Sequences:
     label = np.zeros(1, dtype=np.int64)
     if data.source == "documents":
         return SequenceDataset(np.zeros((1, 100), dtype=np.uint8), label, names, vocabulary=zhang_vocabulary())
-    side = data.resize if data.resize is not None else _SIDE[data.source]
+    side = data.resize if data.resize is not None else SIDE[data.source]
     return SequenceDataset(np.zeros((1, side * side, _CHANNELS[data.source]), dtype=np.uint8), label, names)

@@ -92,9 +92,15 @@ class Results:
         Raises:
             RunError: a file that is no record.
         """
-        places = sorted(path.name for path in self.path.glob(f"{folder}{BUDGET_MARK}*"))
-        held = [[one for one in self.of(place, name) if one.get("budget_scale") is not None] for place in places]
+        held = [
+            [one for one in self.of(place, name) if one.get("budget_scale") is not None]
+            for place in self.budget_folders(folder)
+        ]
         return [records for records in held if records]
+
+    def budget_folders(self, folder: str) -> list[str]:
+        """The folders of runs shortened to fit a budget, one for each budget."""
+        return sorted(path.name for path in self.path.glob(f"{folder}{BUDGET_MARK}*"))
 
     def names(self, folder: str) -> Iterator[str]:
         """The runs of which there is a record, or a note that they failed."""
