@@ -7,8 +7,13 @@ a resumed run equal to an undisturbed one, and the anchors of a batch the same o
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def derived_seed(seed: int, purpose: str, *counters: int) -> int:
@@ -33,3 +38,14 @@ def derived_generator(seed: int, purpose: str, *counters: int) -> torch.Generato
     the same numbers.
     """
     return torch.Generator().manual_seed(derived_seed(seed, purpose, *counters))
+
+
+@contextmanager
+def drawn_from(seed: int, purpose: str) -> Iterator[None]:
+    """Layers made within draw their weights from `derived_seed` of the arguments, and nobody else's draws move.
+
+    Layers know no generator but the process's own for the CPU: it is put back behind, and threads wait for one another.
+    """
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, purpose))
+        yield

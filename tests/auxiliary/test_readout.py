@@ -69,3 +69,13 @@ def test_a_flat_state_holds_every_number_once() -> None:
         for row in range(3):
             assert flat[row].tolist() == [number for part in seen for layer in part for number in layer[row].tolist()]
     assert torch.equal(flat_state(state), flat_state(state, "state"))
+
+
+def test_lags_are_told_in_the_precision_that_layers_are_made_in() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        readout = Readout(3, 1, 10, 4)
+        assert readout(torch.zeros(2, 3), torch.ones(2, 5, dtype=torch.long)).dtype == torch.float64
+    finally:
+        torch.set_default_dtype(before)

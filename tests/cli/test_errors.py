@@ -61,6 +61,14 @@ def refused(command, tmp_path: Path):
             "--set: data.noise: expected none with model.embedding 'lookup', which learns a vector for each of 256 "
             "levels where noise is any number, found 20; set data.noise to 0 or model.embedding to linear",
         ),
+        (
+            ["mnist14-recall", "--set", "optimiser.clip=.inf"],
+            "--set: optimiser.clip: should be a finite number, found inf",
+        ),
+        (
+            ["mnist14-recall", "--set", "data.validation_seed=4294967296"],
+            "--set: data.validation_seed: should be less than 4294967296, found 4294967296",
+        ),
         (["mnist14-recall", "--set", "seed"], "--set seed: expected KEY=VALUE, such as --set model.hidden_size=64"),
         (
             ["mnist14-recall", "--set", "model.hidden_size=many"],

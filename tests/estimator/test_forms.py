@@ -86,6 +86,8 @@ def test_a_memory_mapped_array_is_looked_at(tmp_path: Path, monkeypatch: pytest.
 
 
 MULTIVARIATE = {
+    "tensor": torch.from_numpy(VALUES),
+    "array of objects": VALUES.astype(object),
     "list of (T, C) arrays": list(VALUES),
     "nested lists": VALUES.tolist(),
     "pandas frame with a column for each channel": pd.DataFrame({c: list(VALUES[..., c]) for c in range(C)}),
@@ -304,6 +306,28 @@ BAD = {
         "X: expected finite numbers, found 2 NaN (the first in sequence 0, step 1, channel 0) and 1 infinite (the "
         "first in sequence 1, step 0, channel 0); fill them or drop the sequences, or set missing='mask'",
     ),
+    "too large to be read as they are": (
+        [np.array([1.0, -1e39]), np.array([0.0, 3e38])],
+        "X: expected finite numbers, found 1 too large for single precision (the first in sequence 0, step 1, channel "
+        "0); fill them or drop the sequences",
+    ),
+}
+
+BAD |= {
+    f"a row without a {what} in a {form}": (
+        data,
+        f"X: expected a {what} in every row, found none in row 0; drop the row",
+    )
+    for what, rows in (("sequence", [None, [1.0, 2.0], [3.0, 4.0]]), ("text", [None, "ab", "ba"]))
+    for form, data in {
+        "list": rows,
+        "pandas series": pd.Series(rows),
+        "pandas frame": pd.DataFrame({"x": rows}),
+        "polars series": pl.Series("x", rows),
+        "polars frame": pl.DataFrame({"x": rows}),
+        "Dataset": datasets.Dataset.from_dict({"x": rows}),
+        "array of objects": np.array([*rows, None], dtype=object)[:-1],
+    }.items()
 }
 
 
@@ -311,5 +335,16 @@ BAD = {
 def test_bad_data(what: str) -> None:
     data, message = BAD[what]
     with pytest.raises(DataError) as caught:
-        LongSequenceClassifier().fit(data, ["a", "b", "c"][: 2 if len(data) < 3 else 3])
+        LongSequenceClassifier(standardise="large" not in what).fit(data, ["a", "b", "c"][: 2 if len(data) < 3 else 3])
     assert str(caught.value) == message
+
+
+def test_values_that_are_too_large_once_standardised_are_refused() -> None:
+    """Their state would be NaN, and their class the first one's. Large ones alone are no matter."""
+    model = fitted(1e60 * VALUES)
+    with pytest.raises(DataError) as caught:
+        model.predict([1e60 * VALUES[0], np.full((3, 2), 1e105)])
+    assert str(caught.value) == (
+        "X: expected finite numbers, found 6 too large for single precision (the first in sequence 1, step 0, channel "
+        "0); fill them or drop the sequences"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toys import QUICK, same, states, toy
@@ -129,3 +130,30 @@ def test_a_memory_is_left_alone_on_request() -> None:
     assert "recall" in model.history_[-1]
     model.set_params(recall=False).fit(X, y)
     assert "recall" not in model.history_[-1]
+
+
+def test_parts_of_other_lengths_are_trained_as_the_first_one() -> None:
+    """Below 32 steps there would be no recall and another learning rate; what counts for nothing trains the memory."""
+    draws = np.random.default_rng(0)
+    long, short = (list(draws.normal(size=(8, steps, 1))) for steps in (40, 20))
+    y = np.arange(8) % 2
+    for parts, rate, memory in (((long, short, long), 0.003, True), ((short, long, short), 0.02, False)):
+        model = LongSequenceClassifier(hidden_size=4, random_state=0)
+        for part in parts:
+            model.partial_fit(part, y, classes=[0, 1])
+        assert [row["learning_rate"] for row in model.history_] == [rate] * 3
+        assert ["recall" in row for row in model.history_] == [memory] * 3
+        before = {name: value.clone() for name, value in states(model).items()}
+        model.partial_fit(short, y, sample_weight=np.zeros(8))
+        moved = any(not torch.equal(before[name], value) for name, value in states(model).items())
+        assert moved is memory
+    warm = LongSequenceClassifier(**QUICK, warm_start=True).fit(long, y).fit(short, y)
+    assert "recall" in warm.history_[-1]
+
+
+def test_a_device_that_is_not_here_is_named() -> None:
+    """A model that was fitted on a GPU may be loaded where there is none."""
+    X, y = toy(40)
+    model = LongSequenceClassifier(**QUICK).fit(X, y).set_params(device="tpu")
+    with pytest.raises(ConfigError, match=r"^device: expected one of auto, cpu.* on this machine, found 'tpu'$"):
+        model.predict(X)

@@ -78,6 +78,11 @@ def test_what_does_not_fit_the_memory_is_refused(memory: Path, tmp_path: Path) -
         f"pretrained: {memory} was trained with cell='lstm', hidden_size=6, found cell='gru', hidden_size=7; "
         "give the estimator the same"
     )
+    # Its biases come with it.
+    with pytest.raises(
+        ConfigError, match=r"was trained with chrono=None, found chrono=20; give the estimator the same"
+    ):
+        LongSequenceClassifier(pretrained=memory, hidden_size=6, chrono=20).fit(list(VALUES[:12]), Y)
     with pytest.raises(DataError, match="X: expected 2 channels of numbers a step as in training, found 1 channel"):
         LongSequenceClassifier(pretrained=memory, hidden_size=6).fit(list(VALUES[:12, :, 0]), Y)
     with pytest.raises(RunError) as error:
@@ -169,3 +174,36 @@ def test_every_parameter_that_pretraining_takes_reaches_it(tmp_path: Path) -> No
     plain = loss()
     assert loss(layers=1) == plain
     assert [name for name, value in changed.items() if loss(**{name: value}) == plain] == []
+
+
+def test_chrono_is_told_of_a_memory_and_was_none_of_older_ones(tmp_path: Path) -> None:
+    np.save(tmp_path / "values.npy", VALUES)
+    pretrain(tmp_path / "values.npy", tmp_path / "out", "--set", "chrono=20")
+    settings: dict[str, Any] = {"pretrained": tmp_path / "out", "hidden_size": 6, "max_epochs": 1}
+    LongSequenceClassifier(**settings, chrono=20).fit(list(VALUES[:12]), Y)
+    with pytest.raises(ConfigError, match="was trained with chrono=20, found chrono=None"):
+        LongSequenceClassifier(**settings).fit(list(VALUES[:12]), Y)
+    facts = json.loads((tmp_path / "out" / "pretrained.json").read_text())
+    del facts["network"]["chrono"]
+    (tmp_path / "out" / "pretrained.json").write_text(json.dumps(facts))
+    with pytest.raises(ConfigError, match="was trained with chrono=None, found chrono=20"):
+        LongSequenceClassifier(**settings, chrono=20).fit(list(VALUES[:12]), Y)
+
+
+def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["pretrain", "x.npy", "--out", str(tmp_path / "out"), "--seed", "-1"])
+    assert done.exit_code == 2
+    assert "--seed" in done.output
+
+
+def test_data_without_a_training_part(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x_test=VALUES, y_test=np.arange(48) % 2)
+    for command in (
+        ["pretrain", str(tmp_path / "data.npz"), "--out", str(tmp_path / "out")],
+        ["check", str(tmp_path / "data.npz")],
+    ):
+        done = CliRunner().invoke(app, command)
+        said = f"{done.output} {done.exception}"
+        assert "expected a training part, found test alone; name the part to train on train" in said
+        assert done.exit_code != 0
+        assert "ready for" not in said

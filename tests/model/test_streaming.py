@@ -299,3 +299,11 @@ def test_changes_that_only_memory_holds_are_not_given_back(tmp_path: Path) -> No
     release_mapped(np.asarray(own))
     assert float(own.sum()) == 10_000.0
     release_mapped(np.ones(3))
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", ">i2", "<u2", np.longdouble, np.float16, np.bool_])
+def test_numbers_of_any_type_and_byte_order_are_read(kind: Any) -> None:
+    classifier = SequenceClassifier(classes=2, channels=1, hidden_size=3).eval()
+    chunk = np.arange(4).reshape(1, 4, 1) % 2
+    expected = classifier.stream().push(chunk.astype(np.float32))
+    assert torch.equal(classifier.stream().push(chunk.astype(kind)), expected)

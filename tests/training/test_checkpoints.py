@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from pathlib import Path
@@ -31,7 +32,15 @@ def test_what_is_written_is_read_and_nothing_else_is_left(tmp_path: Path) -> Non
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["update"] == 7
 
 
-def test_the_one_before_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_the_one_before_is_kept(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file cannot have two names, as on many a stick and share."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
     last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
     for update in (1, 2, 3):
         save(last, update, previous)

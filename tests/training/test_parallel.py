@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -30,8 +31,10 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_generator
 from longreach.ranks import own_rows, per_process, with_common_values, world_size
 from longreach.recipes.mnist14 import mnist14_recall
+from longreach.training.build import build_objective
+from longreach.training.datasets import build_datasets
 from longreach.training.objective import Objective
-from longreach.training.parallel import check_parallel
+from longreach.training.parallel import check_parallel, trains_all_weights
 
 
 def small_run() -> RunConfig:
@@ -232,3 +235,28 @@ def test_rows_of_a_batch_take_all_that_belongs_to_them() -> None:
     assert part.rows is not None
     assert part.rows.tolist() == [6, 4]
     assert replace(batch, labels=None).of_rows(slice(0, 1)).labels is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "trains"),
+    [
+        ({}, True),
+        ({"phases.0.auxiliary": False}, False),
+        ({"phases.0.supervised": False}, False),
+        ({"model.cell": "urnn", "auxiliary": ()}, False),  # Its beginning lies before the window.
+        ({"truncation": 0}, True),
+        ({"truncation": 0, "auxiliary": ()}, False),
+    ],
+    ids=str,
+)
+def test_whether_every_weight_gets_a_gradient(changes: dict[str, object], trains: bool) -> None:
+    """As it comes out of an update of each phase; Lightning waits for gradients that it is not told to miss."""
+    config = small_run().with_set({"phases": [{"updates": 1}], **changes})
+    assert trains_all_weights(config) is trains
+    data = build_datasets(config.data)
+    objective = build_objective(config, data.train)
+    (phase,) = config.phases
+    batch = data.train.batch(np.arange(4))
+    losses = objective(batch, 0, supervised=phase.supervised, auxiliary=phase.auxiliary)
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in objective.parameters()) is trains

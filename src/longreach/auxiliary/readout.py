@@ -31,7 +31,9 @@ class LagFeatures(nn.Module):
         periods = torch.logspace(0.0, math.log10(max(horizon / 2.0, 1.0)), frequencies, dtype=torch.float64)
         self.angular: Tensor
         # Made from the arguments alone, so it is no part of what is saved.
-        self.register_buffer("angular", (periods * (2.0 * math.pi / horizon)).float(), persistent=False)
+        self.register_buffer(
+            "angular", (periods * (2.0 * math.pi / horizon)).to(torch.get_default_dtype()), persistent=False
+        )
 
     @property
     def size(self) -> int:

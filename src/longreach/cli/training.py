@@ -98,7 +98,7 @@ def pretrain(
     data_set: Annotated[
         list[str] | None, typer.Option("--data-set", help="Set how data are read, such as channels_first=true.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and anchors.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and anchors.")] = 0,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:

@@ -11,6 +11,9 @@ from longreach.config.section import Count, Section, Text
 FILE_SOURCES = ("table", "arrays", "ts", "audio", "text", "bytes")
 """Sources that are read by `longreach.data.files`."""
 
+SplitSeed = Annotated[int, Field(ge=0, lt=2**32)]
+"""As scikit-learn takes it."""
+
 _IMAGE_KEYS = ("resize", "scan", "permutation_seed")
 _FILE_KEYS = (
     *("values_columns", "label_column", "id_column", "time_column", "split_column", "channels_first", "tokens"),
@@ -84,11 +87,11 @@ class DataConfig(Section):
     validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Training samples held out for validation, stratified by class: how many, or (below 1) which share of them.
     Where the data come with a validation part, that is taken."""
-    validation_seed: int = 0
+    validation_seed: SplitSeed = 0
     """Seed of the validation split, its own and never the run's."""
     test: Count | Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Samples held out for the test in the same way, where the data come without a test part."""
-    test_seed: int = 0
+    test_seed: SplitSeed = 0
     """Seed of the test split, its own and never the run's."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that make training batches ahead, the same ones in the same order; 0: made when they are asked for."""

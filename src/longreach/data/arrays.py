@@ -8,6 +8,7 @@ Shapes: N sequences, T steps, C channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any
@@ -40,16 +41,16 @@ def is_table(data: Any) -> bool:
     if is_frame(data):
         return not _list_columns(data)
     if hasattr(data, "to_list") or hasattr(data, "iloc"):
-        return len(data) == 0 or not _is_sequence(data.iloc[0] if hasattr(data, "iloc") else data[0])
+        return not _is_sequence(_first(data))
     if hasattr(data, "dtype") and hasattr(data, "ndim"):
-        if str(data.dtype) in ("object", "str") or getattr(data.dtype, "kind", "") in "US":
-            return data.ndim > 1 or len(data) == 0 or not _is_sequence(data[0])
+        if str(data.dtype) in ("object", "str") or getattr(data.dtype, "kind", "") in ("U", "S"):
+            return data.ndim == 2 or (data.ndim == 1 and not _is_sequence(_first(data)))
         return data.ndim < 3
     if isinstance(data, list | tuple) and len(data):
-        first = data[0]
+        first = _first(data)
         if isinstance(first, list | tuple):
-            # Lists of numbers: a table only where all are equally long.
-            lengths = {len(row) for row in data if isinstance(row, list | tuple)}
+            # Lists of numbers: a table only where all are there and equally long.
+            lengths = {len(row or ()) for row in data if row is None or isinstance(row, list | tuple)}
             return len(lengths) == 1 and (len(first) == 0 or not _is_sequence(first[0]))
         return not _is_sequence(first)
     return True
@@ -167,18 +168,21 @@ def _joined(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str)
 def _of_texts(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
     if len(columns) > 1:
         raise DataError(f"{where}: expected one column of text, found {len(columns)}; join them or choose one")
-    texts, first = columns[0], type(columns[0][0])
+    texts = columns[0]
+    first = next(row for row, text in enumerate(texts) if isinstance(text, str | bytes))
+    kind = str if isinstance(texts[first], str) else bytes
     for row, text in enumerate(texts):
-        if not isinstance(text, str | bytes) or isinstance(text, str) != isinstance(texts[0], str):
+        if _absent(text):
+            raise DataError(f"{where}: expected a text in every row, found none in row {row}; drop the row")
+        if not isinstance(text, kind):
             raise DataError(
-                f"{where}: expected {first.__name__} in every row as in row 0, found {type(text).__name__} in row "
+                f"{where}: expected {kind.__name__} in every row as in row {first}, found {type(text).__name__} in row "
                 f"{row}; give text as str alone or as bytes alone"
             )
         if len(text) == 0:
             raise DataError(f"{where}: expected at least one character, found an empty text in row {row}; drop it")
     if vocabulary is None:
-        is_text = isinstance(texts[0], str)
-        vocabulary = Vocabulary.of_characters(texts) if is_text else Vocabulary("bytes")
+        vocabulary = Vocabulary.of_characters(texts) if kind is str else Vocabulary("bytes")
     return RaggedDataset.from_list([vocabulary.encode(text) for text in texts], vocabulary=vocabulary)
 
 
@@ -242,14 +246,24 @@ def _list_columns(frame: Any) -> list[Any]:
 
 
 def _first_row(frame: Any) -> list[tuple[Any, Any]]:
-    """Names and cells of a frame's first row, also where names occur twice; nothing where there is no row."""
+    """Names of a frame's columns and the first cell in each, also where names occur twice; nothing without a row."""
     if len(frame) == 0:
         return []
     if hasattr(frame, "column_names"):
-        return list(frame[0].items())
+        return [(name, cell if cell is not None else _first(frame[name])) for name, cell in frame[0].items()]
     if hasattr(frame, "iloc"):
-        return [(name, frame.iloc[0, place]) for place, name in enumerate(_names(frame))]
-    return [(name, frame[name][0]) for name in _names(frame)]
+        return [(name, _first(frame.iloc[:, place])) for place, name in enumerate(_names(frame))]
+    return [(name, _first(frame[name])) for name in _names(frame)]
+
+
+def _first(cells: Any) -> Any:
+    """The first cell of a column that is there; None where none is."""
+    return next((cell for cell in cells if not _absent(cell)), None)
+
+
+def _absent(cell: Any) -> bool:
+    """Whether a cell is missing, as pandas has it too."""
+    return cell is None or type(cell).__name__ == "NAType" or (isinstance(cell, float) and math.isnan(cell))
 
 
 def check_no_times(frame: Any, where: str) -> None:

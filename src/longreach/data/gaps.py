@@ -14,25 +14,47 @@ from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError
 
+_LARGEST = float(np.finfo(np.float32).max)
+_TOO_LARGE = "too large for single precision"
 
-def check_finite(sequences: Sequences, *, missing_allowed: bool, where: str = "X") -> None:
+
+def check_finite(
+    sequences: Sequences,
+    *,
+    missing_allowed: bool,
+    standardisation: Standardisation | None = None,
+    settled: bool = True,
+    where: str = "X",
+) -> None:
     """Refuse what cannot be computed with, all of it at once.
 
     Args:
         sequences: of real values or tokens.
         missing_allowed: NaN stands for a missing value.
+        standardisation: with which they are read; None: as they are.
+        settled: whether that is known; what it makes too large is not looked for before.
         where: what the data are called in messages.
 
     Raises:
-        DataError: how many values are NaN or infinite, and where the first of each stands.
+        DataError: how many values are NaN, infinite, or infinite as the model reads them, in single precision, and
+            where the first of each stands.
     """
     if sequences.is_token:
         return
-    counts, firsts = {"NaN": 0, "infinite": 0}, {"NaN": "", "infinite": ""}
+    mean, std = (0.0, 1.0) if standardisation is None else (standardisation.mean, standardisation.std)
+    counts, firsts = (
+        dict.fromkeys(("NaN", "infinite", _TOO_LARGE), 0),
+        dict.fromkeys(("NaN", "infinite", _TOO_LARGE), ""),
+    )
     before = 0
     for part in sequences.parts():
-        if part.dtype.kind == "f" and not np.isfinite(part).all():
-            for name, wrong in (("NaN", np.isnan(part)), ("infinite", np.isinf(part))):
+        # Of whole numbers none is that large.
+        with np.errstate(over="ignore", invalid="ignore"):
+            read = (part - np.asarray(mean)) / np.asarray(std) if settled else part
+            fit = part.dtype.kind != "f" or np.abs(read) <= (_LARGEST if settled else np.finfo(part.dtype).max)
+        if not np.all(fit):
+            large = ~fit & np.isfinite(part)
+            for name, wrong in (("NaN", np.isnan(part)), ("infinite", np.isinf(part)), (_TOO_LARGE, large)):
                 counts[name] += int(wrong.sum())
                 if not firsts[name] and wrong.any():
                     step, channel = (int(place[0]) for place in np.nonzero(wrong))
@@ -43,7 +65,7 @@ def check_finite(sequences: Sequences, *, missing_allowed: bool, where: str = "X
         del counts["NaN"]
     found = [f"{count} {name} ({firsts[name]})" for name, count in counts.items() if count]
     if found:
-        mend = "fill them or drop the sequences" + (", or set missing='mask'" if "NaN" in counts else "")
+        mend = "fill them or drop the sequences" + (", or set missing='mask'" if counts.get("NaN") else "")
         raise DataError(f"{where}: expected finite numbers, found {' and '.join(found)}; {mend}")
 
 
@@ -66,7 +88,8 @@ def fit_present(parts: Callable[[], Iterator[np.ndarray]]) -> Standardisation:
     mean = total / np.maximum(number, 1)
     square = np.zeros(len(mean))
     for part in parts():
-        square += ((part - mean) ** 2).sum(0, where=~np.isnan(part))
+        with np.errstate(over="ignore"):  # It is told where the deviation is.
+            square += ((part - mean) ** 2).sum(0, where=~np.isnan(part))
     std = np.where(lowest >= highest, 1.0, np.sqrt(square / np.maximum(number, 1)))
     return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
 

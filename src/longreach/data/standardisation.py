@@ -43,7 +43,8 @@ class Standardisation:
             if not math.isfinite(mean) or not math.isfinite(std) or std <= 0:
                 raise DataError(
                     "standardisation: expected finite means and deviations above zero, "
-                    f"found mean {mean} and deviation {std} in channel {channel}"
+                    f"found mean {mean} and deviation {std} in channel {channel}; values so large or so small must be "
+                    "brought nearer to 1 first"
                 )
 
     @classmethod
@@ -148,7 +149,8 @@ def _of_floats(parts: Callable[[], Iterator[np.ndarray]], lengths: np.ndarray) -
     mean = total / number
     square = np.zeros(len(mean))
     for part in parts():
-        square += ((part - mean) ** 2).sum(0)
+        with np.errstate(over="ignore"):  # It is told where the deviation is.
+            square += ((part - mean) ** 2).sum(0)
     # A constant channel is told by its range: its rounded mean leaves a deviation near 1e-17, not zero.
     std = np.where(lowest == highest, 1.0, np.sqrt(square / number))
     return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))

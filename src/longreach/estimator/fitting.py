@@ -12,7 +12,7 @@ import numpy as np
 from longreach.config import RunConfig
 from longreach.data.prepared import PreparedSequences
 from longreach.estimator.answers import Answers
-from longreach.estimator.defaults import look_every
+from longreach.estimator.defaults import learning_rate_for, look_every
 from longreach.estimator.feeding import loader_of, threads
 from longreach.estimator.given import fitted_reader, read_all
 from longreach.estimator.going_on import Fitted, follow
@@ -129,7 +129,8 @@ def fit(
             verbose=bool(settings["verbose"]),
         )
     updates = (before.updates if before else 0) + trained.updates
-    return Fitted(objective, reader, answers, None, updates), trained.history, trained.updates / epoch
+    steps = before.steps if before else prepared.steps
+    return Fitted(objective, reader, answers, None, updates, steps), trained.history, trained.updates / epoch
 
 
 def partial_fit(
@@ -161,6 +162,10 @@ def partial_fit(
     if settings["clip"] is not None:
         # Cut at the same norm whatever they weigh, the gradients of two calls would be the same size.
         settings["clip"] *= max(1.0, float(labelled.weights.mean()))
+    # Parts of the data have their own lengths; "auto" stays what the first of them made of it.
+    steps = prepared.steps if before is None or before.steps is None else before.steps
+    if settings["learning_rate"] == "auto":
+        settings["learning_rate"] = learning_rate_for(steps)
     batch_size = settings["batch_size"]
     epoch = -(-(len(prepared) + (0 if others is None else len(others))) // batch_size)
     config = run_config(
@@ -175,14 +180,13 @@ def partial_fit(
     objective = before.objective if before else _objective(config, prepared, answers, given.start)
     if before:
         follow(objective, config)
-        # Parts of the data have their own lengths; "auto" stays what the first of them made of it.
         if settings["truncation"] != "auto":
             objective.truncation = config.truncation
     done = before.updates if before else 0
     optimiser = before.optimiser if before else None
     if not (counted or config.auxiliary):
         # Nothing to learn from. An update with a gradient of zero would still move the weights, by its momentum.
-        return Fitted(objective.eval(), reader, answers, optimiser, done), []
+        return Fitted(objective.eval(), reader, answers, optimiser, done, steps), []
     order = derived_seed(seed, "partial_fit", done) % 2**31
     others_prepared = None if others is None else reader.prepared(others)
     batches = InTurn([(loader_of(prepared, others_prepared, True, batch_size, order, epoch), epoch)])
@@ -200,7 +204,7 @@ def partial_fit(
             device=settings["device"],
             verbose=bool(settings["verbose"]),
         )
-    return Fitted(objective, reader, answers, trained.optimiser, done + trained.updates), trained.history
+    return Fitted(objective, reader, answers, trained.optimiser, done + trained.updates, steps), trained.history
 
 
 def _objective(

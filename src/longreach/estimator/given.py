@@ -59,7 +59,7 @@ def read_all(estimator: Any, settings: dict[str, Any], before: Fitted | None, da
     others = None
     if unlabelled is not None:
         others = read(estimator, unlabelled, reset=False, vocabulary=raw.vocabulary, names=names, where="unlabeled")
-    check_alike(raw, others, known, settings["missing"] == "mask")
+    check_alike(raw, others, known, settings)
     return Given(raw, others, names, known, start)
 
 

@@ -26,6 +26,7 @@ class Fitted:
         answers: how labels or targets are read.
         optimiser: to go on with in `partial_fit`.
         updates: done so far.
+        steps: of the longest sequence that the first training saw; None of estimators saved before it was kept.
     """
 
     objective: Objective
@@ -33,13 +34,14 @@ class Fitted:
     answers: Answers
     optimiser: torch.optim.Optimizer | None
     updates: int
+    steps: int | None = None
 
 
 def check_going_on(settings: dict[str, Any], before: Fitted, unlabelled: bool) -> None:
     """Refuse parameters that a further training cannot follow, and settle whether it trains the memory.
 
     Args:
-        settings: from `checked`; "recall" becomes False where there is no memory.
+        settings: from `checked`; "recall" becomes False where there is no memory, and "auto" True where there is one.
         before: the training so far.
         unlabelled: whether there are sequences without labels, which train it alone.
 
@@ -56,6 +58,9 @@ def check_going_on(settings: dict[str, Any], before: Fitted, unlabelled: bool) -
             found = "recall=True" if settings["recall"] is True else "sequences without labels, which train it alone"
             problems.append(f"recall: expected no memory as in the training that this one goes on from, found {found}")
         settings["recall"] = False
+    elif settings["recall"] == "auto":
+        # However long the sequences are that follow.
+        settings["recall"] = True
     if problems:
         raise ConfigError("\n".join([*problems, "set them back, or begin anew with a clone of the estimator"]))
 

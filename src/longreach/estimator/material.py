@@ -85,16 +85,25 @@ def check_counted(labelled: Labelled, where: str) -> None:
         )
 
 
-def check_alike(raw: RaggedDataset, others: RaggedDataset | None, known: Reader | None, missing_allowed: bool) -> None:
+def check_alike(
+    raw: RaggedDataset, others: RaggedDataset | None, known: Reader | None, settings: dict[str, Any]
+) -> None:
     """Refuse sequences of another kind than those that were read before, or than one another.
+
+    Args:
+        raw: of X.
+        others: without labels, or None.
+        known: how they are read, where that is settled.
+        settings: of the estimator, from `checked`.
 
     Raises:
         DataError: they differ in channels, tokens or gaps.
     """
-    kind = known or Reader(raw.channels, raw.vocabulary, None, missing_allowed)
-    kind.check(raw, "X")
+    kind = known or Reader(raw.channels, raw.vocabulary, None, settings["missing"] == "mask")
+    settled = known is not None or not settings["standardise"]
+    kind.check(raw, "X", settled)
     if others is not None:
-        kind.check(others, "unlabeled")
+        kind.check(others, "unlabeled", settled)
 
 
 def shared_vocabulary(data: Any, unlabelled: Any) -> Vocabulary | None:

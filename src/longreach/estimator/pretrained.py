@@ -26,7 +26,7 @@ from longreach.training.objective import Objective
 
 _FACTS, _WEIGHTS = "pretrained.json", "pretrained.safetensors"
 _PARTS = ("classifier.encoder.", "auxiliary.")
-_NETWORK = ("cell", "hidden_size", "layers", "missing")
+_NETWORK = ("cell", "hidden_size", "layers", "chrono", "missing")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Pretrained:
                 facts["network"]["missing"] == "mask",
                 None if facts.get("names") is None else tuple(facts["names"]),
             )
-            return cls(path, reader, facts["network"], facts["horizon"], weights)
+            # Memories came before chrono did.
+            return cls(path, reader, {"chrono": None, **facts["network"]}, facts["horizon"], weights)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise RunError(f"{path}: the pretrained memory cannot be read ({error}); make it again") from None
 

@@ -84,7 +84,8 @@ def pretrain_files(
     chosen = settings_of(LongSequenceClassifier(**settings, random_state=seed, device=device, verbose=int(verbose)))
     config = RunConfig(data=DataConfig(source="auto", path=data)).with_data_set(reading, "--data-set").data
     raw = _unlabelled(config)
-    check_finite(raw, missing_allowed=chosen["missing"] == "mask", where=data)
+    settled = not chosen["standardise"]
+    check_finite(raw, missing_allowed=chosen["missing"] == "mask", settled=settled, where=data)
     reader = Reader.fit([raw], standardise=chosen["standardise"], mark_gaps=chosen["missing"] == "mask")
     # The head is not trained and not kept; a network cannot be without one.
     prepared = reader.prepared(replace(raw, labels=None, class_names=("none",)))

@@ -78,17 +78,29 @@ class Reader:
         """Sequences as the model reads them."""
         return PreparedSequences(raw, self.standardisation, self.mark_gaps)
 
-    def check(self, raw: RaggedDataset, where: str) -> None:
+    def check(self, raw: RaggedDataset, where: str, settled: bool = True) -> None:
         """Refuse data of another kind than the training data.
 
+        Args:
+            raw: the data.
+            where: what they are called in messages.
+            settled: whether the standardisation is that of the training data already.
+
         Raises:
-            DataError: text for numbers, numbers for text, another number of channels, NaN or infinite values.
+            DataError: text for numbers, numbers for text, another number of channels; NaN, infinite values, or such
+                that are infinite as the model reads them.
         """
         found = _kind(raw.vocabulary, raw.channels)
         expected = _kind(self.vocabulary, self.channels)
         if found != expected:
             raise DataError(f"{where}: expected {expected} as in training, found {found}")
-        check_finite(raw, missing_allowed=self.mark_gaps, where=where)
+        check_finite(
+            raw,
+            missing_allowed=self.mark_gaps,
+            standardisation=self.standardisation,
+            settled=settled,
+            where=where,
+        )
 
 
 def _kind(vocabulary: Vocabulary | None, channels: int) -> str:

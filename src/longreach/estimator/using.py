@@ -72,7 +72,10 @@ def _prepared(estimator: Any, data: Any) -> PreparedSequences:
 
 def _model(estimator: Any) -> Any:
     """The model on the device that computes; the one that is kept, and pickled, stays on the CPU."""
+    from longreach.training.device import check_device
+
     device = estimator.device
+    check_device(device, "device")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return estimator.model_ if device == "cpu" else copy.deepcopy(estimator.model_).to(device)

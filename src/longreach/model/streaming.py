@@ -189,6 +189,8 @@ def _pieces(chunk: Tensor | np.ndarray) -> Iterator[Tensor]:
     for begin in range(0, chunk.shape[1], PIECE):
         piece: Any = chunk[:, begin : begin + PIECE]
         if isinstance(chunk, np.ndarray):
-            piece = torch.from_numpy(np.array(piece))
+            # Of the machine's byte order, and of a type that tensors have.
+            kind = np.float64 if piece.dtype == np.longdouble else piece.dtype.newbyteorder("=")
+            piece = torch.from_numpy(np.array(piece, dtype=kind))
             release_mapped(chunk)
         yield piece

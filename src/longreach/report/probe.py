@@ -16,7 +16,7 @@ from longreach.auxiliary.readout import Readout
 from longreach.auxiliary.token_loss import mean_over, token_losses
 from longreach.data.sequences import Sequences
 from longreach.model.classifier import SequenceClassifier
-from longreach.randomness import derived_generator, derived_seed
+from longreach.randomness import derived_generator, drawn_from
 from longreach.report.readback import batches, final_states, targets_at
 
 
@@ -71,8 +71,7 @@ def train_probe(
     states = torch.cat([final_states(classifier, batch) for batch in kept]).float()
     lengths = torch.cat([batch.lengths for batch in kept])
     outputs = len(train.vocabulary) if train.vocabulary is not None else train.channels
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, "probe weights"))
+    with drawn_from(seed, "probe weights"):
         readout = Readout(states.shape[1], outputs, longest, hidden_size)
     # A unit that never moves says nothing, and must not be blown up.
     probe = Probe(readout, states.mean(0), states.std(0).clamp(min=1e-3))

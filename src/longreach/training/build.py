@@ -16,7 +16,7 @@ from longreach.data.standardisation import Standardisation
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.regressor import SequenceRegressor
-from longreach.randomness import derived_seed
+from longreach.randomness import drawn_from
 from longreach.training.inputs import inputs_of
 from longreach.training.losses import build_loss
 from longreach.training.objective import Objective
@@ -30,9 +30,7 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
     Raises:
         ConfigError: a model that cannot read these data.
     """
-    # Layers draw from the global generator when they are made; fork it so that nobody else's draws move ours.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(config.seed, "weights"))
+    with drawn_from(config.seed, "weights"):
         classifier = _build_classifier(config, train)
         losses = [_build_loss(loss, config, train, classifier) for loss in config.auxiliary]
     return Objective(
@@ -56,8 +54,7 @@ def build_regression(config: RunConfig, train: Sequences, targets: Standardisati
     """
     model = config.model
     assert isinstance(model, ModelConfig), "the estimator knows no other"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(config.seed, "weights"))
+    with drawn_from(config.seed, "weights"):
         regressor = SequenceRegressor(
             targets=targets.channels,
             target_mean=list(targets.mean),

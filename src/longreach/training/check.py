@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from longreach.data.files.collect import Collected, collect
 from longreach.data.files.report import CheckReport, check_report
 from longreach.data.files.sample import Form, Sample, Samples, Source
 from longreach.data.ragged import RaggedDataset
-from longreach.training.sources import check_effects, read_files, read_parts, resolved
+from longreach.training.sources import check_effects, read_files, read_parts, resolved, without_training
 
 
 def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
@@ -36,7 +37,9 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
         run = RunConfig(data=DataConfig(source="auto", path=data))
     config = resolved(run.with_data_set(changes).data)
     check_effects(config)
-    return check_report(read_files(config) if config.source in FILE_SOURCES else _collect_others(config))
+    collected = read_files(config) if config.source in FILE_SOURCES else _collect_others(config)
+    report = check_report(collected)
+    return replace(report, grave=[*without_training(collected.parts), *report.grave])
 
 
 def _collect_others(config: DataConfig) -> Collected:

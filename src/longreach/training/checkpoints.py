@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import struct
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -68,7 +69,10 @@ def write_checkpoint(path: Path, write: Callable[[Path], None], previous: Path |
     if previous is not None and path.is_file():
         aside = previous.with_name(f".{previous.name}.{os.getpid()}")
         aside.unlink(missing_ok=True)
-        os.link(path, aside)
+        try:
+            os.link(path, aside)
+        except OSError:  # Some file systems know no second name for a file, and some refuse it.
+            shutil.copyfile(path, aside)
         aside.replace(previous)
     replace_file(path, sealed)
 

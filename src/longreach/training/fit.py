@@ -32,7 +32,7 @@ from longreach.training.memory_told import MemoryWatch
 from longreach.training.metrics_file import evaluation_curve
 from longreach.training.module import ObjectiveModule
 from longreach.training.objective import Objective
-from longreach.training.parallel import check_parallel, process_rank, trainer_arguments
+from longreach.training.parallel import check_parallel, process_rank, trainer_arguments, trains_all_weights
 from longreach.training.phases import Plan, shrink, without_lengths
 from longreach.training.progress import Progress, clock
 from longreach.training.record import device_mb, environment
@@ -145,7 +145,7 @@ def fit(
         config, plan, folder, monitored, evaluate_every, show, per_epoch, fingerprint, files, interruption, began
     )
     trainer = make_trainer(
-        trainer_arguments(device, devices, nodes, all(p.supervised and p.auxiliary for p in config.phases)),
+        trainer_arguments(device, devices, nodes, trains_all_weights(config)),
         updates=plan.updates,
         clip=config.optimiser.clip,
         callbacks=[keeper],

@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from longreach.children import cores
-from longreach.config import RunConfig
+from longreach.config import ModelConfig, RunConfig
 from longreach.errors import ConfigError
 
 
@@ -47,6 +47,15 @@ def check_parallel(config: RunConfig, devices: int, nodes: int) -> None:
             f"--nodes {nodes}: expected to be started on every machine by torchrun or srun, found neither's variables; "
             "docs/scaling.md shows how"
         )
+
+
+def trains_all_weights(config: RunConfig) -> bool:
+    """Whether every update gives every weight a gradient."""
+    if not all(phase.supervised and phase.auxiliary for phase in config.phases):
+        return False
+    # The unitary network learns where it begins, which a window that does not reach it says nothing of.
+    learns_its_beginning = isinstance(config.model, ModelConfig) and config.model.cell == "urnn"
+    return not learns_its_beginning and (config.truncation != 0 or bool(config.auxiliary))
 
 
 def trainer_arguments(device: str, devices: int, nodes: int, trains_all: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Each source brings its own libraries, so each is imported where it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -85,7 +85,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
     config = resolved(config)
     if config.source in FILE_SOURCES:
         collected = read_files(config)
-        refuse(grave_texts(collected.findings, labelled), collected.told)
+        refuse([*without_training(collected.parts), *grave_texts(collected.findings, labelled)], collected.told)
         return Found(
             dict(collected.parts),
             (collected.told,),
@@ -133,6 +133,16 @@ def read_options(config: DataConfig) -> ReadOptions:
 def grave_texts(findings: Iterable[Finding], labelled: bool) -> list[str]:
     """What must be mended before training; where labels are not used, nothing that is of labels alone."""
     return [finding.text for finding in findings if finding.grave and (labelled or finding.kind not in LABEL_KINDS)]
+
+
+def without_training(parts: Mapping[str, Sequences]) -> list[str]:
+    """What must be mended where nothing is there to train on: parts may be named, and none of them be for training."""
+    if "train" in parts or not parts:
+        return []
+    return [
+        f"expected a training part, found {' and '.join(parts)} alone; name the part to train on train "
+        "(`longreach evaluate` and `predict` read such data)"
+    ]
 
 
 def refuse(problems: list[str], told: str) -> None:

@@ -77,7 +77,7 @@ def evaluate_run(
         test = build_test_set(_other_data(config, data), None, own=False)
     dataset = _fitting(test, classifier, where)
     labels = _labels_of(dataset, classifier, where)
-    logits = predict_logits(classifier, dataset)
+    logits = _answers(classifier, dataset, where)
     return {
         **full_scores(logits, labels),
         "samples": len(dataset),
@@ -119,12 +119,29 @@ def predict_run(
     else:
         sequences = pixel_sequences(read_images(data), config.resize, config.scan, config.permutation_seed)
     dataset = _fitting(_padded(sequences, config), classifier, str(data))
-    probabilities = predict_logits(classifier, dataset).softmax(-1)
+    probabilities = _answers(classifier, dataset, str(data)).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
         best = int(row.argmax())
         named = {} if ids is None else {"id": ids[index]}
         yield {"index": index, **named, "class": names[best], "probability": round(float(row[best]), 6)}
+
+
+def _answers(classifier: Classifier, dataset: Sequences, where: str) -> torch.Tensor:
+    """(N, classes) scores.
+
+    Raises:
+        DataError: a sequence whose scores are no numbers.
+    """
+    logits = predict_logits(classifier, dataset)
+    wrong = (~logits.isfinite()).any(-1).nonzero()
+    if len(wrong):
+        raise DataError(
+            f"{where}: expected values that the model can answer for, found {len(wrong)} of {len(dataset)} sequences "
+            f"(the first is sequence {int(wrong[0])}) whose class scores are no finite numbers: values that are far "
+            "beyond those of training leave single precision; leave these sequences out, or mend their values"
+        )
+    return logits
 
 
 def _padded(sequences: Sequences, config: DataConfig) -> Sequences:

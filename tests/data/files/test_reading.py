@@ -13,9 +13,11 @@ from longreach.batch import UNLABELLED
 from longreach.config import DataConfig
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.detect import detect
+from longreach.data.files.folders import labelled_files
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
 from longreach.data.vocabulary import Vocabulary
+from longreach.errors import DataError
 from longreach.training.datasets import build_datasets
 
 from .conftest import FORMATS, Walks, make_walks, write_json_lines, write_ts
@@ -310,3 +312,30 @@ def test_what_a_path_holds_is_told_by_its_names(names: list[str], kind: str, tmp
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_bytes(b"x")
     assert detect(str(tmp_path / names[0].split("/")[0])) == kind
+
+
+def test_folders_called_like_parts_beside_others_are_no_parts_in_silence(tmp_path: Path) -> None:
+    """Vehicles may be trains: two thirds of the recordings would be left out."""
+    for name in ("bus", "car", "train"):
+        (tmp_path / "x" / name).mkdir(parents=True)
+        for row in range(2):
+            soundfile.write(tmp_path / "x" / name / f"{row}.wav", np.zeros(9), 8000)
+    with pytest.raises(DataError) as caught:
+        labelled_files(tmp_path / "x")
+    assert str(caught.value) == (
+        f"{tmp_path}/x: expected folders of parts alone (train, training, validation, valid, val, dev, test, testing, "
+        "eval) or of classes alone, found bus, car beside folders that are called like parts; put all classes into a "
+        "folder train, or take away what is no data"
+    )
+    # As it says.
+    (tmp_path / "x").rename(tmp_path / "train")
+    (tmp_path / "y").mkdir()
+    (tmp_path / "train").rename(tmp_path / "y" / "train")
+    (files,) = labelled_files(tmp_path / "y").values()
+    assert {label for _, label in files} == {"bus", "car", "train"}
+    # What holds no such files may lie beside parts.
+    (tmp_path / "y" / "docs").mkdir()
+    (tmp_path / "y" / "docs" / "about.txt").write_text("words")
+    (tmp_path / "y" / ".cache").mkdir()
+    (tmp_path / "y" / ".cache" / "0.wav").write_text("hidden")
+    assert list(labelled_files(tmp_path / "y")) == ["train"]

@@ -33,7 +33,8 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
     label.
 
     Raises:
-        DataError: a folder that cannot be read, holds no file, or leads out of itself.
+        DataError: a folder that cannot be read, holds no file, or leads out of itself; folders of parts beside others
+            with files like theirs, which may as well all be classes.
     """
     check_folder(folder, archives=False)
     try:
@@ -45,12 +46,31 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
             files = [path for path in sorted(root.rglob("*")) if path.is_file() and not _hidden(path, root)]
             labelled = [(path, path.relative_to(root).parts[0] if path.parent != root else None) for path in files]
             parts.setdefault(part, []).extend(labelled)
+        if named:
+            _check_beside(folder, parts, [path for path in below if path not in named])
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
     parts = {part: files for part, files in parts.items() if files}
     if not parts:
         raise DataError(f"{folder}: expected files in a folder for each class, found no file")
     return parts
+
+
+def _check_beside(folder: Path, parts: dict[str, list[tuple[Path, str | None]]], others: list[Path]) -> None:
+    """Refuse folders that would be passed over in silence because others beside them are called like parts."""
+    read = {path.suffix.lower() for files in parts.values() for path, _ in files}
+    left = [
+        other.name
+        for other in others
+        if any(path.suffix.lower() in read and path.is_file() and not _hidden(path, other) for path in other.rglob("*"))
+    ]
+    if left:
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        raise DataError(
+            f"{folder}: expected folders of parts alone ({', '.join(PART_NAMES)}) or of classes alone, found {shown} "
+            "beside folders that are called like parts; put all classes into a folder train, or take away what is "
+            "no data"
+        )
 
 
 def folder_parts(folder: Path, read: ReadFile, endings: tuple[str, ...] | None) -> dict[str, Samples]:
