@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.segments import Place, SegmentAnchors, gather_segments, past_segments
 from longreach.errors import ConfigError
 
+CHOICES = Path(__file__).parents[2] / "docs" / "choices.md"
 PLACES: tuple[Place, ...] = ("immediate", "past", "overlap")
 
 
@@ -213,3 +215,22 @@ def test_segments_are_cut_as_by_a_loop(tokens: bool, reverse: bool) -> None:
                 found = segments[3 * place + row, position]
                 assert torch.equal(found, values[row, 20 - int(lengths[row]) + step])
                 assert places[3 * place + row, position] == step
+
+
+@pytest.mark.parametrize(
+    ("steps", "length", "tokens", "segments"), [(784, 600, 37, 38), (1_024, 600, 32, 29), (196, 150, 37, 37)]
+)
+def test_how_much_of_the_segments_lies_past_the_anchor_is_told(
+    steps: int, length: int, tokens: int, segments: int
+) -> None:
+    """Over all anchors and begins; per cent, as docs/choices.md has them."""
+    read = torch.arange(2, steps + 1).unsqueeze(-1).expand(-1, 400)
+    uniform = ((torch.arange(400, dtype=torch.float64) + 0.5) / 400).expand_as(read)
+    begins, taken = past_segments(read, torch.full((400,), steps), length, "overlap", uniform)
+    past = (begins + taken - read).clamp(min=0)
+    assert round(100 * (past.sum() / taken.sum()).item()) == tokens
+    assert round(100 * (past > taken / 2).double().mean().item()) == segments
+    (row,) = [line for line in CHOICES.read_text("utf-8").splitlines() if line.startswith("| where a segment lies |")]
+    shown = f"l = {length} in {steps} steps {tokens} %" if steps == 784 else f"{length} in {steps:,}"
+    assert shown in row
+    assert f"{segments} %" in row

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from longreach.baselines.cnn_rnn import CNNRNN
+from longreach.baselines.t_dmca import TDMCA, CompressedAttention
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.initialisation import Initialisation, initialise_convolution, initialise_linear
 
 
 def is_uniform(weights: torch.Tensor, bound: float) -> bool:
@@ -53,6 +55,42 @@ def test_recurrent_glorot_is_that_of_the_joint_kernel() -> None:
         assert is_uniform(getattr(encoder, f"weight_ih_l{layer}"), bound)
         assert is_uniform(getattr(encoder, f"weight_hh_l{layer}"), bound)
         assert (getattr(encoder, f"bias_ih_l{layer}") == 0).all()
+
+
+def test_a_grus_glorot_is_that_of_its_two_kernels() -> None:
+    """TensorFlow 1's GRUCell: (inputs + H, 2 H) for the gates, whose biases are one, and (inputs + H, H)."""
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(channels=40, hidden_size=50, cell="gru", initialisation="glorot")
+    for kernel in (encoder.weight_ih_l0, encoder.weight_hh_l0):
+        assert is_uniform(kernel[:100], math.sqrt(6 / (40 + 50 + 100)))
+        assert is_uniform(kernel[100:], math.sqrt(6 / (40 + 50 + 50)))
+    assert (encoder.bias_ih_l0[:100] == 1).all()
+    assert not encoder.bias_ih_l0[100:].any()
+    assert not encoder.bias_hh_l0.any()
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_convolutions_glorot_counts_its_width_on_both_sides(width: int) -> None:
+    """TensorFlow 1: inputs * width and outputs * width."""
+    torch.manual_seed(0)
+    layer = nn.Conv1d(40, 60, width)
+    initialise_convolution(layer.weight, layer.bias, width, "glorot")
+    assert is_uniform(layer.weight, math.sqrt(6 / (width * (40 + 60))))
+    assert not layer.bias.any()
+    initialise_convolution(layer.weight, layer.bias, width, "torch")
+    assert is_uniform(layer.weight, 1 / math.sqrt(width * 40))
+    assert 0 < layer.bias.abs().max() <= 1 / math.sqrt(width * 40)
+
+
+def test_convolutions_of_the_baselines_begin_so_too() -> None:
+    torch.manual_seed(0)
+    memory = TDMCA(classes=3, channels=1, hidden_size=64, heads=4, layers=2, initialisation="glorot")
+    (compressed,) = [layer for layer in memory.modules() if isinstance(layer, CompressedAttention)]
+    assert is_uniform(compressed.compress.weight, math.sqrt(6 / (2 * 3 * 64)))
+    below = CNNRNN(classes=3, vocabulary=70, initialisation="glorot")
+    assert is_uniform(below.convolutions[0].weight, math.sqrt(6 / (5 * (8 + 128))))
+    assert is_uniform(below.convolutions[1].weight, math.sqrt(6 / (3 * (128 + 128))))
+    assert not any(layer.bias.any() for layer in below.convolutions)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

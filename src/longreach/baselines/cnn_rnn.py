@@ -17,7 +17,7 @@ from longreach.baselines.chance import chance_of, check_probability, drop
 from longreach.baselines.sequences import embedding_of, left_aligned, only, resized, right_aligned
 from longreach.errors import ConfigError
 from longreach.model.encoder import RecurrentEncoder
-from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.initialisation import Initialisation, initialise_convolution, initialise_linear
 
 _POOL = 2
 
@@ -71,6 +71,9 @@ class CNNRNN(nn.Module):
             nn.Conv1d(embedding_size if layer == 0 else features, features, kernel)
             for layer, kernel in enumerate(kernels)
         )
+        if initialisation == "glorot":  # PyTorch's way is how they begin by themselves.
+            for layer, kernel in zip(self.convolutions, kernels, strict=True):
+                initialise_convolution(layer.weight, layer.bias, kernel, initialisation)
         self.shortest = 1
         for kernel in reversed(kernels):
             self.shortest = self.shortest * _POOL + kernel - 1

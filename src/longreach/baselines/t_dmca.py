@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from longreach.baselines.attention import AttentionStack, Heads
 from longreach.baselines.sequences import only, resized
 from longreach.errors import ConfigError
-from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.initialisation import Initialisation, initialise_convolution
 
 
 @final
@@ -75,7 +75,7 @@ class CompressedAttention(nn.Module):
         self.factor = factor
         # A convolution whose stride is its kernel is a linear map of each group of steps.
         self.compress = nn.Linear(factor * size, size)
-        initialise_linear(self.compress.weight, self.compress.bias, initialisation)
+        initialise_convolution(self.compress.weight, self.compress.bias, factor, initialisation)
 
     def forward(self, steps: Tensor, inside: Tensor, dropout: float, chance: torch.Generator | None) -> Tensor:
         """(B, T, H) with the (B, T) mask of what is a row's own, to (B, T, H)."""

@@ -38,9 +38,22 @@ _IRNN_DEVIATION = 0.001
 @torch.no_grad()
 def initialise_linear(weight: Tensor, bias: Tensor | None, scheme: Initialisation) -> None:
     """Fill a (outputs, inputs) weight and its bias in place."""
-    outputs, inputs = weight.shape
+    initialise_convolution(weight, bias, 1, scheme)
+
+
+@torch.no_grad()
+def initialise_convolution(weight: Tensor, bias: Tensor | None, width: int, scheme: Initialisation) -> None:
+    """Fill a convolution's weight and its bias in place.
+
+    Args:
+        weight: (outputs, ...), the numbers of one output being inputs * width.
+        bias: (outputs,) or None.
+        width: of the kernel; TensorFlow counts as many outputs more.
+        scheme: how.
+    """
+    outputs, inputs = weight.shape[0], weight[0].numel()
     if scheme == "glorot":
-        bound = math.sqrt(6.0 / (inputs + outputs))
+        bound = math.sqrt(6.0 / (inputs + width * outputs))
         weight.uniform_(-bound, bound)
         if bias is not None:
             bias.zero_()
@@ -64,17 +77,23 @@ def initialise_recurrent(kernels: tuple[Tensor, Tensor], biases: Iterable[Tensor
             bias.zero_()
         return
     if scheme == "glorot":
-        # TensorFlow 1 keeps both kernels in one matrix of (inputs + H, gates * H).
-        bound = math.sqrt(6.0 / (from_input.shape[1] + hidden + gates_hidden))
-    else:
-        bound = 1.0 / math.sqrt(hidden)
+        # TensorFlow 1 keeps both kernels in one matrix of (inputs + H, gates * H), a GRU's candidate in another.
+        blocks = (2 * hidden, hidden) if gates_hidden == 3 * hidden else (gates_hidden,)
+        for kernel in (from_input, from_state):
+            for block in kernel.split(blocks):
+                bound = math.sqrt(6.0 / (from_input.shape[1] + hidden + len(block)))
+                block.uniform_(-bound, bound)
+        for place, bias in enumerate(biases):
+            bias.zero_()
+            if len(blocks) > 1 and place == 0:
+                # Its gates begin open: r as a whole, z towards the state.
+                bias[: 2 * hidden] = 1.0
+        return
+    bound = 1.0 / math.sqrt(hidden)
     from_input.uniform_(-bound, bound)
     from_state.uniform_(-bound, bound)
     for bias in biases:
-        if scheme == "glorot":
-            bias.zero_()
-        else:
-            bias.uniform_(-bound, bound)
+        bias.uniform_(-bound, bound)
 
 
 def check_chrono(chrono: int | None, cell: str, forget_bias: float) -> None:

@@ -125,4 +125,6 @@ FIGURE6 = PaperTable(
         ),
     ),
     "MNIST-14",
+    'Segments of "only the immediate past" end at the anchor, so that they do not pass it either: what the distant '
+    'past alone is worth is its difference from "not past the anchor".',
 )
