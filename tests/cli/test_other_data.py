@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
 from own_files import SETTINGS, write_audio, write_table, write_ts
 from tiny_data import write_tiny
 
 from longreach.commands import print_scores
+from longreach.errors import DataError
+from longreach.training.use import evaluate_run, predict_run
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +295,56 @@ def test_what_begins_with_a_dot_is_never_asked_of_the_hub(command, tmp_path: Pat
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
     done = command("train", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), "--quiet")
     assert done.returncode == 0, done.stderr
-    done = command("evaluate", str(tmp_path / "run"), "./owner/name")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"longreach: {Path('owner/name').absolute()}: no such file or folder"), done.stderr
+    for verb in ("evaluate", "predict"):
+        done = command(verb, str(tmp_path / "run"), "./owner/name")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"longreach: {Path('owner/name').absolute()}: no such file or folder"), (
+            done.stderr
+        )
+
+
+def test_a_class_of_the_training_part_alone_matters_to_no_test(command, tmp_path: Path, table_run: Path) -> None:
+    own, _ = write_table(tmp_path)
+    expected = json.loads(command("evaluate", table_run, own, "--json").stdout)
+    rows = own.read_text().splitlines()
+    more = [f"{rows[0]},split", *(f"{row},test" for row in rows[1:])]
+    label = rows[0].split(",").index("label")
+    other = rows[1].split(",")
+    other[label] = "sideways"
+    own.write_text("\n".join([*more, ",".join([*other, "train"])]) + "\n")
+    done = command("evaluate", table_run, own, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+
+
+def test_answers_that_are_no_numbers_are_refused(
+    tmp_path: Path, table_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of values that are infinite once they are standardised in single precision."""
+    own, _ = write_table(tmp_path)
+    scores = torch.zeros(60, 2)
+    scores[[2, 5], 1] = torch.nan
+    monkeypatch.setattr("longreach.training.use.predict_logits", lambda *_: scores)
+    for answer in (lambda: evaluate_run(table_run, own), lambda: list(predict_run(table_run, own))):
+        with pytest.raises(DataError) as caught:
+            answer()
+        assert str(caught.value) == (
+            f"{own}: expected values that the model can answer for, found 2 of 60 sequences (the first is sequence 2) "
+            "whose class scores are no finite numbers: values that are far beyond those of training leave single "
+            "precision; leave these sequences out, or mend their values"
+        )
+
+
+def test_a_run_on_bytes_reads_bytes_whatever_files_are_called(command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for row in range(10):
+            place = tmp_path / "own" / name / f"{row}.csv"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(f"{name},{row}\n" * 3)
+    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: bytes, path: {tmp_path}/own}}"]))
+    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet")
+    assert done.returncode == 0, done.stderr
+    whole = [json.loads(line) for line in command("predict", tmp_path / "run", tmp_path / "own").stdout.splitlines()]
+    one = json.loads(command("predict", tmp_path / "run", tmp_path / "own" / "a" / "0.csv").stdout)
+    assert len(whole) == 20
+    assert (one["class"], one["probability"]) == (whole[0]["class"], pytest.approx(whole[0]["probability"], abs=1e-5))

@@ -207,3 +207,9 @@ def test_data_without_a_training_part(tmp_path: Path) -> None:
         assert "expected a training part, found test alone; name the part to train on train" in said
         assert done.exit_code != 0
         assert "ready for" not in said
+
+
+def test_labels_that_change_within_a_recording_do_not_matter_to_pretraining(tmp_path: Path) -> None:
+    rows = [f"{row},{time},{row + time},{'ab'[time % 2]}" for row in range(6) for time in range(20)]
+    (tmp_path / "x.csv").write_text("\n".join(["id,time,v,label", *rows]) + "\n")
+    assert "on 6 sequences" in pretrain(tmp_path / "x.csv", tmp_path / "out")

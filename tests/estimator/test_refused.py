@@ -166,3 +166,15 @@ def test_a_training_that_diverges_says_so() -> None:
         "3, 4 and 3 more); the weights have not been touched by it. Lower learning_rate, set clip, or look for extreme "
         "values in the data"
     )
+
+
+@pytest.mark.parametrize(("targets", "others"), [(2, 1), (1, 2)])
+def test_a_validation_part_has_as_many_targets(targets: int, others: int) -> None:
+    """NumPy would spread the ones over the others, and the weights be chosen by a score without meaning."""
+    X, y = toy()
+    many = np.stack([y, 1 - y], axis=1) * 1.0
+    with pytest.raises(DataError) as caught:
+        LongSequenceRegressor(**QUICK).fit(X, many[:, :targets], validation=(X[:10], many[:10, :others]))
+    assert str(caught.value) == (
+        f"validation: expected {targets} targets a sequence as in y, found {others}; give as many"
+    )

@@ -41,7 +41,8 @@ def predict(
         Path,
         typer.Argument(
             help="Data of the kind that the run was trained on: images, tables, arrays, .ts, recordings, texts or "
-            "bytes. With --stream: a text with one step a line, an .npy file, or - for standard input."
+            "bytes. With --stream: a text with one step a line, an .npy file, or - for standard input.",
+            parser=local_or_named,
         ),
     ],
     set_: DataSet = None,

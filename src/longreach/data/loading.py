@@ -33,10 +33,9 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
         return load_dataset(*arguments, **settings)
 
 
-def csv_files(source: str | Path, *arguments: Any, **settings: Any) -> list[str]:
-    """The files that `datasets.load_dataset` would read of a local folder, where all of them are CSV.
-
-    None where others are among them, or where the folder says itself what the columns are.
+def folder_files(source: str | Path, *arguments: Any, **settings: Any) -> tuple[list[Path], bool]:
+    """The files that `datasets.load_dataset` would read of a local folder, and whether the folder says itself what is
+    in them.
 
     Args:
         source: named in the message.
@@ -51,10 +50,8 @@ def csv_files(source: str | Path, *arguments: Any, **settings: Any) -> list[str]
     with no_progress_bars(), _in_our_words(source):
         builder = load_dataset_builder(*arguments, **settings)
     config = builder.config
-    if builder.info.features is not None or getattr(config, "names", ...) is not None:
-        return []
-    files = [str(file) for part in (config.data_files or {}).values() for file in part]
-    return files if all(Path(file).suffix.lower() in (".csv", ".tsv") for file in files) else []
+    described = builder.info.features is not None or getattr(config, "names", None) is not None
+    return [Path(str(file)) for part in (config.data_files or {}).values() for file in part], described
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 
 from longreach.config import RunConfig
 from longreach.data.prepared import PreparedSequences
+from longreach.errors import DataError
 from longreach.estimator.answers import Answers
 from longreach.estimator.defaults import learning_rate_for, look_every
 from longreach.estimator.feeding import loader_of, threads
@@ -78,6 +79,9 @@ def fit(
     held: Labelled | None = None
     if validation is not None:
         held = given_validation(estimator, validation, answers, raw.vocabulary, names, by_class)
+        if held.encoded.shape[1:] != encoded.shape[1:]:
+            wanted, found = (array.shape[1] for array in (encoded, held.encoded))
+            raise DataError(f"validation: expected {wanted} targets a sequence as in y, found {found}; give as many")
         rows = np.arange(len(raw))
     else:
         rows, held_rows = hold_out(

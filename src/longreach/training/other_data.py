@@ -106,7 +106,15 @@ def other_sequences(
 
 def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileKind:
     """How to read it. A file that is neither a table nor an array is text or bytes, as the classifier wants it."""
+    if config.source == "bytes" and Path(data).expanduser().exists() and not _is_arrow(Path(data).expanduser()):
+        # Whatever a file's ending means elsewhere; bytes in a column are those of the column.
+        return "bytes"
     found = detect(data, as_bytes=config.source in ("text", "bytes"))
     if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
         return "text" if vocabulary.kind == "characters" else "bytes"
     return found
+
+
+def _is_arrow(path: Path) -> bool:
+    files = [path] if path.is_file() else path.iterdir()
+    return any(file.suffix.lower() in (".parquet", ".arrow") for file in files)

@@ -6,7 +6,7 @@ Each source brings its own libraries, so each is imported where it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -84,7 +84,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
     """
     config = resolved(config)
     if config.source in FILE_SOURCES:
-        collected = read_files(config)
+        collected = read_files(config, labelled)
         refuse([*without_training(collected.parts), *grave_texts(collected.findings, labelled)], collected.told)
         return Found(
             dict(collected.parts),
@@ -100,8 +100,12 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
     return Found(parts)
 
 
-def read_files(config: DataConfig) -> Collected:
+def read_files(config: DataConfig, labelled: bool = True) -> Collected:
     """Files of sequences with all that is wrong with them.
+
+    Args:
+        config: of the data.
+        labelled: False: labels are not used.
 
     Raises:
         DataError: nothing that can be read there.
@@ -110,7 +114,8 @@ def read_files(config: DataConfig) -> Collected:
     from longreach.data.files.open import open_files
 
     kind = cast("FileKind", resolved(config).source)
-    source = open_files(_path(config), kind, read_options(config), config.validation_path, config.test_path)
+    options = replace(read_options(config), label_needed=labelled)
+    source = open_files(_path(config), kind, options, config.validation_path, config.test_path)
     return collect(source, config.vocabulary)
 
 

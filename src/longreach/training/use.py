@@ -249,13 +249,15 @@ def _labels_of(dataset: Sequences, classifier: Classifier, where: str) -> torch.
             "them, name their column with --set label_column=NAME, or name the classes with `longreach predict`"
         )
     known = {name: place for place, name in enumerate(classifier.class_names)}
-    unknown = [name for name in dataset.class_names if name not in known]
+    there = set(labels.tolist())
+    unknown = [name for place, name in enumerate(dataset.class_names) if place in there and name not in known]
     if unknown:
         raise DataError(
             f"{where}: expected classes among {', '.join(known)}, as the run was trained on, "
             f"found {', '.join(unknown)}; name them alike"
         )
-    places = torch.tensor([known[name] for name in dataset.class_names])
+    # Classes that occur in another part alone have no place here, and no sequence.
+    places = torch.tensor([known.get(name, UNLABELLED) for name in dataset.class_names])
     return places[torch.from_numpy(labels)]
 
 

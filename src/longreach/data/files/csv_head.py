@@ -31,7 +31,7 @@ class CsvHead:
         header: the first line holds the names.
         delimiter: between cells.
         counted: names of columns that are numbers, in the order of the file, where the first line holds names because
-            they count.
+            they count, or because another cell of it is a usual name.
     """
 
     names: list[str]
@@ -49,8 +49,11 @@ class CsvHead:
         """The same in words."""
         if not self.header:
             return f"without column names, called 0 to {len(self.names) - 1}"
-        why = f" (taken as such, as they count from {self.counted[0]} to {self.counted[-1]})" if self.counted else ""
-        return f"with a line of column names{why}"
+        if not self.counted:
+            return "with a line of column names"
+        counting = f"they count from {self.counted[0]} to {self.counted[-1]}"
+        why = counting if _count(self.names) else "there is a usual name"
+        return f"with a line of column names (taken as such, as {why})"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -121,7 +124,7 @@ def csv_head(path: Path) -> CsvHead:
     unique = len(set(filled)) == len(filled)
     # More than one number among what could be names: these are values, unless they count the columns.
     plain = unique and len(numbers) < max(1, len(filled) - 1)
-    counted = unique and not plain and _count(named) and _count_names(named, path, delimiter)
+    counted = unique and not plain and _names_columns(named, path, delimiter)
     if not (plain or counted):
         return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
     return CsvHead(_all_named(named), True, delimiter, tuple(numbers) if counted else ())
@@ -163,21 +166,27 @@ def _count(cells: list[str]) -> bool:
     )
 
 
-def _count_names(cells: list[str], path: Path, delimiter: str) -> bool:
-    """Whether a first line that counts names the columns, as pandas writes it, and is no sequence that rises by one.
+def _names_columns(cells: list[str], path: Path, delimiter: str) -> bool:
+    """Whether a first line with numbers in it names the columns, and is no sequence.
 
-    Choice: it does where another of its cells is a usual name such as label. Otherwise two numbers and more are names,
-    unless the rows behind speak against it: there are none, a text of the first line comes again in its column (it is a
-    class, then), or a quarter of the rows rise by one as well.
+    Choice: it does where it counts, as pandas writes it, and another of its cells is a usual name such as label; where
+    it does not count (wavelengths, years), if that name does not come again in its column (it is a class, then).
+    Otherwise two numbers and more that count are names, unless the rows behind speak against it: there are none, a text
+    of the first line comes again in its column, or a quarter of the rows rise by one as well.
     """
     texts = {place: cell for place, cell in enumerate(cells) if cell and not is_number(cell)}
-    if any(cell.lower() in ROLE_NAMES for cell in texts.values()):
+    counts, usual = _count(cells), any(cell.lower() in ROLE_NAMES for cell in texts.values())
+    if counts and usual:
         return True
+    if not (counts or usual):
+        return False
     numbers = [place for place, cell in enumerate(cells) if is_number(cell)]
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream, long_cells():
         behind = islice(csv.reader(stream, delimiter=delimiter), 1, 1 + _LOOKED_AT)
         rows = [[cell.strip() for cell in row] for row in behind if "".join(row).strip()]
     again = any(row[place : place + 1] == [cell] for row in rows for place, cell in texts.items())
+    if usual:
+        return bool(rows) and not again
     rising = sum(_rises_by_one([row[place] for place in numbers if place < len(row)]) for row in rows)
     return len(numbers) > 1 and bool(rows) and not again and 4 * rising < len(rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,9 @@ FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "byte
 
 _TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
 _IMAGE_COLUMNS = ("image", "img")
+_IDX = re.compile(r"idx[13]-ubyte")
+_ABOUT = ("readme", "licen", "changes", "changelog", "notice", "citation", "description")
+"""How texts are called that are about data and none themselves."""
 
 
 def detect(path: str, as_bytes: bool = False) -> FileKind:
@@ -49,12 +53,12 @@ def _of_file(path: Path, as_bytes: bool) -> FileKind:
         return "arrays"
     if ending == ".ts":
         return "ts"
-    if "idx" in path.name:
-        return "idx"
     if ending in AUDIO_ENDINGS:
         return "audio"
     if ending in _TEXT_ENDINGS:
         return "text"
+    if _IDX.search(path.name):
+        return "idx"
     if ending in IMAGE_ENDINGS:
         raise DataError(f"{path}: expected a folder of images, found a single one; give the folder")
     if not as_bytes:
@@ -70,7 +74,7 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
         raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
     if not files:
         raise DataError(f"{folder}: expected data, found no file")
-    if any("-idx" in path.name for path in top):
+    if any(_IDX.search(path.name) for path in top):
         return "idx"
     endings = Counter(path.suffix.lower() for path in files)
     parquet = [path for path in files if path.suffix.lower() == ".parquet"]
@@ -79,6 +83,8 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
     if top:
         for kind, wanted in (("arrays", (".npy",)), ("ts", (".ts",)), ("table", tuple(TABLE_ENDINGS))):
             if any(endings[ending] for ending in wanted):
+                if kind == "table":
+                    _check_alone(folder, sum(endings[ending] for ending in wanted))
                 return kind  # type: ignore[return-value]  # the literals above
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     below = Counter(path.suffix.lower() for path in files)
@@ -97,7 +103,28 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
         return "table"
     # What is mostly of other endings, or of many, is taken as it is: bytes.
     check_bytes(folder, below)
+    if kinds["audio"]:
+        raise DataError(
+            f"{folder}: expected recordings alone, found {kinds['audio']} among {below.total()} files; read the "
+            "recordings with data.source=audio, or all files as bytes with data.source=bytes"
+        )
     return "bytes"
+
+
+def _check_alone(folder: Path, tables: int) -> None:
+    """Refuse tables in a folder that holds more recordings, images or texts: they may be about those.
+
+    Raises:
+        DataError: which of them are the sequences is not to be told.
+    """
+    there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    for kind, endings in (("audio", AUDIO_ENDINGS), ("hub", IMAGE_ENDINGS), ("text", _TEXT_ENDINGS)):
+        files = [path for path in there if path.suffix.lower() in endings and not path.name.lower().startswith(_ABOUT)]
+        if len(files) > tables:
+            raise DataError(
+                f"{folder}: expected sequences of one kind, found {tables} tables and {len(files)} files such as "
+                f"{files[0].name}; say which are meant with data.source=table or data.source={kind}"
+            )
 
 
 def _holds_images(path: Path) -> bool:

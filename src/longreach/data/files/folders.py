@@ -20,6 +20,8 @@ from longreach.data.vocabulary import code_points
 from longreach.errors import DataError
 
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".aiff", ".aif")
+OTHER_SOUNDS = (".mp3", ".m4a", ".aac", ".opus", ".wma")
+"""Of recordings that are not read."""
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 ReadFile = Callable[[Path, str, str | None], Sample | Finding]
@@ -43,7 +45,11 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
         roots = list(named.items()) if named else [(folder, "train")]
         parts: dict[str, list[tuple[Path, str | None]]] = {}
         for root, part in roots:
-            files = [path for path in sorted(root.rglob("*")) if path.is_file() and not _hidden(path, root)]
+            there = [path for path in sorted(root.rglob("*")) if not _hidden(path, root)]
+            for path in (root, *there):
+                if path.is_dir() and path.is_symlink() and path != folder:
+                    raise DataError(f"{path}: expected a folder, found a link to one; put the folder itself there")
+            files = [path for path in there if path.is_file()]
             labelled = [(path, path.relative_to(root).parts[0] if path.parent != root else None) for path in files]
             parts.setdefault(part, []).extend(labelled)
         if named:
@@ -86,6 +92,11 @@ def folder_parts(folder: Path, read: ReadFile, endings: tuple[str, ...] | None) 
     """
     parts: dict[str, Samples] = {}
     for part, files in labelled_files(folder).items():
+        if endings == AUDIO_ENDINGS and (others := [path for path, _ in files if path.suffix.lower() in OTHER_SOUNDS]):
+            raise DataError(
+                f"{folder}: expected recordings that end in {', '.join(AUDIO_ENDINGS)}, found also {others[0].name} "
+                f"({len(others)} of {len(files)} files); convert them to WAV, or take them away"
+            )
         wanted = [(path, label) for path, label in files if endings is None or path.suffix.lower() in endings]
         if wanted:
             parts[part] = partial(_samples, folder, wanted, read)

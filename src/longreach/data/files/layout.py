@@ -6,11 +6,13 @@ Shapes: T steps, C channels.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import Roles, few, find_roles
+from longreach.data.files.sample import PART_NAMES
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Layout:
         label, id, time, part: columns, None where there is none.
         unused: columns of which no use is made.
         own_ids: rows are sequences as nobody said otherwise, so each is expected to have an id of its own.
+        apart: a column of parts, within each of which ids are told apart, where all parts are read as one.
     """
 
     cells: Cells
@@ -45,6 +48,7 @@ class Layout:
     part: str | None = None
     unused: tuple[str, ...] = ()
     own_ids: bool = False
+    apart: str | None = None
 
     @property
     def told(self) -> str:
@@ -82,7 +86,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     roles = find_roles(kinds, options, where)
     label, part, identity, time = roles.label, roles.part, roles.id, roles.time
     index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
-    free = [name for name in there if name not in (label, part, *index)]
+    free = [name for name in there if name not in (label, part, *index, *roles.other_labels)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
     by_id = options.id_column is not None or options.time_column is not None
     if by_id and (identity is None or time is None):
@@ -91,6 +95,11 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
             f"{time or 'no time'} among {', '.join(few(there))}; name both, data.id_column and data.time_column"
         )
     if by_id or (identity is not None and time is not None and not whole and identity != time):
+        if options.id_column is None and len(roles.ids) > 1:
+            raise DataError(
+                f"{where}: expected one column of ids, found {' and '.join(roles.ids)}; say which tells the sequences "
+                f"apart, such as data.id_column={roles.ids[-1]}"
+            )
         values = options.values_columns or _channels(there, options.channels, where)
         values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
         if not values:
@@ -117,8 +126,24 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     return replace(layout, unused=_unused(there, layout))
 
 
+def without_other_parts(layout: Layout, options: ReadOptions, cells: Callable[[str], Iterable[str | None]]) -> Layout:
+    """The same, unless its column of parts holds something else: a usual name says little, a single part's name much.
+
+    Args:
+        layout: of a table.
+        options: what the user said of columns.
+        cells: all cells of a column, by its name.
+    """
+    part = layout.part or layout.apart
+    if part is None or options.split_column is not None:
+        return layout
+    if any((cell or "").lower() in PART_NAMES for cell in cells(part)):
+        return layout
+    return replace(layout, part=None, apart=None, unused=(*layout.unused, part))
+
+
 def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
-    used = {layout.label, layout.part, layout.id, layout.time, *layout.values}
+    used = {layout.label, layout.part, layout.apart, layout.id, layout.time, *layout.values}
     return tuple(name for name in there if name not in used)
 
 

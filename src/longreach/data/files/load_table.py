@@ -12,7 +12,7 @@ from longreach.data.files.csv_head import csv_head
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.wide_csv import csv_rows
 from longreach.data.hub_names import check_there
-from longreach.data.loading import csv_files, load_parts
+from longreach.data.loading import folder_files, load_parts
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         _check_csv(path)
         whole = str(path.resolve())
         settings = {"cache_dir": _own_cache(path)}
-        as_text = _text_settings([Path(file) for file in csv_files(source, whole, options.subset, **settings)])
+        files, described = folder_files(source, whole, options.subset, **settings)
+        if options.subset is None and not described and not _names_its_files(path):
+            _check_all(path, files)
+        as_text = {} if described else _text_settings(_csv_alone(files))
         return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
     check_there(source, TABLE_ENDINGS)
     return load_parts(source, source, options.subset), "a data set of the hub", False
@@ -96,6 +99,45 @@ def _text_settings(files: list[Path]) -> dict[str, Any]:
     if all(head.names == names for head in heads.values()):
         return {name: settings[name] for name in ("features", "na_filter", "names", "header")}
     return {name: settings[name] for name in ("features", "na_filter")}
+
+
+def _csv_alone(files: list[Path]) -> list[Path]:
+    """The files where all of them are CSV, or none."""
+    return files if all(TABLE_ENDINGS.get(file.suffix.lower()) == "csv" for file in files) else []
+
+
+def _names_its_files(folder: Path) -> bool:
+    """Whether a card in the folder says which files are which part, as data sets of the hub have it."""
+    card = folder / "README.md"
+    head = card.read_text(encoding="utf-8", errors="replace").split("---", 2) if card.is_file() else []
+    return len(head) == 3 and not head[0].strip() and "configs:" in head[1]
+
+
+def _check_all(folder: Path, files: list[Path]) -> None:
+    """Refuse a folder of which `datasets` would leave tables out: it goes by the names of parts, and by one format.
+
+    Args:
+        folder: of tables.
+        files: that it would read.
+
+    Raises:
+        DataError: those that it would not.
+    """
+    read = {file.resolve() for file in files}
+    left = [
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in TABLE_ENDINGS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.resolve() not in read
+    ]
+    if left:
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        raise DataError(
+            f"{folder}: expected tables of one format, all of them named by part (train, validation, test) or none, "
+            f"found {shown} beside others; rename them, or give one file and data.test_path"
+        )
 
 
 def _check_csv(folder: Path) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from longreach.data.files.folders import AUDIO_ENDINGS
+from longreach.data.files.folders import AUDIO_ENDINGS, OTHER_SOUNDS
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.errors import DataError
 
 _ARRAYS = ".mat .h5 .hdf5 .hdf .nc .edf .bdf .gdf .fif .c3d .tfrecord .pkl .pickle .joblib .pt .pth"
 _SHEETS = ".xlsx .xls .ods .feather .orc .avro .sav .dta .sas7bdat .rds .rdata"
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
-_SOUNDS = (".mp3", ".m4a", ".aac", ".opus", ".wma")
 _MENDS = {
     **dict.fromkeys(TABLE_ENDINGS, "put them into one table, with a column of ids and one of times if a row is a step"),
     **dict.fromkeys((".npy", ".npz"), "put them into one .npz with values, offsets and labels"),
     **dict.fromkeys(_ARRAYS.split(), "write one .npz with values, offsets and labels, or one table as Parquet"),
     **dict.fromkeys(_SHEETS.split(), "write one table as CSV or Parquet"),
     **dict.fromkeys(_PACKED, "unpack them"),
-    **dict.fromkeys(_SOUNDS, "convert them to WAV"),
+    **dict.fromkeys(OTHER_SOUNDS, "convert them to WAV"),
 }
 """By ending, what turns such files into some that are read."""
 

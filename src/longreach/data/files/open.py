@@ -50,6 +50,8 @@ def open_files(
     for part, other in (("validation", validation_path), ("test", test_path)):
         if other is None:
             continue
+        if kind in ("table", "arrays", "ts") and (found := detect(other)) != kind:
+            raise DataError(f"{other}: expected {kind} as in {path}, found {found}; give files of one kind")
         more = _open(other, kind or detect(other), alike)
         if more.form != source.form:
             raise DataError(f"{other}: expected {source.form} as in {path}, found {more.form}; give files of one kind")
@@ -59,7 +61,7 @@ def open_files(
             source.form,
             {**source.parts, part: chained},
             f"{source.stamp};{part};{more.stamp}",
-            {**source.array, **_single(more, part)},
+            {**{name: array for name, array in source.array.items() if name != part}, **_single(more, part)},
             source.channels,
             source.columns,
         )

@@ -9,7 +9,8 @@ from longreach.errors import DataError
 
 _LABELS = ("label", "labels", "class", "target", "y", "fine_label")
 _IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
-_TIMES = ("time", "t", "step", "timestamp", "date", "datetime")
+_TIMES = ("time", "step", "timestamp", "date", "datetime", "t")
+"""A single letter last: beside another time it is a value, such as a temperature."""
 _PARTS = ("split", "part")
 
 ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
@@ -22,12 +23,16 @@ class Roles:
 
     Args:
         label, part, id, time: names of columns.
+        other_labels: columns that are called like the one of labels; an input that tells the answer is none.
+        ids: all columns that are called ids and not named as something else.
     """
 
     label: str | None
     part: str | None
     id: str | None
     time: str | None
+    other_labels: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles:
@@ -45,11 +50,14 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
         _check_there(name, "values_columns", kinds, where)
     by_name = {name.lower(): name for name in reversed(list(kinds))}
 
+    said = {options.label_column, options.split_column, options.id_column, options.time_column}
+
     def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
         if asked is not None:
             _check_there(asked, option, kinds, where)
             return asked
-        return next((by_name[name] for name in usual if name in by_name), None)
+        # What one option names is nothing else.
+        return next((by_name[name] for name in usual if by_name.get(name) not in {None, *said}), None)
 
     # What is a value is no answer, and y may be an axis.
     values = {*(options.values_columns or ()), *(options.channels or ())}
@@ -58,11 +66,15 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
         labels = tuple(name for name in labels if name != "y")
     # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
     lacking = options.label_column not in (None, *kinds) and not options.label_needed
+    label = None if lacking or options.unlabelled else chosen(options.label_column, labels, "label_column")
+    others = [by_name[name] for name in labels if name in by_name and by_name[name] not in {*said, *values}]
     return Roles(
-        None if lacking or options.unlabelled else chosen(options.label_column, labels, "label_column"),
+        label,
         chosen(options.split_column, _PARTS, "split_column"),
         chosen(options.id_column, _IDS, "id_column"),
         chosen(options.time_column, _TIMES, "time_column"),
+        () if label is None else tuple(name for name in others if name != label),
+        tuple(by_name[name] for name in _IDS if name in by_name and name.endswith("id") and by_name[name] not in said),
     )
 
 

@@ -158,6 +158,10 @@ def _list(values: Any, channels_first: bool, label: str | None, place: str) -> S
 
     if not pa.types.is_nested(values.type):
         return _numbers(values, None, label, place)
+    if pa.types.is_struct(values.type) or pa.types.is_map(values.type):
+        return Finding(
+            "not a number", f"{place}: expected numbers, found names and values in each step; write lists of numbers"
+        )
     lengths = {len(step) if step is not None else 0 for step in values.to_pylist()} if len(values) else set()
     if len(lengths) > 1:
         return Finding(

@@ -45,6 +45,8 @@ def step_samples(
     if len(rows) == 0:
         return
     codes, ids = _codes(_column(rows, layout.id))
+    if layout.apart is not None:
+        codes, ids = _within(codes, ids, _codes(_column(rows, layout.apart))[0])
     times = read_times(_column(rows, layout.time))
     place_of = np.arange(len(codes)) if at is None else at
     unnamed = np.flatnonzero(codes < 0)
@@ -140,6 +142,17 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str | None]]:
     for code in (code for code, name in enumerate(ids) if name is None):
         codes = np.where(codes == code, -1, codes)
     return codes, ids
+
+
+def _within(codes: np.ndarray, ids: list[str | None], parts: np.ndarray) -> tuple[np.ndarray, list[str | None]]:
+    """The same with a number for each id in each part, in the order in which they first come."""
+    pairs = np.where(codes < 0, -1, codes * (int(parts.max()) + 2) + parts + 1)
+    named, firsts, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    order = np.argsort(firsts, kind="stable")
+    order = order[named[order] >= 0]
+    place = np.full(len(named), -1)
+    place[order] = np.arange(len(order))
+    return place[inverse], [ids[codes[firsts[one]]] for one in order]
 
 
 def _values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Finding:

@@ -17,25 +17,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longreach.data.files.csv_cells import cell_features
+from longreach.data.files.csv_cells import cell_features, nearly_numbers
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
-from longreach.data.files.layout import Layout, find_layout, is_unnamed
+from longreach.data.files.layout import Layout, find_layout, is_unnamed, without_other_parts
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.options import ReadOptions
+from longreach.data.files.roles import few
 from longreach.data.files.row_ids import with_own_ids
 from longreach.data.files.rows import row_samples
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
 from longreach.data.files.unnamed import with_label_told
-from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, wide_csv_parts
+from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, csv_rows, wide_csv_parts
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_READING = 3
+_READING = 4
 """Of what is made of a table; raised whenever reading one changes."""
 _LOOKED_AT = 20
 """Rows of a table of many columns that tell what its columns hold."""
@@ -53,6 +54,11 @@ def table_source(source: str, options: ReadOptions) -> Source:
     """
     path = Path(source).expanduser()
     columns = None
+    if path.is_file() and path.suffix.lower() not in TABLE_ENDINGS:
+        raise DataError(
+            f"{source}: expected a table, in a file that ends in {', '.join(TABLE_ENDINGS)}, found "
+            f"{path.suffix or 'no ending'}; rename it by what it holds"
+        )
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
         options = with_label_told(path, head, options)
@@ -62,13 +68,22 @@ def table_source(source: str, options: ReadOptions) -> Source:
     loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
     features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
-    layout = _layout(features, options, where)
+    layout = without_other_parts(
+        _layout(features, options, where),
+        options,
+        lambda name: (label_text(cell) for rows in loaded.values() for cell in rows.with_format(None)[name][:]),
+    )
     form: Form = {"text": "characters", "binary": "bytes"}.get(layout.cells, "real")  # type: ignore[assignment]
     if options.tokens is not None:
         if layout.cells in ("text", "binary") and options.tokens == "numbers":
             raise DataError(f"{where}: data.tokens=numbers is for whole numbers, found {layout.told}")
         if layout.cells not in ("text", "binary") and options.tokens != "numbers":
             raise DataError(f"{where}: data.tokens={options.tokens} is for text, found {layout.told}")
+        if len(layout.values) > 1 and layout.cells != "wide" and form != options.tokens == "numbers":
+            raise DataError(
+                f"{where}: data.tokens=numbers: expected one column, whose numbers are the tokens, found "
+                f"{', '.join(few(list(layout.values)))}; name it with data.values_columns"
+            )
         form = options.tokens
     parts: dict[str, Samples] = {}
     for name, rows in loaded.items():
@@ -82,6 +97,9 @@ def table_source(source: str, options: ReadOptions) -> Source:
                 more = with_own_ids(more, layout)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
+    if as_text and layout.cells == "steps" and options.values_columns is None:
+        first = next(iter(parts))
+        parts[first] = partial(_after, nearly_numbers(loaded.values(), layout.unused, where), parts[first])
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
     stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
     channels = layout.values if layout.cells == "steps" else None
@@ -95,7 +113,11 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     # A column without a name behind named ones must be empty to the last row; those before them are an index.
     unnamed = any(map(is_unnamed, itertools.dropwhile(is_unnamed, head.names)))
     kinds = column_kinds(path, head, None if unnamed else _LOOKED_AT)
-    layout = _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name)
+    layout = without_other_parts(
+        _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name),
+        options,
+        partial(_cells, path, head),
+    )
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
         if len(head.names) < MOST_COLUMNS:
             return None
@@ -106,11 +128,19 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     return Source(told, options.tokens or "real", parts, stamp, columns=len(head.names) if head.nameless else None)
 
 
+def _cells(path: Path, head: CsvHead, name: str) -> Iterator[str | None]:
+    at = head.names.index(name)
+    for _, cells in csv_rows(path, head.header, head.delimiter):
+        yield label_text(cells[at] if at < len(cells) else None)
+
+
 def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
     """The layout, without labels and parts where nobody asks for them: a column of labels is then of no use."""
     found = find_layout(features, options, where)
-    # Ids may be those of each part.
-    layout = found if options.by_part or found.part is None else replace(found, part=None, own_ids=False)
+    layout = found
+    if not options.by_part and found.part is not None:
+        # Ids may be those of each part.
+        layout = replace(found, part=None, own_ids=False, apart=found.part)
     if options.label_needed or layout.label is None:
         return layout
     return replace(layout, label=None, unused=(*layout.unused, layout.label))
@@ -149,6 +179,10 @@ def _in_utf8(samples: Samples, where: str) -> Iterator[Sample | Finding]:
         raise DataError(
             f"{where}: expected text in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file"
         ) from None
+
+
+def _after(findings: list[Finding], samples: Samples) -> Iterator[Sample | Finding]:
+    return itertools.chain(findings, samples())
 
 
 def _chained(first: Samples, second: Samples) -> Iterator[Sample | Finding]:

@@ -84,13 +84,23 @@ def column_kinds(path: Path, head: CsvHead, rows: int | None) -> dict[str, str]:
 
 
 def csv_rows(path: Path, header: bool, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
-    """The rows of values with their numbers; lines of blanks are none."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    """The rows of values with their numbers; lines of blanks are none.
+
+    Raises:
+        DataError: another encoding.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         row = -1 if header else 0
         while True:
-            with long_cells():
-                cells = next(reader, None)
+            try:
+                with long_cells():
+                    cells = next(reader, None)
+            except UnicodeDecodeError as error:
+                # Decoded in blocks: which row it is in is not known.
+                raise DataError(
+                    f"{path}: expected CSV in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file"
+                ) from None
             if cells is None:
                 return
             if row < 0:
