@@ -36,6 +36,11 @@ def test_a_single_seed_is_told_from_a_known_interval_only_where_it_lies_outside(
         for found in (most([above(one, other)], 1, ""), at_least(1, [above(one, other)], 1, "")):
             assert found is not None
             assert found.finding == "not clear"
+    # The reason is that of the pairs that are not clear.
+    overlap, apart = above(wide, Estimate(49.4, 41.0, 2)), above(single, Estimate(50.0, math.nan, 1))
+    answer = together([overlap, apart], "")
+    assert answer is not None
+    assert answer.shown == "not clear (the intervals overlap; )"
     up, down = together([above(single, narrow)], ""), together([above(narrow, single)], "")
     assert up is not None
     assert down is not None

@@ -321,6 +321,11 @@ def test_data_that_were_moved_are_found_at_their_new_place(tmp_path: Path) -> No
     (tmp_path / "here.npz").rename(tmp_path / "there.npz")
     with pytest.raises(DataError):
         fit(at("here.npz"), out, resume=True, progress=False, device="cpu")
+    with pytest.raises(DataError):
+        fit(at("typo.npz"), out, resume=True, progress=False, device="cpu")
+    assert load_config(out / "config.yaml").data.path == str(tmp_path / "here.npz")
+    # A checkpoint in mid-run, so that there is something to train.
+    (out / "checkpoints" / "previous.ckpt").replace(out / "checkpoints" / "last.ckpt")
     record = fit(at("there.npz"), out, resume=True, progress=False, device="cpu")
     assert record["test_last"] == whole["test_last"]
     assert load_config(out / "config.yaml").data.path == str(tmp_path / "there.npz")

@@ -73,6 +73,7 @@ class CNNRNN(nn.Module):
         )
         if initialisation == "glorot":  # PyTorch's way is how they begin by themselves.
             for layer, kernel in zip(self.convolutions, kernels, strict=True):
+                assert isinstance(layer, nn.Conv1d)
                 initialise_convolution(layer.weight, layer.bias, kernel, initialisation)
         self.shortest = 1
         for kernel in reversed(kernels):

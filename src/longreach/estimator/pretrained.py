@@ -70,8 +70,7 @@ class Pretrained:
                 facts["network"]["missing"] == "mask",
                 None if facts.get("names") is None else tuple(facts["names"]),
             )
-            # Memories came before chrono did.
-            return cls(path, reader, {"chrono": None, **facts["network"]}, facts["horizon"], weights)
+            return cls(path, reader, facts["network"], facts["horizon"], weights)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise RunError(f"{path}: the pretrained memory cannot be read ({error}); make it again") from None
 

@@ -125,13 +125,11 @@ def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:
     """Whether all hold; None without any."""
     if not comparisons:
         return None
-    one_seed = any(one.alone for one in comparisons)
     against = [one for one in comparisons if one.refutes]
     if against:
         return Answer("does not hold", all(one.alone for one in against), numbers)
-    if all(one.bears_out for one in comparisons):
-        return Answer("holds", one_seed, numbers)
-    return Answer("not clear", one_seed, numbers)
+    unclear = [one for one in comparisons if not one.bears_out]
+    return Answer("not clear" if unclear else "holds", any(one.alone for one in unclear or comparisons), numbers)
 
 
 def most(comparisons: Sequence[Comparison], number: int, numbers: str) -> Answer | None:
@@ -153,4 +151,5 @@ def at_least(needed: int, comparisons: Sequence[Comparison], number: int, number
         return Answer("holds", one_seed, numbers)
     if sum(one.refutes for one in comparisons) > number - needed:
         return Answer("does not hold", one_seed, numbers)
-    return Answer("not clear", one_seed, numbers) if len(comparisons) == number else None
+    unclear = [one for one in comparisons if not (one.bears_out or one.refutes)]
+    return Answer("not clear", any(one.alone for one in unclear), numbers) if len(comparisons) == number else None

@@ -168,14 +168,11 @@ def _faster(
     times = dict.fromkeys(time for pair in pairs for time in pair)
     said = [f"{one.name} {one.shown if one.value is None else f'{one.value.mean:.2f} s'}" for one in times]
     numbers = f"{', '.join(said)} (means over seeds)"
-    devices = {
-        device_of(record)
-        for better, worse, steps in comparisons
-        for model in (*better, *worse)
-        for record in lengths[model][steps].records
-    }
-    if len(devices) > 1:
-        return Answer("not known", False, f"timed on different devices: {', '.join(sorted(devices))}; {numbers}")
+    for better, worse, steps in comparisons:
+        held = [lengths[model][steps] for model in (*better, *worse)]
+        devices = {device_of(record) for one in held for record in one.records}
+        if len(devices) > 1:
+            return Answer("not known", False, f"timed on different devices: {', '.join(sorted(devices))}; {numbers}")
     return replace(answer, numbers=numbers)
 
 

@@ -30,6 +30,9 @@ from longreach.training.progress import Progress
 from longreach.training.run_folder import RunFolder
 from longreach.training.stored_files import StoredFiles
 
+PLACES = ("path", "validation_path", "test_path")
+"""Keys of `data` that may change while a run goes on: the data may be moved."""
+
 
 class Bookkeeper(pl.Callback):
     """Writes what a run does into its folder.
@@ -129,11 +132,18 @@ class Bookkeeper(pl.Callback):
         columns = ["update", "epoch", "phase", "learning_rate", "loss", *terms]
         columns += [f"{part}_{figure}" for part in self.monitored for figure in ("accuracy", "loss")]
         if trainer.is_global_zero:
+            self._note_places()
             self._metrics = MetricsFile(self.folder.metrics, columns)
             self._metrics.begin(trainer.global_step)
         if trainer.global_step:
             self.resumed_updates.append(trainer.global_step)
         self.progress.begin(trainer.global_step)
+
+    def _note_places(self) -> None:
+        """Where the data lie now; only here, when a checkpoint has been found to be of the same."""
+        there = self.folder.load_config().data
+        if any(getattr(there, key) != getattr(self.config.data, key) for key in PLACES):
+            self.folder.save_config(self.config)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

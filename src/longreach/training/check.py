@@ -39,7 +39,7 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
     check_effects(config)
     collected = read_files(config) if config.source in FILE_SOURCES else _collect_others(config)
     report = check_report(collected)
-    return replace(report, grave=[*without_training(collected.parts), *report.grave])
+    return replace(report, grave=report.grave or without_training(collected.parts))
 
 
 def _collect_others(config: DataConfig) -> Collected:

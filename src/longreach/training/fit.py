@@ -19,7 +19,7 @@ from longreach.errors import Interrupted, RunError
 from longreach.memory import peak_resident_mb, resident_mb
 from longreach.process import denormals_as_zero
 from longreach.training.about import about_run
-from longreach.training.bookkeeper import Bookkeeper
+from longreach.training.bookkeeper import PLACES, Bookkeeper
 from longreach.training.budget import budget_scale
 from longreach.training.build import build_objective, build_stored
 from longreach.training.checkpoints import newest_whole, read_checkpoint
@@ -88,12 +88,10 @@ def fit(
         # How bad numbers are met may change on the way: that is how a run that stopped at one goes on. So may who makes
         # the batches, which are the same ones, and where the data lie, which must be the same too.
         there = folder.load_config()
-        data_now = {"workers": config.data.workers, "path": config.data.path}
+        data_now = {key: getattr(config.data, key) for key in ("workers", *PLACES)}
         config = there.model_copy(update={"on_nan": config.on_nan, "data": there.data.model_copy(update=data_now)})
         if rank == 0:
             folder.sweep()
-            if config.data.path != there.data.path:
-                folder.save_config(config)
     elif rank == 0:
         folder.check_free()
     if not resume:
@@ -245,7 +243,7 @@ def _tell(data: Datasets, progress: bool) -> None:
 def _check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """Refuse to go on with a run of another configuration; what a budget changed does not count."""
     there = folder.load_config()
-    may_change: dict[str, Any] = {"on_nan": True, "data": {"workers", "path"}}
+    may_change: dict[str, Any] = {"on_nan": True, "data": {"workers", *PLACES}}
     if there.budget_scale is not None and config.budget_scale is None:
         config, there = without_lengths(config), without_lengths(there)
     asked, found = (tree.model_dump(mode="json", exclude=may_change) for tree in (config, there))

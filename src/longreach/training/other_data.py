@@ -109,7 +109,7 @@ def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileK
     if config.source == "bytes" and Path(data).expanduser().exists() and not _is_arrow(Path(data).expanduser()):
         # Whatever a file's ending means elsewhere; bytes in a column are those of the column.
         return "bytes"
-    found = detect(data, as_bytes=config.source in ("text", "bytes"))
+    found = detect(data, as_bytes=config.source in ("text", "bytes"), wanted=_of_run(config))
     if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
         return "text" if vocabulary.kind == "characters" else "bytes"
     return found
@@ -118,3 +118,8 @@ def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileK
 def _is_arrow(path: Path) -> bool:
     files = [path] if path.is_file() else path.iterdir()
     return any(file.suffix.lower() in (".parquet", ".arrow") for file in files)
+
+
+def _of_run(config: DataConfig) -> str | None:
+    """The kind of files that a run says it was trained on; None where it found out."""
+    return None if config.source == "auto" else config.source

@@ -85,7 +85,8 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
     config = resolved(config)
     if config.source in FILE_SOURCES:
         collected = read_files(config, labelled)
-        refuse([*without_training(collected.parts), *grave_texts(collected.findings, labelled)], collected.told)
+        # A part of which nothing could be read has findings of its own.
+        refuse(grave_texts(collected.findings, labelled) or without_training(collected.parts), collected.told)
         return Found(
             dict(collected.parts),
             (collected.told,),

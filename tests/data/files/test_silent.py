@@ -102,23 +102,33 @@ def test_no_table_of_a_folder_is_left_out(files: list[str], left: str, tmp_path:
     assert left in said
 
 
-@pytest.mark.parametrize(
-    ("rows", "used", "unused"),
-    [
-        (("id,time,acc,label,target", "a,0,5,u,1", "a,1,6,u,1"), "channels 'acc', labels in 'label'", "'target'"),
-        (("class,target,s0,s1", "u,1,5,6", "v,0,7,8"), "its steps in 's0' and 's1', labels in 'class'", "'target'"),
-    ],
-)
-def test_a_second_column_of_labels_is_no_input(rows: tuple[str, ...], used: str, unused: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "x.csv", *rows)
+def test_a_second_column_of_labels_is_no_step(tmp_path: Path) -> None:
+    found = read(write(tmp_path / "x.csv", "class,target,s0,s1", "u,1,5,6", "v,0,7,8"))
+    assert found.told.endswith("its steps in 's0' and 's1', labels in 'class', not used 'target'")
+    assert found.parts["train"].sequence(0).ravel().tolist() == [5, 6]
+    # New data without labels are read alike; what is said is read.
+    new = read(write(tmp_path / "y.csv", "target,s0,s1", "1,5,6"), label_needed=False)
+    assert new.parts["train"].sequence(0).ravel().tolist() == [5, 6]
+    for said in ({"values_columns": ("target", "s0", "s1")}, {"label_column": "class"}):
+        assert "'target' and 's0' and 's1'" in read(tmp_path / "x.csv", **said).told
+
+
+def test_a_second_column_of_labels_among_steps_is_looked_at(tmp_path: Path) -> None:
+    """It may be what was aimed at, at every step."""
+    path = write(tmp_path / "x.csv", "id,time,acc,target,label", "a,0,5,1,u", "a,1,6,1,u", "b,0,5,0,v")
     found = read(path)
-    assert found.told.endswith(f"{used}, not used {unused}")
-    # Unless it is said to be one, or is an axis.
-    assert found.parts["train"].sequence(0).shape[-1] == 1
-    named = read(path, values_columns=("acc", "target") if "acc" in rows[0] else ("target", "s0", "s1"))
-    assert "target" in named.told.split("labels in")[0]
-    axes = read(write(tmp_path / "y.csv", "id,time,x,y,label", "a,0,5,1,u", "a,1,6,1,u"))
-    assert "channels 'x' and 'y'" in axes.told
+    assert "channels 'acc' and 'target'" in found.told
+    assert (
+        "x.csv: column 'target' is read as a channel, beside labels in 'label'; if it tells the class, name the "
+        "channels without it with data.values_columns"
+    ) in found.findings.light
+    assert not [text for text in read(path, values_columns=("acc", "target")).findings.light if "target" in text]
+    for rows in (("id,time,y,z,label", "a,0,5,1,u", "a,1,6,1,u"), ("id,time,y,label", "a,0,5,u", "a,1,6,u")):
+        found = read(write(tmp_path / "y.csv", *rows))
+        assert "not used" not in found.told
+        assert not [text for text in found.findings.light if "is read as a channel" in text]
+    (tmp_path / "z.jsonl").write_text('{"target": [1, 2], "label": "u"}\n{"target": [3], "label": "v"}\n')
+    assert read(tmp_path / "z.jsonl").parts["train"].sequence(0).ravel().tolist() == [1, 2]
 
 
 def test_wide_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -132,29 +142,50 @@ def test_wide_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
 def test_a_table_beside_more_of_something_else_is_asked_about(tmp_path: Path) -> None:
     for row in range(3):
         write(tmp_path / "d" / f"{row}.txt", "one", "two")
-    write(tmp_path / "d" / "labels.csv", "id,label", "0,a")
-    assert refused(tmp_path / "d").startswith(
-        f"{tmp_path}/d: expected sequences of one kind, found 1 tables and 3 files such as "
+        (tmp_path / "w").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "w" / f"{row}.wav", np.zeros(9), 8000)
+    for folder in ("d", "w"):
+        write(tmp_path / folder / "labels.csv", "id,time,v,label", "a,0,1,x", "a,1,2,x")
+    assert refused(tmp_path / "d") == (
+        f"{tmp_path}/d: expected sequences of one kind, found 1 table and 3 texts; give the table itself, or put the "
+        "texts into a folder by themselves"
     )
-    assert len(read(tmp_path / "d", "text").parts["train"]) == 4
-    for name in ("README.md", "LICENSE.txt"):
-        write(tmp_path / "e" / name, "words")
-    write(tmp_path / "e" / "train.csv", "id,time,v,label", "a,0,1,x", "a,1,2,x")
-    assert detect(str(tmp_path / "e")) == "table"
+    assert refused(tmp_path / "w") == (
+        f"{tmp_path}/w: expected sequences of one kind, found 1 table and 3 recordings; give the table itself, or "
+        "say data.source=audio"
+    )
+    # Who says it is asked no more, neither now nor of a test part, nor of what a run is to read.
+    assert len(read(tmp_path / "w", "audio").parts["train"]) == 3
+    assert len(read(tmp_path / "w" / "labels.csv").parts["train"]) == 1
+    assert "found labels.csv beside others" in refused(tmp_path / "w", "table")
+    assert [detect(str(tmp_path / "w"), wanted=kind) for kind in ("audio", "table")] == ["audio", "table"]
+    assert [detect(str(tmp_path / "d"), wanted=kind) for kind in ("text", "table")] == ["text", "table"]
+
+
+def test_what_is_about_a_table_is_no_sequence(tmp_path: Path) -> None:
+    for name in ("README.md", "LICENSE.txt", "requirements.txt", "dictionary.md", ".git/a.wav", ".git/b.wav"):
+        write(tmp_path / name, "words")
+    write(tmp_path / "figures" / "a.png", "picture")
+    write(tmp_path / "meta.json", "{}")
+    write(tmp_path / "train.csv", "id,time,v,label", "a,0,1,x", "a,1,2,x")
+    assert detect(str(tmp_path)) == "table"
+    assert list(read(tmp_path).parts) == ["train"]
 
 
 def test_a_channel_with_a_cell_that_is_no_number_is_looked_at(tmp_path: Path) -> None:
-    found = read(
-        write(tmp_path / "x.csv", "id,time,acc,gyro,label,note", "a,0,1,5,u,", "a,1,err,6,u,fell", "b,2,2,7,v,")
+    head = "id,time,acc,gyro,label,note,split"
+    rows = ["a,0,1,5,1,,train", "b,2,2,7,2,,test", "b,3,err,6,x,fell,test", "b,4,2,7,x,,test"]
+    path = write(tmp_path / "x.csv", head, *rows)
+    said = (
+        "x.csv: column 'acc' is no channel, as not all its cells are numbers, though most are: found 'err' in row 2; "
+        "correct it, or name the channels with data.values_columns"
     )
-    assert found.findings.grave == []
-    assert found.findings.light == [
-        "x.csv: column 'acc' is no channel, as not all its cells are numbers: found 'err' in row 1 (1 of 3); correct "
-        "it, or name the channels with data.values_columns"
-    ]
+    assert [text for text in read(path).findings.light if "column" in text] == [said]
+    # Labels that nobody needs are none of it.
+    assert [text for text in read(path, label_needed=False).findings.light if "no channel" in text] == [said]
     commas = write(tmp_path / "y.csv", "id;time;acc;flag;label", "a;0;0,41;1;u", "a;1;0,43;1;u")
     said, *_ = read(commas).findings.light
-    assert "found '0,41' in row 0 (2 of 2); write decimal points, or name" in said
+    assert "found '0,41' in row 0; write decimal points, or name" in said
 
 
 def test_what_one_setting_names_is_nothing_else(tmp_path: Path) -> None:
@@ -176,7 +207,10 @@ def test_of_several_ids_one_must_be_named(tmp_path: Path) -> None:
 def test_t_beside_a_time_is_a_channel(tmp_path: Path) -> None:
     found = read(write(tmp_path / "x.csv", "id,timestamp,t,h,label", "a,0,21.5,1,u", "a,1,20.5,2,u"))
     assert "sorted by 'timestamp', channels 't' and 'h'" in found.told
-    assert "sorted by 't', channels 'h'" in read(write(tmp_path / "y.csv", "id,t,h,label", "a,0,1,u", "a,1,2,u")).told
+    for more in ("", ",date"):
+        rows = [f"a,{time},1,u{',2024-01-31' if more else ''}" for time in (0, 1)]
+        table = write(tmp_path / "y.csv", f"id,t,h,label{more}", *rows)
+        assert "sorted by 't', channels 'h'" in read(table).told
 
 
 def test_other_sounds_and_other_files_beside_recordings(tmp_path: Path) -> None:
@@ -215,6 +249,12 @@ def test_tables_of_unknown_endings_and_of_named_steps(tmp_path: Path) -> None:
     assert read(tmp_path / "x.parquet").findings.grave[0] == (
         "x.parquet: row 0: expected numbers, found names and values in each step; write lists of numbers"
     )
+
+
+def test_a_split_in_other_words_is_refused(tmp_path: Path) -> None:
+    """What it keeps apart must not be trained on."""
+    path = write(tmp_path / "x.csv", "id,time,v,split,label", "a,0,1,trn,u", "b,0,3,tst,v")
+    assert "expected train, validation or test in each row, found trn, tst" in refused(path)
 
 
 @pytest.mark.parametrize("wide", [False, True])

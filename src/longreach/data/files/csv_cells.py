@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longreach.data.files.findings import Finding
-
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset, Features
@@ -71,38 +69,6 @@ def cell_features(parts: Iterable[Dataset]) -> Features:
                 kind = _kind_of_column(table[name])
                 kinds[name] = kinds[name] if kind == "null" else kind
     return Features({name: Value(kind) for name, kind in kinds.items()})
-
-
-def nearly_numbers(parts: Iterable[Dataset], names: Iterable[str], where: str) -> list[Finding]:
-    """Columns that are not used and of which half of the cells or more are numbers: one wrong cell costs a channel.
-
-    Args:
-        parts: with the same columns, all of them of text.
-        names: of the columns that are not used.
-        where: for messages.
-    """
-    found = []
-    for name in names:
-        filled = [
-            (row, cell.strip())
-            for row, cell in enumerate(cell for rows in parts for cell in rows.with_format(None)[name][:])
-            if cell is not None and cell.strip()
-        ]
-        wrong = [(row, cell) for row, cell in filled if number_of(cell) is None]
-        commas = [cell for _, cell in wrong if number_of(cell.replace(",", ".")) is not None]
-        if not wrong or 2 * (len(filled) - len(wrong) + len(commas)) < len(filled):
-            continue
-        mend = "write decimal points" if commas else "correct it"
-        found.append(
-            Finding(
-                "unused column",
-                f"{where}: column {name!r} is no channel, as not all its cells are numbers: found {wrong[0][1][:40]!r} "
-                f"in row {wrong[0][0]} ({len(wrong)} of {len(filled)}); {mend}, or name the channels with "
-                "data.values_columns",
-                grave=False,
-            )
-        )
-    return found
 
 
 def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -20,16 +20,17 @@ FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "byte
 _TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
 _IMAGE_COLUMNS = ("image", "img")
 _IDX = re.compile(r"idx[13]-ubyte")
-_ABOUT = ("readme", "licen", "changes", "changelog", "notice", "citation", "description")
+_ABOUT = ("readme", "licen", "changes", "changelog", "notice", "citation", "description", "requirements")
 """How texts are called that are about data and none themselves."""
 
 
-def detect(path: str, as_bytes: bool = False) -> FileKind:
+def detect(path: str, as_bytes: bool = False, wanted: str | None = None) -> FileKind:
     """The kind of a file, a folder or a name on the hub.
 
     Args:
         path: "hub" are images, in Parquet files or in folders; a name that is not there is one of the hub, of tables.
         as_bytes: what nothing else can be made of is bytes, be it of a form that is known to be something else.
+        wanted: the kind of which files are meant where there are several.
 
     Raises:
         DataError: nothing there, or nothing that is known.
@@ -38,7 +39,7 @@ def detect(path: str, as_bytes: bool = False) -> FileKind:
     if place.is_file():
         return _of_file(place, as_bytes)
     if place.is_dir():
-        return _of_folder(place, as_bytes)
+        return _of_folder(place, as_bytes, wanted)
     check_there(path, TABLE_ENDINGS)
     return "table"
 
@@ -66,7 +67,7 @@ def _of_file(path: Path, as_bytes: bool) -> FileKind:
     return "bytes"
 
 
-def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
+def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
     try:
         top = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
         files = top or [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -81,10 +82,14 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
     if parquet:
         return "hub" if _holds_images(parquet[0]) else "table"
     if top:
-        for kind, wanted in (("arrays", (".npy",)), ("ts", (".ts",)), ("table", tuple(TABLE_ENDINGS))):
-            if any(endings[ending] for ending in wanted):
+        for kind, those in (("arrays", (".npy",)), ("ts", (".ts",)), ("table", tuple(TABLE_ENDINGS))):
+            if any(endings[ending] for ending in those):
                 if kind == "table":
-                    _check_alone(folder, sum(endings[ending] for ending in wanted))
+                    sounds, texts = _sounds(folder), _texts(top)
+                    if (wanted == "audio" and sounds) or (wanted == "text" and texts):
+                        return wanted  # type: ignore[return-value]  # one of the literals above
+                    if wanted is None:
+                        _check_alone(folder, sum(endings[ending] for ending in those), len(sounds), len(texts))
                 return kind  # type: ignore[return-value]  # the literals above
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     below = Counter(path.suffix.lower() for path in files)
@@ -104,6 +109,8 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
     # What is mostly of other endings, or of many, is taken as it is: bytes.
     check_bytes(folder, below)
     if kinds["audio"]:
+        if wanted == "audio":
+            return "audio"
         raise DataError(
             f"{folder}: expected recordings alone, found {kinds['audio']} among {below.total()} files; read the "
             "recordings with data.source=audio, or all files as bytes with data.source=bytes"
@@ -111,20 +118,35 @@ def _of_folder(folder: Path, as_bytes: bool) -> FileKind:
     return "bytes"
 
 
-def _check_alone(folder: Path, tables: int) -> None:
-    """Refuse tables in a folder that holds more recordings, images or texts: they may be about those.
+def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:
+    """Refuse tables in a folder that holds more recordings or texts: they may be about those.
 
     Raises:
         DataError: which of them are the sequences is not to be told.
     """
-    there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    for kind, endings in (("audio", AUDIO_ENDINGS), ("hub", IMAGE_ENDINGS), ("text", _TEXT_ENDINGS)):
-        files = [path for path in there if path.suffix.lower() in endings and not path.name.lower().startswith(_ABOUT)]
-        if len(files) > tables:
-            raise DataError(
-                f"{folder}: expected sequences of one kind, found {tables} tables and {len(files)} files such as "
-                f"{files[0].name}; say which are meant with data.source=table or data.source={kind}"
-            )
+    if sounds > tables:
+        more, mend = f"{sounds} recordings", "give the table itself, or say data.source=audio"
+    elif texts > max(2, tables):
+        more, mend = f"{texts} texts", "give the table itself, or put the texts into a folder by themselves"
+    else:
+        return
+    raise DataError(
+        f"{folder}: expected sequences of one kind, found {tables} table{'' if tables == 1 else 's'} and {more}; {mend}"
+    )
+
+
+def _texts(top: list[Path]) -> list[Path]:
+    return [path for path in top if path.suffix.lower() in _TEXT_ENDINGS and not path.name.lower().startswith(_ABOUT)]
+
+
+def _sounds(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_ENDINGS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _holds_images(path: Path) -> bool:

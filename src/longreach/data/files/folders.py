@@ -46,8 +46,8 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
         parts: dict[str, list[tuple[Path, str | None]]] = {}
         for root, part in roots:
             there = [path for path in sorted(root.rglob("*")) if not _hidden(path, root)]
-            for path in (root, *there):
-                if path.is_dir() and path.is_symlink() and path != folder:
+            for path in there:
+                if path.is_dir() and path.is_symlink():
                     raise DataError(f"{path}: expected a folder, found a link to one; put the folder itself there")
             files = [path for path in there if path.is_file()]
             labelled = [(path, path.relative_to(root).parts[0] if path.parent != root else None) for path in files]

@@ -86,7 +86,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     roles = find_roles(kinds, options, where)
     label, part, identity, time = roles.label, roles.part, roles.id, roles.time
     index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
-    free = [name for name in there if name not in (label, part, *index, *roles.other_labels)]
+    free = [name for name in there if name not in (label, part, *index)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
     by_id = options.id_column is not None or options.time_column is not None
     if by_id and (identity is None or time is None):
@@ -113,7 +113,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
             raise DataError(f"{where}: column {values[0]!r} holds images; read them with data.source=hub")
         layout = Layout(kind, values, label, part=part)  # type: ignore[arg-type]  # narrowed above
     else:
-        free = [name for name in free if name != identity]
+        free = [name for name in free if name not in (identity, *roles.other_labels)]
         # A letter among letters is a value; a word is not.
         letters = all(len(name) == 1 for name in free)
         if time not in (None, label, part) and not letters and options.values_columns is None:
@@ -135,7 +135,8 @@ def without_other_parts(layout: Layout, options: ReadOptions, cells: Callable[[s
         cells: all cells of a column, by its name.
     """
     part = layout.part or layout.apart
-    if part is None or options.split_column is not None:
+    # A split in other words is one all the same, and what it keeps apart must not be trained on.
+    if part is None or part.lower() != "part" or options.split_column is not None:
         return layout
     if any((cell or "").lower() in PART_NAMES for cell in cells(part)):
         return layout

@@ -55,10 +55,10 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         _check_csv(path)
         whole = str(path.resolve())
         settings = {"cache_dir": _own_cache(path)}
-        files, described = folder_files(source, whole, options.subset, **settings)
+        there, described = folder_files(source, whole, options.subset, **settings)
         if options.subset is None and not described and not _names_its_files(path):
-            _check_all(path, files)
-        as_text = {} if described else _text_settings(_csv_alone(files))
+            _check_all(path, there)
+        as_text = {} if described else _text_settings(_csv_alone(there))
         return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
     check_there(source, TABLE_ENDINGS)
     return load_parts(source, source, options.subset), "a data set of the hub", False
@@ -124,10 +124,12 @@ def _check_all(folder: Path, files: list[Path]) -> None:
         DataError: those that it would not.
     """
     read = {file.resolve() for file in files}
+    # What describes a data set is JSON as often as not.
+    described_by = set() if any(file.suffix.lower() == ".json" for file in files) else {".json"}
     left = [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in TABLE_ENDINGS
+        if path.suffix.lower() in TABLE_ENDINGS.keys() - described_by
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.resolve() not in read
@@ -136,7 +138,7 @@ def _check_all(folder: Path, files: list[Path]) -> None:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         raise DataError(
             f"{folder}: expected tables of one format, all of them named by part (train, validation, test) or none, "
-            f"found {shown} beside others; rename them, or give one file and data.test_path"
+            f"found {shown} beside others; rename them, take them away, or give one file and data.test_path"
         )
 
 

@@ -50,7 +50,8 @@ def open_files(
     for part, other in (("validation", validation_path), ("test", test_path)):
         if other is None:
             continue
-        if kind in ("table", "arrays", "ts") and (found := detect(other)) != kind:
+        there = Path(other).expanduser().exists()
+        if there and kind in ("table", "arrays", "ts") and (found := detect(other, wanted=kind)) != kind:
             raise DataError(f"{other}: expected {kind} as in {path}, found {found}; give files of one kind")
         more = _open(other, kind or detect(other), alike)
         if more.form != source.form:

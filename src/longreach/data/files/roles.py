@@ -9,8 +9,8 @@ from longreach.errors import DataError
 
 _LABELS = ("label", "labels", "class", "target", "y", "fine_label")
 _IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
-_TIMES = ("time", "step", "timestamp", "date", "datetime", "t")
-"""A single letter last: beside another time it is a value, such as a temperature."""
+_TIMES = ("time", "step", "timestamp", "t", "date", "datetime")
+"""A single letter late: beside a time it is a value, such as a temperature; a date may be that of all steps."""
 _PARTS = ("split", "part")
 
 ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
@@ -67,7 +67,10 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
     # Where labels are not needed, nobody misses a column that was named and is not there; no other is one instead.
     lacking = options.label_column not in (None, *kinds) and not options.label_needed
     label = None if lacking or options.unlabelled else chosen(options.label_column, labels, "label_column")
-    others = [by_name[name] for name in labels if name in by_name and by_name[name] not in {*said, *values}]
+    # y may be anything; what the user named a label beside is meant to be read.
+    usual = () if options.label_column is not None else tuple(name for name in labels if len(name) > 1)
+    others = [by_name[name] for name in usual if name in by_name and by_name[name] not in {*said, *values}]
+    others = [name for name in others if kinds[name] in ("number", "text")]
     return Roles(
         label,
         chosen(options.split_column, _PARTS, "split_column"),
@@ -76,6 +79,11 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
         () if label is None else tuple(name for name in others if name != label),
         tuple(by_name[name] for name in _IDS if name in by_name and name.endswith("id") and by_name[name] not in said),
     )
+
+
+def is_label_name(column: str) -> bool:
+    """Whether a column is called as those of labels are."""
+    return column.lower() in _LABELS
 
 
 def _check_there(name: str, option: str, kinds: dict[str, str], where: str) -> None:

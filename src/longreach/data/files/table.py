@@ -9,7 +9,7 @@ Shapes: T steps, C channels.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longreach.data.files.csv_cells import cell_features, nearly_numbers
+from longreach.data.files.csv_cells import cell_features
 from longreach.data.files.csv_head import CsvHead, csv_head
+from longreach.data.files.doubtful import doubtful_columns
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout, find_layout, is_unnamed, without_other_parts
@@ -92,14 +93,13 @@ def table_source(source: str, options: ReadOptions) -> Source:
             names = _label_names(rows, layout)
             if layout.cells == "steps":
                 more: Samples = partial(step_samples, chosen, at, layout, names, form, place)
+                if options.values_columns is None:
+                    more = partial(_after, partial(doubtful_columns, chosen, at, layout, place), more)
             else:
                 more = partial(row_samples, chosen, at, layout, names, options.channels_first, form, place)
                 more = with_own_ids(more, layout)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
-    if as_text and layout.cells == "steps" and options.values_columns is None:
-        first = next(iter(parts))
-        parts[first] = partial(_after, nearly_numbers(loaded.values(), layout.unused, where), parts[first])
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
     stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
     channels = layout.values if layout.cells == "steps" else None
@@ -181,8 +181,9 @@ def _in_utf8(samples: Samples, where: str) -> Iterator[Sample | Finding]:
         ) from None
 
 
-def _after(findings: list[Finding], samples: Samples) -> Iterator[Sample | Finding]:
-    return itertools.chain(findings, samples())
+def _after(findings: Callable[[], Iterator[Finding]], samples: Samples) -> Iterator[Sample | Finding]:
+    yield from findings()
+    yield from samples()
 
 
 def _chained(first: Samples, second: Samples) -> Iterator[Sample | Finding]:
