@@ -106,8 +106,8 @@ def other_sequences(
 
 def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileKind:
     """How to read it. A file that is neither a table nor an array is text or bytes, as the classifier wants it."""
-    if config.source == "bytes" and Path(data).expanduser().exists() and not _is_arrow(Path(data).expanduser()):
-        # Whatever a file's ending means elsewhere; bytes in a column are those of the column.
+    if config.source == "bytes" and Path(data).expanduser().exists() and not _holds_bytes(Path(data).expanduser()):
+        # Whatever a file's ending means elsewhere; bytes in a column or an array are those and not the file's own.
         return "bytes"
     found = detect(data, as_bytes=config.source in ("text", "bytes"), wanted=_of_run(config))
     if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
@@ -115,9 +115,9 @@ def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileK
     return found
 
 
-def _is_arrow(path: Path) -> bool:
+def _holds_bytes(path: Path) -> bool:
     files = [path] if path.is_file() else path.iterdir()
-    return any(file.suffix.lower() in (".parquet", ".arrow") for file in files)
+    return any(file.suffix.lower() in (".parquet", ".arrow", ".npy", ".npz") for file in files)
 
 
 def _of_run(config: DataConfig) -> str | None:
