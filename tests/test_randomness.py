@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from longreach.randomness import derived_generator, derived_seed
+from longreach.randomness import derived_generator, derived_seed, drawn_from
 
 
 def test_seeds_are_pinned() -> None:
@@ -35,3 +38,29 @@ def test_the_global_generator_neither_matters_nor_moves() -> None:
     assert torch.equal(torch.rand(5, generator=derived_generator(3, "lags", 4)), first)
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(torch.rand(5, generator=derived_generator(3, "lags", 5)), first)
+
+
+def test_threads_that_build_at_once_draw_their_own_weights() -> None:
+    """Each would else set the generator of the others between two of their layers."""
+    started = threading.Event()
+
+    class Slow(torch.nn.Linear):
+        def reset_parameters(self) -> None:
+            started.set()
+            time.sleep(0.05)
+            super().reset_parameters()
+
+    def draw(seed: int) -> torch.Tensor:
+        with drawn_from(seed, "weights"):
+            return torch.cat([Slow(3, 2).weight.detach() for _ in range(2)])
+
+    alone = [draw(seed) for seed in (0, 1)]
+    before = torch.get_rng_state()
+    started.clear()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(draw, 0)
+        started.wait()
+        together = [first, pool.submit(draw, 1)]
+        for one, other in zip(alone, together, strict=True):
+            assert torch.equal(one, other.result())
+    assert torch.equal(torch.get_rng_state(), before)

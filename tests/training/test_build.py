@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import struct
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,6 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.reading import LONGEST_CALL
-from longreach.randomness import drawn_from
 from longreach.recipes import RECIPES, recipe_name
 from longreach.training.build import build_objective
 from longreach.training.datasets import Datasets, build_datasets
@@ -339,29 +335,3 @@ def test_the_first_longest_lag_is_at_most_the_horizon(sources: dict[str, DataCon
 
 def test_states_are_kept_no_further_apart_than_one_call_may_be() -> None:
     assert MOST_STEPS_A_CALL == LONGEST_CALL
-
-
-def test_threads_that_build_at_once_draw_their_own_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each would else set the generator of the others between two of their layers."""
-    started = threading.Event()
-
-    class Slow(torch.nn.Linear):
-        def reset_parameters(self) -> None:
-            started.set()
-            time.sleep(0.05)
-            super().reset_parameters()
-
-    def draw(seed: int) -> torch.Tensor:
-        with drawn_from(seed, "weights"):
-            return torch.cat([Slow(3, 2).weight.detach() for _ in range(2)])
-
-    alone = [draw(seed) for seed in (0, 1)]
-    before = torch.get_rng_state()
-    started.clear()
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(draw, 0)
-        started.wait()
-        together = [first, pool.submit(draw, 1)]
-        for one, other in zip(alone, together, strict=True):
-            assert torch.equal(one, other.result())
-    assert torch.equal(torch.get_rng_state(), before)
