@@ -42,10 +42,8 @@ def check_finite(
     if sequences.is_token:
         return
     mean, std = (0.0, 1.0) if standardisation is None else (standardisation.mean, standardisation.std)
-    counts, firsts = (
-        dict.fromkeys(("NaN", "infinite", _TOO_LARGE), 0),
-        dict.fromkeys(("NaN", "infinite", _TOO_LARGE), ""),
-    )
+    kinds = ("NaN", "infinite", _TOO_LARGE)
+    counts, firsts = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, "")
     before = 0
     for part in sequences.parts():
         # Of whole numbers none is that large.
@@ -54,7 +52,7 @@ def check_finite(
             fit = part.dtype.kind != "f" or np.abs(read) <= (_LARGEST if settled else np.finfo(part.dtype).max)
         if not np.all(fit):
             large = ~fit & np.isfinite(part)
-            for name, wrong in (("NaN", np.isnan(part)), ("infinite", np.isinf(part)), (_TOO_LARGE, large)):
+            for name, wrong in zip(kinds, (np.isnan(part), np.isinf(part), large), strict=True):
                 counts[name] += int(wrong.sum())
                 if not firsts[name] and wrong.any():
                     step, channel = (int(place[0]) for place in np.nonzero(wrong))

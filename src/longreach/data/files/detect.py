@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from longreach.data.files.arrow_check import check_arrow
-from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS
+from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, is_hidden
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.sample import PART_NAMES
@@ -143,9 +143,7 @@ def _sounds(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_ENDINGS
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in AUDIO_ENDINGS and path.is_file() and not is_hidden(path, folder)
     ]
 
 

@@ -45,7 +45,7 @@ def labelled_files(folder: Path) -> dict[str, list[tuple[Path, str | None]]]:
         roots = list(named.items()) if named else [(folder, "train")]
         parts: dict[str, list[tuple[Path, str | None]]] = {}
         for root, part in roots:
-            there = [path for path in sorted(root.rglob("*")) if not _hidden(path, root)]
+            there = [path for path in sorted(root.rglob("*")) if not is_hidden(path, root)]
             for path in there:
                 if path.is_dir() and path.is_symlink():
                     raise DataError(f"{path}: expected a folder, found a link to one; put the folder itself there")
@@ -68,7 +68,9 @@ def _check_beside(folder: Path, parts: dict[str, list[tuple[Path, str | None]]],
     left = [
         other.name
         for other in others
-        if any(path.suffix.lower() in read and path.is_file() and not _hidden(path, other) for path in other.rglob("*"))
+        if any(
+            path.suffix.lower() in read and path.is_file() and not is_hidden(path, other) for path in other.rglob("*")
+        )
     ]
     if left:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
@@ -169,5 +171,6 @@ def _reason(error: Exception) -> str:
     return str(error).split(": ", 1)[-1].strip().rstrip(".") or type(error).__name__
 
 
-def _hidden(path: Path, root: Path) -> bool:
+def is_hidden(path: Path, root: Path) -> bool:
+    """Whether a file or a folder below `root` is passed over: its name, or one above it, begins with a dot."""
     return any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longreach.data.files.csv_head import csv_head
+from longreach.data.files.folders import is_hidden
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.wide_csv import csv_rows
 from longreach.data.hub_names import check_there
@@ -131,7 +132,7 @@ def _check_all(folder: Path, files: list[Path]) -> None:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in TABLE_ENDINGS.keys() - described_by
         and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not is_hidden(path, folder)
         and path.resolve() not in read
     ]
     if left:
@@ -149,7 +150,7 @@ def _check_csv(folder: Path) -> None:
         DataError: a file whose rows have more cells than its first line has names.
     """
     for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+        if is_hidden(path, folder):
             continue
         head = csv_head(path)
         if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
