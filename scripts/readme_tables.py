@@ -48,7 +48,8 @@ def demo_table(results: Path) -> str:
 
 def cost_table(results: Path) -> str:
     """Time and memory of one update against the length of the sequence."""
-    points = json.loads((results.parent / "benchmarks" / "results" / "update.json").read_text())["points"]
+    found = json.loads((results.parent / "benchmarks" / "results" / "update.json").read_text())
+    points = found["points"]
     lines = ["| steps | full BPTT, s | recall, s | full BPTT, MB | recall, MB |", "|---" * 5 + "|"]
     faster, leaner = [], []
     for point in points:
@@ -63,7 +64,7 @@ def cost_table(results: Path) -> str:
     first = points[0]
     lines += [
         "",
-        f"Batch {first['batch']}, {first['threads']} threads. Of the lengths measured, recall is faster from "
+        f"Batch {first['batch']}, {first['threads']} threads of {found['environment']['processor']}. Of the lengths measured, recall is faster from "
         f"{min(faster):,} steps on and needs less memory from {min(leaner):,} on.",
     ]
     return "\n".join(lines)

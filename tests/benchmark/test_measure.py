@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -81,12 +82,39 @@ def test_what_does_not_fit_is_told_and_costs_nothing_else(tmp_path: Path, monkey
     results = measure(plan, tmp_path / "benchmark.json", lines.append)
     assert lines == [
         "20,000 steps: full",
-        "full: out of memory",
+        "full: out of memory (0.9 GB)",
         "20,001 steps: full",
-        "full: out of memory",
+        "full: out of memory (0.9 GB) at fewer steps",
     ]
     full, _ = results["points"]
-    assert full == {**asdict(module.Point("full", 20_000, 16, 128, "cpu")), "infeasible": "out of memory"}
+    assert full == {**asdict(module.Point("full", 20_000, 16, 128, "cpu")), "infeasible": "out of memory (0.9 GB)"}
+    longer = module.Point("full", 20_002, 16, 128, "cpu")
+    assert module._beyond(plan, longer, results["points"]) == "out of memory (0.9 GB) at fewer steps"
+
+
+def test_what_would_not_fit_by_a_shorter_length_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_free_bytes", lambda device: 15_000_000_000)
+    shorter = {"method": "full", "steps": 100, "seconds": 1.0, "operations": 1.0, "peak_memory_over_start_mb": 4_100.0}
+    point = module.Point("full", 400, 2, 8, "cpu")
+    reason = module._beyond(PLAN, point, [shorter])
+    assert reason == "would take 16.4 of 15 GB"
+    refused = {**asdict(point), "infeasible": reason}
+    longer = replace(point, steps=800)
+    assert module._beyond(PLAN, longer, [shorter, refused]) == "would take 16.4 of 15 GB at fewer steps"
+
+
+def test_memory_is_the_most_of_all_updates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "weigh": [{"first_seconds": 1.0, "peak_memory_mb": 50.0, "peak_memory_over_start_mb": 5.0}],
+        "time": [{"seconds": s, "peak_memory_mb": 50.0 + s, "peak_memory_over_start_mb": 5.0 + s} for s in (2.0, 4.0)],
+        "rate": [{"float32": 1e9, "bfloat16": 1e9}] * 2,
+    }
+    monkeypatch.setattr(module._Process, "__init__", lambda self, *rest: setattr(self, "free", None))
+    monkeypatch.setattr(module._Process, "ask", lambda self, word: answers[word].pop(0))
+    monkeypatch.setattr(module, "_process", lambda *rest: contextlib.nullcontext(module._Process(*rest)))
+    (point,) = measure(replace(PLAN, methods=("full",)), tmp_path / "benchmark.json", lambda line: None)["points"]
+    assert (point["peak_memory_mb"], point["peak_memory_over_start_mb"]) == (54.0, 9.0)
+    assert (point["seconds"], point["times"]) == (3.0, [2.0, 4.0])
 
 
 def test_what_would_take_too_long_is_left_out() -> None:

@@ -75,9 +75,9 @@ def test_an_unknown_method_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
         find_method("lstm")
     assert str(caught.value) == (
-        "--method: expected one of plain, plain-flushed, full, full-checkpoints, truncated, r-1x600, r-20x30, "
-        "r-20x30-bfloat16, p-1x600, recall, recall-bfloat16, recall-all-bfloat16, recall-stored, r-1x600-sequential, "
-        "transformer, prefix, prefix-bfloat16, found 'lstm'"
+        "--method: expected one of plain, plain-flushed, full, full-checkpoints, truncated, r-1x600, "
+        "r-1x600-sequential, r-20x30, r-20x30-sequential, r-20x30-bfloat16, p-1x600, p-1x600-sequential, recall, "
+        "recall-bfloat16, recall-all-bfloat16, recall-stored, transformer, prefix, prefix-bfloat16, found 'lstm'"
     )
 
 

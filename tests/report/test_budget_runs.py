@@ -15,6 +15,7 @@ from longreach.report.paper_page import report_files, sections
 from longreach.report.standing import standing
 from longreach.reproduce.jobs import make_jobs, missing_jobs, within_budget
 from longreach.reproduce.records import Results
+from longreach.training.phases import shrink
 
 Save = Callable[..., None]
 
@@ -153,3 +154,23 @@ def test_what_did_not_succeed_is_told(results: Results, shortened: Save) -> None
         "30.0 (1 seed); infeasible (batch of one, 0.58 GB, a processor, 1 thread); 1 of 3 failed: no room on the disk"
     )
     assert len(cells) == len(BUDGET_HEADER)
+
+
+def test_rows_that_were_given_a_time_say_what_they_made_of_it(results: Results, save: Save) -> None:
+    table = find_table("figure3")
+    row = next(r for r in table.rows if (r.model, r.setting) == ("LSTM", "1600 steps"))
+
+    def shown() -> str:
+        found = standing(table, row, "small", results)
+        assert found is not None
+        return found.shown
+
+    made = {"updates": 1_200, "seconds_per_update": 0.5, "budget_seconds": 600.0}
+    save(table, row, 0.5, **made)
+    assert shown() == "50.0 (1 seed)", "no budget had to shorten it"
+    recipe = row.recipe("small")
+    assert recipe is not None
+    # 60,000 images in batches of 32.
+    shorter = shrink(recipe(), 0.01, 1_875).model_dump(mode="json")
+    save(table, row, 0.5, **made, budget_scale=0.01, config=shorter)
+    assert shown() == "50.0 (1 seed; 1,200 updates, 10 min of 10 planned)"

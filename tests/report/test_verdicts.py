@@ -196,5 +196,5 @@ def test_claims_on_one_seed_say_so(results: Results, save: Save) -> None:
     for model in ("r-LSTM", "p-LSTM"):
         save(four, row_of(four, model, "supervised truncation 100"), 0.64)
     assert said(four, results, "with 50 of 75").startswith(
-        "holds (one seed, no interval; r-LSTM, supervised truncation"
+        "holds in one seed, which is no finding (r-LSTM, supervised truncation"
     )

@@ -72,6 +72,18 @@ def test_what_a_path_turns_out_to_be_counts(tmp_path: Path) -> None:
         assert str(caught.value) == f"data.{key}: is for {what}, found source '{source}'; leave it out"
 
 
+def test_crops_of_one_photograph_are_never_on_both_sides_of_a_split() -> None:
+    dogs = {"source": "stanford_dogs", "path": "nowhere", "resize": 40}
+    for config in (dogs | {"validation": 0, "crops": 2}, dogs):
+        check_effects(DataConfig(**config))
+    with pytest.raises(ConfigError) as caught:
+        check_effects(DataConfig(**dogs, crops=2))
+    assert str(caught.value) == (
+        "data.validation: expected 0 with data.crops above 1, found 0.1: crops of one photograph would be trained on and "
+        "validated with; set data.validation to 0 or data.crops to 1"
+    )
+
+
 def test_runs_that_were_trained_with_such_keys_are_still_read() -> None:
     for source, key, value in (("table", "resize", 14), ("mnist14", "label_column", "y"), ("hub", "subset", "en")):
         data = {"source": source, "path": None if source == "mnist14" else "somewhere", key: value}

@@ -28,6 +28,9 @@ MEMORY_SHARE = 0.75
 CUDNN_STEPS = 65_536
 """From which on a single recurrent call fails on a GPU; only plain PyTorch reads a sequence in one."""
 
+_AT_LESS = " at fewer steps"
+"""That the reason is a shorter length's."""
+
 _NO_MEMORY = ("can't allocate memory", "OutOfMemoryError", "MemoryError", "bad_alloc")
 """What a process writes that memory did not suffice for."""
 
@@ -133,8 +136,8 @@ class _Process:
     """A worker that waits for words."""
 
     def __init__(self, point: Point, threads: int, log: Path) -> None:
-        self.point, self.log = point, log
-        task = {**asdict(point), "threads": threads, "bytes": _free_bytes(point.device)}
+        self.point, self.log, self.free = point, log, _free_bytes(point.device)
+        task = {**asdict(point), "threads": threads, "bytes": self.free}
         self.process: subprocess.Popen[str] = start(
             "longreach.benchmark.worker", task, log=log, threads=threads, answers=True
         )
@@ -189,7 +192,7 @@ def _measure_length(
                 process = entered.__enter__()
                 weight = process.ask("weigh")
                 if weight is None:
-                    reason = "out of memory"
+                    reason = _full(process.free)
                 else:
                     weighed[point.method], running[point.method] = weight, process
             if reason is not None:
@@ -208,7 +211,8 @@ def _measure_length(
             for name, process in running.items():
                 answer = process.ask("time")
                 assert answer is not None, "memory sufficed before"
-                times[name].append(answer["seconds"])
+                times[name].append(answer.pop("seconds"))
+                weighed[name] |= answer
     finally:
         for context in reversed(held):
             context.__exit__(None, None, None)
@@ -229,16 +233,21 @@ def _beyond(plan: Plan, point: Point, before: Sequence[dict[str, Any]]) -> str |
         return None
     last = shorter[-1]
     if "infeasible" in last:
-        return str(last["infeasible"])
+        return f"{last['infeasible'].removesuffix(_AT_LESS)}{_AT_LESS}"
     free = _free_bytes(plan.device)
     growth = point.steps / last["steps"]
     wanted = last["peak_memory_over_start_mb"]
     if method.truncation is None and method.kind != "prefix":
         wanted *= growth
     if free is not None and wanted * 1e6 > free:
-        return "out of memory"
+        return f"would take {wanted / 1e3:.3g} of {free / 1e9:.3g} GB"
     foretold = last["seconds"] * operations(method, point.steps, point.batch, point.hidden) / last["operations"]
     return f"more than {plan.longest:g} s an update" if foretold > plan.longest else None
+
+
+def _full(free: int | None) -> str:
+    """That an update was tried and did not fit."""
+    return "out of memory" if free is None else f"out of memory ({free / 1e9:.3g} GB)"
 
 
 def _free_bytes(device: str) -> int | None:

@@ -2,7 +2,7 @@
 
 Task, one line of JSON on standard input: the fields of `Point`, threads, and the bytes that it may hold (null: any).
 Then it waits for words, a line each, and answers each with a line of JSON: "weigh" does the first update and tells the
-memory that it took, "time" does one more and tells its seconds, "rate" multiplies matrices and tells operations per
+memory that it took, "time" does one more and tells its seconds and the most memory of all so far, "rate" multiplies matrices and tells operations per
 second. It ends when its input does.
 """
 
@@ -59,6 +59,7 @@ def _answers(task: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
     del probe
     sequences = make_batch(batch, steps, device)
     done = 0
+    before = 0.0
 
     def once() -> float:
         nonlocal done
@@ -66,17 +67,20 @@ def _answers(task: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
         done += 1
         return seconds
 
+    def peak() -> dict[str, float]:
+        most = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else peak_resident_mb()
+        return {"peak_memory_mb": most, "peak_memory_over_start_mb": most - before}
+
     def weigh() -> dict[str, Any]:
+        nonlocal before
         before = resident_mb()
         forget_peak()
         if device == "cuda":
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated() / 1e6
-        seconds = once()
-        peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else peak_resident_mb()
-        return {"first_seconds": seconds, "peak_memory_mb": peak, "peak_memory_over_start_mb": peak - before}
+        return {"first_seconds": once(), **peak()}
 
-    return {"weigh": weigh, "time": lambda: {"seconds": once()}}
+    return {"weigh": weigh, "time": lambda: {"seconds": once(), **peak()}}
 
 
 def clock(work: Callable[[], object], device: str) -> float:

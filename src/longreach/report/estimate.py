@@ -115,10 +115,10 @@ class Answer:
     @property
     def shown(self) -> str:
         """For reading."""
-        why = "one seed, no interval; " if self.one_seed else ""
         if self.finding == "not clear":
-            why = "no further apart than the interval; one seed has none; " if why else "the intervals overlap; "
-        return f"{self.finding} ({why}{self.numbers})"
+            why = "no further apart than the interval; one seed has none" if self.one_seed else "the intervals overlap"
+            return f"not clear ({why}; {self.numbers})"
+        return f"{self.finding}{' in one seed, which is no finding' if self.one_seed else ''} ({self.numbers})"
 
 
 def together(comparisons: Sequence[Comparison], numbers: str) -> Answer | None:

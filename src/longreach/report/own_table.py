@@ -10,7 +10,7 @@ from typing import Any
 
 from longreach.config import RunConfig, parse_saved
 from longreach.report.interval import mean_and_interval
-from longreach.report.standing import device_of, failed_words, infeasible_words, left_out_words
+from longreach.report.standing import device_of, failed_words, infeasible_words, left_out_words, spent_words
 from longreach.report.weights import count_weights
 from longreach.reproduce.jobs import wanted_runs
 from longreach.reproduce.records import Record, Results, infeasible, trained
@@ -179,7 +179,8 @@ def _setting(name: str, runs: dict[str, OwnRun]) -> str:
     if name not in known:
         return ""
     base = base_of(name, list(known))
-    return described(known[name]) if base is None else f"{base}, {changed(known[name], known[base])}"
+    told = described(known[name]) if base is None else f"{base}, {changed(known[name], known[base])}"
+    return f"{told}{spent_words(runs[name].records)}"
 
 
 def shown(values: list[float]) -> str:

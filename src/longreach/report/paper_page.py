@@ -36,7 +36,8 @@ INTRODUCTION = (
     "in each section and in every row: what it can show is the order of the methods, not the printed value. A pair is "
     "clearly apart where the intervals are; what the paper says in words holds, does not hold, or is not clear, by the "
     "same rule, and is not known while a run that could overturn it is missing or has failed. What did not fit into "
-    "memory has no figure: it is named, and cannot overturn what is said of others. A single seed has no interval."
+    "memory has no figure: it is named, and cannot overturn what is said of others. A single seed has no interval: "
+    "what rests on one is told as that seed's."
 )
 
 SCALES: tuple[Scale, ...] = ("paper", "small")

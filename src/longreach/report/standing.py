@@ -100,7 +100,7 @@ class Standing:
         said = []
         if self.records:
             more = f", {len(self.infeasible)} infeasible" if self.infeasible else ""
-            said.append(f"{self._figures} ({many(self._seeds, 'seed')}{more})")
+            said.append(f"{self._figures} ({many(self._seeds, 'seed')}{more}{spent_words(self.records)})")
         elif self.infeasible:
             said.append(infeasible_words(self.infeasible[0]))
         elif self.shortened:
@@ -251,6 +251,22 @@ def failed_words(failed: Sequence[Record], number: int) -> str:
 def left_out_words(number: int) -> str:
     """That records are not of what the row is today."""
     return f"{many(number, 'record')} of other settings left out"
+
+
+def spent_words(records: Sequence[Record]) -> str:
+    """Updates and training time of runs whose schedule was fitted into a time; empty of others."""
+    timed = [record for record in records if record.get("budget_scale") is not None]
+    if not timed:
+        return ""
+    updates = _range([record["updates"] for record in timed])
+    minutes = _range([round(record["updates"] * record["seconds_per_update"] / 60.0) for record in timed])
+    planned = _range([round(record["budget_seconds"] / 60.0) for record in timed])
+    return f"; {updates} updates, {minutes} min of {planned} planned"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def share_words(share: float) -> str:

@@ -62,7 +62,7 @@ def resolved(config: DataConfig) -> DataConfig:
 
 
 def check_effects(config: DataConfig) -> None:
-    """Refuse keys that do nothing with the source that is found.
+    """Refuse keys that do nothing with the source that is found, and those that do harm together.
 
     Raises:
         DataError: nothing there, or nothing that is known.
@@ -70,6 +70,11 @@ def check_effects(config: DataConfig) -> None:
     """
     if problem := resolved(config).without_effect:
         raise ConfigError(problem)
+    if config.crops > 1 and config.validation:
+        raise ConfigError(
+            f"data.validation: expected 0 with data.crops above 1, found {config.validation}: crops of one photograph "
+            "would be trained on and validated with; set data.validation to 0 or data.crops to 1"
+        )
 
 
 def read_parts(config: DataConfig, labelled: bool = True) -> Found:
