@@ -64,7 +64,8 @@ def cost_table(results: Path) -> str:
     first = points[0]
     lines += [
         "",
-        f"Batch {first['batch']}, {first['threads']} threads of {found['environment']['processor']}. Of the lengths measured, recall is faster from "
+        f"Batch {first['batch']}, {first['threads']} threads of {found['environment']['processor']}. Of the lengths "
+        "measured, recall is faster from "
         f"{min(faster):,} steps on and needs less memory from {min(leaner):,} on.",
     ]
     return "\n".join(lines)

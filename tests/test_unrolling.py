@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -280,3 +281,72 @@ def test_a_module_that_knows_nothing_of_padding_gets_one_call_for_each_begin() -
     spy = Spy()
     unroll(spy, values(4, 10), [10], None, lengths=torch.tensor([10, 4, 10, 7]))
     assert spy.calls == [(2, 10, True), (1, 7, True), (1, 4, True)]
+
+
+class Bare(nn.Module):
+    """A state of (batch, hidden), as PyTorch's cells have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(1, 3)
+
+    def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        hidden = None if state is None else state[0]
+        outputs = []
+        for step in inputs.unbind(1):
+            hidden = self.cell(step, hidden)
+            outputs.append(hidden)
+        return torch.stack(outputs, 1), (outputs[-1],)
+
+
+class Nested(Bare):
+    """A state within a state."""
+
+    def forward(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        outputs, last = super().forward(inputs, None if state is None else state[0])
+        return outputs, (last,)
+
+
+@pytest.mark.parametrize(("kind", "found"), [(Bare, "(2, 3)"), (Nested, "tuple")])
+def test_a_state_without_the_batch_as_dimension_1_is_refused(kind: type[Bare], found: str) -> None:
+    for truncation in (3, None):
+        with pytest.raises(ConfigError) as caught:
+            unroll(kind(), torch.randn(2, 8, 1), [4, 8], truncation)
+        assert str(caught.value) == (
+            "unroll encoder: expected a state of tensors with the batch as dimension 1, such as (layers, 2, hidden) "
+            f"for 2 sequences, found {found} in it; a state of (batch, hidden) needs unsqueeze(0) on its way out and "
+            "squeeze(0) on its way in"
+        )
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, torch.tensor])
+def test_whole_numbers_of_any_kind(kind: Callable[[int], Any]) -> None:
+    spy, inputs = Spy(), values(2, 8)
+    right = unroll(spy, inputs, [4, 8], [2, 3], lengths=torch.tensor([8, 6]))
+    for truncation in ([kind(2), kind(3)], np.array([2, 3]), torch.tensor([2, 3])):
+        found = unroll(spy, inputs, [kind(4), kind(8)], truncation, lengths=[8, 6])
+        for one, other in zip(found, right, strict=True):
+            assert all(map(torch.equal, one, other))
+    for one, other in zip(unroll(spy, inputs, [8], kind(2)), unroll(spy, inputs, [8], 2), strict=True):
+        assert all(map(torch.equal, one, other))
+
+
+def test_what_is_no_whole_number_and_no_tensor() -> None:
+    for stops, truncation, message in (
+        ([4], 2.0, "truncation: expected None (full BPTT) or steps as a whole number, found 2.0; round it, as with //"),
+        (
+            [8 / 2],
+            2,
+            "unroll stop: expected 1 to 8, the number of steps, as a whole number, found 4.0; round it, as with //",
+        ),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            unroll(Spy(), values(2, 8), stops, truncation)
+        assert str(caught.value) == message
+    packed = nn.utils.rnn.pack_sequence([torch.zeros(3, 1), torch.zeros(2, 1)])
+    with pytest.raises(ConfigError) as caught:
+        unroll(Spy(), packed, [3], 2)  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "unroll inputs: expected a tensor (batch, steps, channels), found PackedSequence; sequences of unequal length "
+        "go right-aligned into one, with lengths"
+    )

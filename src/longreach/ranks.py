@@ -30,9 +30,12 @@ def own_rows(rows: int) -> slice | None:
 
 
 def per_process(count: Tensor) -> Tensor:
-    """A scalar count, or where several processes train together the mean of theirs; at least one in all."""
+    """A scalar count, or where several processes train together the mean of theirs; at least one in all.
+
+    Without gradient nothing is trained, and one process may look at a loss while the others do not.
+    """
     size = world_size()
-    if size == 1:
+    if size == 1 or not torch.is_grad_enabled():
         return count.clamp(min=1)
     total = count.clone()
     dist.all_reduce(total)

@@ -71,6 +71,24 @@ def test_a_flat_state_holds_every_number_once() -> None:
     assert torch.equal(flat_state(state), flat_state(state, "state"))
 
 
+def test_a_flat_state_of_other_tensors() -> None:
+    """A matrix for each unit, a number for each sequence that counts, complex numbers."""
+    matrix, count = torch.arange(24.0).view(1, 3, 4, 2), torch.tensor([[7, 8, 9]])
+    flat = flat_state((matrix, count))
+    assert flat.tolist() == [
+        [*row.flatten().tolist(), number] for row, number in zip(matrix[0], (7, 8, 9), strict=True)
+    ]
+    waves = torch.complex(torch.arange(6.0), -torch.arange(6.0)).view(1, 3, 2)
+    assert flat_state((waves,)).tolist() == [[0, 0, 1, -1], [2, -2, 3, -3], [4, -4, 5, -5]]
+
+
+def test_many_lags_are_told_apart_in_half_precision_too() -> None:
+    told = LagFeatures(2_000).bfloat16()(torch.arange(1, 2_001))
+    assert told.dtype == torch.bfloat16
+    torch.testing.assert_close(told.float(), LagFeatures(2_000)(torch.arange(1, 2_001)), rtol=0, atol=4e-3)
+    assert len(told.unique(dim=0)) == 2_000
+
+
 def test_lags_are_told_in_the_precision_that_layers_are_made_in() -> None:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from longreach.auxiliary.token_loss import mean_over, token_losses
+from longreach.errors import DataError
 
 
 def test_real_values_get_the_squared_error_averaged_over_channels() -> None:
@@ -33,3 +35,13 @@ def test_the_mean_counts_tokens_not_segments_and_leaves_out_the_rest() -> None:
     assert mean.item() == (1 + 2 + 3 + 10) / 4
     mean.backward()
     assert torch.equal(losses.grad, torch.tensor([[0.25, 0.25, 0.25], [0.25, 0.0, 0.0]]))
+
+
+@pytest.mark.parametrize(("found", "wanted"), [((4,), (4, 1)), ((4, 3), (4, 1)), ((4, 1), (4, 3))])
+def test_values_that_would_only_be_repeated_are_refused(found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    with pytest.raises(DataError) as caught:
+        token_losses(torch.zeros(found), torch.zeros(wanted))
+    assert str(caught.value) == (
+        f"loss: expected predictions of the targets' shape {wanted}, found {found}; the last dimension counts channels "
+        "or targets, also where there is one"
+    )

@@ -33,11 +33,14 @@ def seen_by(encoder: nn.Module) -> list[int]:
     """The rows of every call of an encoder, below zero where the main thread calls."""
     rows: list[int] = []
 
-    def note(_: nn.Module, inputs: tuple[Tensor, ...], __: object) -> None:
-        is_main = threading.current_thread() is threading.main_thread()
-        rows.append(-len(inputs[0]) if is_main else len(inputs[0]))
+    forward = encoder.forward
 
-    encoder.register_forward_hook(note)
+    def noted(inputs: Tensor, *more: object) -> object:
+        is_main = threading.current_thread() is threading.main_thread()
+        rows.append(-len(inputs) if is_main else len(inputs))
+        return forward(inputs, *more)
+
+    encoder.forward = noted  # type: ignore[method-assign]
     return rows
 
 
@@ -131,8 +134,15 @@ def test_what_cannot_be_divided_is_read_by_the_caller() -> None:
     calls = seen_by(one)
     skim(one, inputs, None, {70: None})
     assert set(calls) == {12 // THREADS}
-    # Dropout draws from the global generator, a module of one's own may do anything, short ones are not worth it.
+    # Dropout draws from the global generator, a module of one's own may do anything, also in a class made of PyTorch's
+    # or in a hook; short ones are not worth it.
+    hooked, looked_at = nn.LSTM(1, 4, batch_first=True), RecurrentEncoder(channels=1, hidden_size=4)
+    hooked.register_forward_pre_hook(lambda module, given: None)
+    looked_at.register_forward_hook(lambda module, given, found: None)
     for encoder, steps, autocast in (
+        (type("Own", (nn.LSTM,), {})(1, 4, batch_first=True), 70, False),
+        (hooked, 70, False),
+        (looked_at, 70, False),
         (nn.LSTM(1, 4, num_layers=2, dropout=0.5, batch_first=True), 70, False),
         (Wrapped(RecurrentEncoder(channels=1, hidden_size=4)), 70, False),
         (RecurrentEncoder(channels=1, hidden_size=4), 63, False),
@@ -159,3 +169,23 @@ def test_a_gpu_reads_in_pieces_too() -> None:
     """cuDNN holds workspace for every step of a call: one call would take memory by the length of the prefix."""
     encoder = RecurrentEncoder(channels=1, hidden_size=4)
     assert prefix_piece(encoder, torch.empty(2, 100_000, 1, device="meta"), 2) == DEVICE_PIECE < 1_000
+
+
+class Overwriting(nn.Module):
+    """Adds into the state that it is given."""
+
+    def forward(self, inputs: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        sums = inputs.cumsum(1)
+        if state is None:
+            return sums, (sums[:, -1].unsqueeze(0),)
+        outputs = state[0][0].unsqueeze(1) + sums
+        state[0].add_(sums[:, -1].unsqueeze(0))
+        return outputs, state
+
+
+def test_an_encoder_may_write_into_its_state_where_there_is_no_gradient() -> None:
+    inputs = torch.randn(3, 60, 2, dtype=torch.float64)
+    states = skim(Overwriting(), inputs, None, {20: None, 30: (1,), 60: None}, piece=7)
+    for column, (found,) in states.items():
+        right = inputs[:, :column].sum(1)
+        torch.testing.assert_close(found[0], right[[1]] if column == 30 else right, rtol=1e-12, atol=1e-12)

@@ -79,8 +79,8 @@ def test_crops_of_one_photograph_are_never_on_both_sides_of_a_split() -> None:
     with pytest.raises(ConfigError) as caught:
         check_effects(DataConfig(**dogs, crops=2))
     assert str(caught.value) == (
-        "data.validation: expected 0 with data.crops above 1, found 0.1: crops of one photograph would be trained on and "
-        "validated with; set data.validation to 0 or data.crops to 1"
+        "data.validation: expected 0 with data.crops above 1, found 0.1: crops of one photograph would be trained on "
+        "and validated with; set data.validation to 0 or data.crops to 1"
     )
 
 

@@ -18,7 +18,7 @@ from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.batch import UNLABELLED, SequenceBatch
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.network import EncoderCell
 from longreach.randomness import derived_generator
@@ -274,12 +274,26 @@ def test_the_schedule_is_told_the_update() -> None:
 def test_terms_of_a_kind_are_numbered() -> None:
     objective = make(losses="crccp")
     assert term_names(list(objective.auxiliary)) == ["recall", "reconstruct", "recall_2", "recall_3", "predict"]
+    # The sum and the classifier's loss keep their names.
+    kinds = [type(name, (Recall,), {}) for name in ("Loss", "Supervised", "Loss")]
+    own = [kind(channels=1, state_size=2 * H, horizon=T, truncation=4, weight=1.0) for kind in kinds]
+    found = Objective(objective.classifier, own, 6).double()(batch(), 0)
+    assert list(found) == ["loss", "supervised", "loss_2", "supervised_2", "loss_3"]
+    torch.testing.assert_close(found["loss"], sum(value for name, value in found.items() if name != "loss"))
 
 
 def test_an_update_without_labels_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         make()(batch(labels=False), 0)
     assert str(caught.value) == ("supervised update: expected a label for every sequence, found a batch without labels")
+
+
+def test_an_update_without_any_loss_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(losses="")(batch(), 0, supervised=False)
+    assert str(caught.value) == (
+        "objective: expected a classifier's loss or an auxiliary one, found neither to train on"
+    )
 
 
 def with_labels(labels: Tensor, weights: Tensor | None = None) -> SequenceBatch:

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from longreach import ranks
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
@@ -171,6 +172,16 @@ def test_a_share_of_unequal_sequences_is_a_batch_of_its_own() -> None:
     share = SequenceBatch(batch.values[1:3, 2:], lengths[1:3], torch.tensor([1, 2]))
     for name, value in objective(share, 2).items():
         assert torch.equal(objective(batch, 2, rows=slice(1, 3))[name], value), name
+
+
+def test_without_gradient_one_process_may_look_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in validation on the first of several: to wait for the others would be to wait for ever."""
+    monkeypatch.setattr(ranks, "world_size", lambda: 2)
+    with torch.no_grad():
+        assert per_process(torch.tensor(7)) == 7
+        assert per_process(torch.tensor(0)) == 1
+    with pytest.raises(ValueError, match="process group has not been initialized"):
+        per_process(torch.tensor(7))
 
 
 def test_alone_nothing_is_shared() -> None:

@@ -28,12 +28,10 @@ class LagFeatures(nn.Module):
 
     def __init__(self, horizon: int, frequencies: int = 16) -> None:
         super().__init__()
-        periods = torch.logspace(0.0, math.log10(max(horizon / 2.0, 1.0)), frequencies, dtype=torch.float64)
+        self.horizon, self.frequencies = horizon, frequencies
         self.angular: Tensor
         # Made from the arguments alone, so it is no part of what is saved.
-        self.register_buffer(
-            "angular", (periods * (2.0 * math.pi / horizon)).to(torch.get_default_dtype()), persistent=False
-        )
+        self.register_buffer("angular", self._angular().to(torch.get_default_dtype()), persistent=False)
 
     @property
     def size(self) -> int:
@@ -42,8 +40,16 @@ class LagFeatures(nn.Module):
 
     def forward(self, lags: Tensor) -> Tensor:
         """(...) lags in steps -> (..., 2 * F)."""
-        angles = lags.to(self.angular.dtype).unsqueeze(-1) * self.angular
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+        told, angular = self.angular.dtype, self.angular
+        if told in (torch.bfloat16, torch.float16):
+            # They do not count to many lags: only what comes out may be in them.
+            angular = self._angular().to(device=angular.device, dtype=torch.float32)
+        angles = lags.to(angular.dtype).unsqueeze(-1) * angular
+        return torch.cat([angles.sin(), angles.cos()], dim=-1).to(told)
+
+    def _angular(self) -> Tensor:
+        periods = torch.logspace(0.0, math.log10(max(self.horizon / 2.0, 1.0)), self.frequencies, dtype=torch.float64)
+        return periods * (2.0 * math.pi / self.horizon)
 
 
 class Readout(nn.Module):
@@ -95,11 +101,14 @@ def flat_state(state: State, reads: Reads = "state") -> Tensor:
     """What a readout sees of each sequence's state.
 
     Args:
-        state: tensors of (layers, B, H).
+        state: tensors of (layers, B, ...), such as (layers, B, H).
         reads: all of them, or the first alone.
 
     Returns:
-        (B, layers * H * tensors): tensor by tensor, layer by layer.
+        (B, layers * H * tensors): tensor by tensor, layer by layer, in the first one's type; of complex numbers both
+        parts.
     """
-    seen = state if reads == "state" else state[:1]
-    return torch.cat([layer for part in seen for layer in part], dim=-1)
+    seen = [
+        torch.view_as_real(part) if part.is_complex() else part for part in state[: None if reads == "state" else 1]
+    ]
+    return torch.cat([layer.reshape(len(layer), -1).to(seen[0].dtype) for part in seen for layer in part], dim=-1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from longreach.errors import DataError
 from longreach.ranks import per_process
 
 
@@ -22,8 +23,16 @@ def token_losses(predictions: Tensor, targets: Tensor) -> Tensor:
 
     Paper: section 3.4, L2 for real vectors, cross-entropy for characters.
     Choice: the mean over channels, so that a weight means the same for any number of them.
+
+    Raises:
+        DataError: values of another shape than their targets, which would only be repeated to fit.
     """
     if targets.is_floating_point():
+        if predictions.shape != targets.shape:
+            raise DataError(
+                f"loss: expected predictions of the targets' shape {tuple(targets.shape)}, found "
+                f"{tuple(predictions.shape)}; the last dimension counts channels or targets, also where there is one"
+            )
         return (predictions - targets).square().mean(-1)
     flat = nn.functional.cross_entropy(predictions.flatten(0, -2), targets.long().flatten(), reduction="none")
     return flat.view(targets.shape)

@@ -2,8 +2,8 @@
 
 Task, one line of JSON on standard input: the fields of `Point`, threads, and the bytes that it may hold (null: any).
 Then it waits for words, a line each, and answers each with a line of JSON: "weigh" does the first update and tells the
-memory that it took, "time" does one more and tells its seconds and the most memory of all so far, "rate" multiplies matrices and tells operations per
-second. It ends when its input does.
+memory that it took, "time" does one more and tells its seconds and the most memory of all so far, "rate" multiplies
+matrices and tells operations per second. It ends when its input does.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def read(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor | 
         Outputs (B, T, H) and the last state, both zero where a row has not begun.
 
     Raises:
-        ConfigError: an encoder whose state is no tuple.
+        ConfigError: an encoder whose state is no tuple of tensors with the batch as dimension 1.
     """
     if joins is None or bool((joins < 0).all()):
         return _call(encoder, inputs, state)
@@ -117,6 +117,14 @@ def _call(encoder: Any, inputs: Tensor, state: State | None, *padding: Tensor) -
             f"unroll encoder: expected its state as a tuple of tensors (layers, batch, hidden), found "
             f"{type(last).__name__}; wrap it in a module that takes and returns (state,), or use RecurrentEncoder"
         )
+    for part in last:
+        if not isinstance(part, Tensor) or part.ndim < 2 or part.shape[1] != len(inputs):
+            found = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
+            raise ConfigError(
+                "unroll encoder: expected a state of tensors with the batch as dimension 1, such as (layers, "
+                f"{len(inputs)}, hidden) for {len(inputs)} sequences, found {found} in it; a state of (batch, "
+                "hidden) needs unsqueeze(0) on its way out and squeeze(0) on its way in"
+            )
     return outputs, last
 
 

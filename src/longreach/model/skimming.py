@@ -111,7 +111,8 @@ def _skim(
             state = go_on(inputs[:, here:until], state, None if joins is None else joins - here)
             here = until
         assert state is not None
-        states[mark] = state if rows is None else tuple(part[:, list(rows)] for part in state)
+        # A copy, as an encoder may write into the state that it goes on from.
+        states[mark] = tuple(part.clone() if rows is None else part[:, list(rows)] for part in state)
     return states
 
 
@@ -139,7 +140,10 @@ def _threads(encoder: Encoder, inputs: Tensor, steps: int, joins: Tensor | None)
     if inputs.device.type != "cpu" or steps < _FEWEST_STEPS or torch.is_autocast_enabled("cpu"):
         # Autocast is a setting of the thread, and of no use to threads that do not have it.
         return 1
-    if isinstance(encoder, nn.LSTM) and encoder.dropout == 0.0 and joins is None:
+    if isinstance(encoder, nn.Module) and (encoder._forward_hooks or encoder._forward_pre_hooks):
+        return 1
+    # No class made of it, which may look at the whole batch, or draw at random.
+    if type(encoder) is nn.LSTM and encoder.dropout == 0.0 and joins is None:
         fewest = _FEWEST_LSTM_ROWS
     elif getattr(encoder, "reads_rows_apart", False):
         fewest = _FEWEST_LSTM_ROWS if getattr(encoder, "cell_name", None) == "lstm" else _FEWEST_ROWS

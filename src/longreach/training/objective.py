@@ -98,7 +98,10 @@ class Objective(nn.Module, Generic[C]):
 
         Raises:
             DataError: a supervised update without labels, or stored states without the batch's rows.
-            ConfigError: stored states with full BPTT.
+            ConfigError: stored states with full BPTT, or no loss at all.
+
+        Where a process group exists, every process must call it, as counts are added up over all of them; without
+        gradient (`torch.no_grad`) one alone may.
 
         Sequences whose label is not known (`SequenceBatch.labelled`) train the memory alone.
         """
@@ -149,7 +152,8 @@ class Objective(nn.Module, Generic[C]):
                 terms[name] = loss(own, batch, drawn, encoder)
             weighted = loss.weight * terms[name]
             total = weighted if total is None else total + weighted
-        assert total is not None, "a phase trains something"
+        if total is None:
+            raise ConfigError("objective: expected a classifier's loss or an auxiliary one, found neither to train on")
         return {"loss": total, **terms}
 
     def _supervised_alone(self, classifier: BaselineClassifier, batch: SequenceBatch, update: int) -> dict[str, Tensor]:
@@ -181,10 +185,12 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:
 
 
 def term_names(losses: Sequence[nn.Module]) -> list[str]:
-    """A name for each loss: its class's, numbered from the second of a kind on."""
-    names: list[str] = []
+    """A name for each loss: its class's, numbered from the second of a kind on, for which the sum and the classifier's
+    loss count too.
+    """
+    names = ["loss", "supervised"]
     for loss in losses:
         base = type(loss).__name__.lower()
         taken = sum(name == base or name.startswith(f"{base}_") for name in names)
         names.append(f"{base}_{taken + 1}" if taken else base)
-    return names
+    return names[2:]

@@ -5,8 +5,10 @@ Shapes: B batch, T steps, K truncation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,21 +102,32 @@ def requests_of(
     Raises:
         ConfigError: a stop outside 1..T, one of another shape, a negative truncation, or as many as do not match.
     """
-    truncations = [truncation] * len(stops) if truncation is None or isinstance(truncation, int) else list(truncation)
+    one = truncation is None or not isinstance(truncation, Iterable) or getattr(truncation, "ndim", 1) == 0
+    truncations = [truncation] * len(stops) if one else list(truncation)  # type: ignore[arg-type]  # looked at above
     if len(truncations) != len(stops):
         raise ConfigError(
             f"unroll truncation: expected one for all stops or {len(stops)}, one for each, found {len(truncations)}"
         )
-    for k in truncations:
+    counts = [None if k is None else _whole(k, "truncation: expected None (full BPTT) or steps") for k in truncations]
+    for k in counts:
         if k is not None and k < 0:
             raise ConfigError(f"truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found {k}")
-    return [(_columns(stop, rows, steps), k) for stop, k in zip(stops, truncations, strict=True)]
+    return [(_columns(stop, rows, steps), k) for stop, k in zip(stops, counts, strict=True)]
+
+
+def _whole(number: Any, expected: str) -> int:
+    """A whole number of Python's, NumPy's or a tensor's."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ConfigError(f"{expected} as a whole number, found {number!r}; round it, as with //") from None
 
 
 def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
     """The first column of each row on the CPU; None where all begin at 0."""
     if lengths is None:
         return None
+    lengths = torch.as_tensor(lengths)
     if lengths.shape != (rows,) or lengths.is_floating_point():
         raise ConfigError(
             f"unroll lengths: expected ({rows},) integers, one for each row, found {tuple(lengths.shape)} "
@@ -130,7 +143,7 @@ def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
 
 
 def _columns(stop: Stop, rows: int, steps: int) -> tuple[int, ...]:
-    if isinstance(stop, Tensor):
+    if isinstance(stop, Tensor) and stop.ndim:
         if stop.shape != (rows,) or stop.is_floating_point():
             raise ConfigError(
                 f"unroll stop: expected an integer, or a tensor of ({rows},) integers, one for each row, "
@@ -138,7 +151,7 @@ def _columns(stop: Stop, rows: int, steps: int) -> tuple[int, ...]:
             )
         columns = tuple(stop.tolist())
     else:
-        columns = (stop,)
+        columns = (_whole(stop, f"unroll stop: expected 1 to {steps}, the number of steps,"),)
     for column in columns:
         if not 1 <= column <= steps:
             raise ConfigError(f"unroll stop: expected 1 to {steps}, the number of steps, found {column}")

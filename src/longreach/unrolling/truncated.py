@@ -119,6 +119,11 @@ def unroll(
     backpropagated through in full.
     """
     check_encoder(encoder)
+    if not isinstance(inputs, Tensor):
+        raise ConfigError(
+            f"unroll inputs: expected a tensor (batch, steps, channels), found {type(inputs).__name__}; sequences of "
+            "unequal length go right-aligned into one, with lengths"
+        )
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
     begins = begins_of(lengths, rows, steps)
