@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from longreach.model.classifier import EncoderClassifier, SequenceClassifier
     from longreach.model.encoder import RecurrentEncoder
     from longreach.model.head import FeedForward
+    from longreach.model.regressor import SequenceRegressor
     from longreach.training.fit import fit
     from longreach.training.objective import Objective
     from longreach.unrolling import tbptt, unroll
@@ -40,6 +41,7 @@ _HOMES = {
     "SegmentDecoder": "longreach.auxiliary.decoder",
     "SequenceBatch": "longreach.batch",
     "SequenceClassifier": "longreach.model.classifier",
+    "SequenceRegressor": "longreach.model.regressor",
     "TruthSchedule": "longreach.auxiliary.schedule",
     "fit": "longreach.training.fit",
     "tbptt": "longreach.unrolling",
@@ -63,6 +65,7 @@ __all__ = [
     "SegmentDecoder",
     "SequenceBatch",
     "SequenceClassifier",
+    "SequenceRegressor",
     "TruthSchedule",
     "fit",
     "tbptt",

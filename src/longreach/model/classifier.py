@@ -8,23 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
-import torch
 from torch import Tensor, nn
 
-from longreach.errors import ModelError
-from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
-from longreach.model.saved import SavedModel, wrong_length
+from longreach.model.reading import check_encoder
+from longreach.model.recurrent import RecurrentModel
 from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
-from longreach.precision import needs_double
 
 
 @final
-class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
+class SequenceClassifier(RecurrentModel, tags=["time-series", "recurrent"]):
     """Reads a whole sequence and names its class from the final state.
 
     Every argument is plain, so that `save_pretrained` writes them to config.json beside model.safetensors and
@@ -91,8 +88,6 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(arguments)
         self.class_names = tuple(class_names)
-        self.input_mean = None if input_mean is None else tuple(input_mean)
-        self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
         self.input_rate = input_rate
@@ -113,16 +108,12 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         )
         self.head = FeedForward(self.encoder.output_size, classes, head_size, drop_connect, initialisation)
 
-    @property
-    def channels(self) -> int | None:
-        """C, None where it reads tokens."""
-        return self.encoder.channels
-
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Class scores.
 
         Args:
-            values: (B, T, C) real values or (B, T) tokens, right-aligned.
+            values: (B, T, C) real values, standardised (`standardise`) as the training data were, or (B, T) tokens,
+                right-aligned.
             lengths: (B,) steps of each row, its last ones; None where all are T.
 
         Returns:
@@ -132,49 +123,6 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
             DataError: values of another shape than the encoder was made for, or lengths that do not fit.
         """
         return self.head(self.read(values, lengths=lengths)[0][-1])
-
-    def read(self, values: Tensor, state: State | None = None, lengths: Tensor | None = None) -> State:
-        """The state after all of `values`; see `read_whole`."""
-        return read_whole(self.encoder, values, lengths, state)
-
-    def standardise(self, values: Tensor) -> Tensor:
-        """Raw real values as the classifier learned to read them; tokens as they are.
-
-        Args:
-            values: (B, T, C) in the unit of the data, or (B, T) tokens.
-
-        Returns:
-            (B, T, C) of the weights' type, `input_mean` subtracted, then divided by `input_std`: numbers of 32 bits
-            or more but float32 in double precision, all others in that of the weights; in single precision the same
-            to the last bit as what training does.
-
-        Raises:
-            ModelError: a mean or a deviation that is not one for each channel, of a model that was pickled before this
-                was asked of it.
-        """
-        if self.encoder.vocabulary is not None:
-            return values
-        weight = self.head.first.weight
-        if self.input_mean is None or self.input_std is None:
-            return values.to(weight)
-        if problem := wrong_length("input_mean", self.input_mean, self.channels):
-            raise ModelError(f"{problem}; train it anew")
-        wide = values.dtype == torch.float64 if values.is_floating_point() else values.element_size() >= 4
-        if wide:
-            mean, std = (
-                torch.tensor(numbers, dtype=torch.float64, device=values.device)
-                for numbers in (self.input_mean, self.input_std)
-            )
-            return ((values.double() - mean) / std).to(weight)
-        values = values.to(weight)
-        return (values - values.new_tensor(self.input_mean)) / values.new_tensor(self.input_std)
-
-    @property
-    def reads_double(self) -> bool:
-        """Whether values as measured lose too much in single precision, so that they are to come in double."""
-        if self.encoder.vocabulary is not None or self.input_mean is None or self.input_std is None:
-            return False
-        return needs_double(self.input_mean, self.input_std)
 
     @property
     def kind(self) -> str:
@@ -188,9 +136,9 @@ class SequenceClassifier(SavedModel, tags=["time-series", "recurrent"]):
         what = "(1, steps, channels) as measured" if self.encoder.vocabulary is None else "(1, steps) tokens"
         return f"probabilities = model.stream().push(values)  # {what}"
 
-    def stream(self, batch_size: int = 1, *, raw: bool = True) -> Stream:
-        """Sequences side by side that are read as they arrive; see `Stream`."""
-        return Stream(self, batch_size, raw=raw)
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Probabilities (B, classes) of the head's outputs."""
+        return outputs.softmax(-1)
 
 
 class EncoderClassifier(nn.Module):
@@ -198,12 +146,17 @@ class EncoderClassifier(nn.Module):
 
     Args:
         encoder: `(inputs, state) -> (outputs, state)`, its state a tuple of tensors (layers, B, ...). The head sees
-            the last layer of the first of them.
+            the last layer of the first of them. In streams one with `vocabulary`, or without `channels` where chunks
+            are of two dimensions, reads tokens.
         head: from (B, H) to (B, classes), with an optional generator as its second argument, such as `FeedForward`.
+
+    Raises:
+        ConfigError: a layer of PyTorch's that is bidirectional or not batch-first.
     """
 
     def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
         super().__init__()
+        check_encoder(encoder)  # type: ignore[arg-type]  # a module of the user's own
         self.encoder, self.head = encoder, head
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -213,6 +166,10 @@ class EncoderClassifier(nn.Module):
     def standardise(self, values: Tensor) -> Tensor:
         """The values as they are: an encoder of one's own comes with no standardisation."""
         return values
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Probabilities (B, classes) of the head's outputs."""
+        return outputs.softmax(-1)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Sequences side by side that are read as they arrive; see `Stream`."""

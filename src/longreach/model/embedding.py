@@ -214,6 +214,7 @@ def check_tokens(tokens: Tensor, vocabulary: int) -> None:
     Raises:
         DataError: a token below 0 or from V on.
     """
+    tokens = tokens.long()
     if _is_checked(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
         row, step = (((tokens < 0) | (tokens >= vocabulary)).nonzero()[0]).tolist()
         raise DataError(

@@ -6,6 +6,7 @@ Shapes: B batch, T steps.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ SIZES = ((1, 1), (1, 50), (2, 17), (3, 1), (5, 200), (16, 33))
 """(B, T) at which an exported model is compared; of each two chunks in a row, the second from the first one's state."""
 
 TOLERANCE = 1e-4
-"""Largest difference in a logit or a number of the state."""
+"""Largest difference in a logit or a number of the state, of one or less; of a larger one, as its share."""
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
@@ -118,7 +119,9 @@ def _compared(classifier: SequenceClassifier, step: Step, sizes: tuple[tuple[int
             pairs = [(logits, classifier.head(right[0][-1])), *zip(state, right, strict=True)]
             for found, wanted in pairs:
                 assert found.shape == wanted.shape, (what, found.shape, wanted.shape)
-                largest = max(largest, (found - wanted).abs().max().item())
+                difference = ((found - wanted).abs() / wanted.abs().clamp(min=1)).max().item()
+                # A difference that is no number is the largest of all.
+                largest = difference if math.isnan(difference) else max(largest, difference)
         if not largest <= TOLERANCE:
             raise LongreachError(
                 f"export: {what} differs from the model by {largest:.2g} at batch {batch}, {steps} steps, expected at "

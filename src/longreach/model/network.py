@@ -16,6 +16,9 @@ from longreach.model.urnn import UnitaryRNN
 EncoderCell = Literal[CellName, "urnn", "mingru", "s4d"]
 """Every cell there is: the fused ones, the unitary one, and those that compute all steps side by side."""
 
+AnyEncoder = RecurrentEncoder | UnitaryRNN | MinGRU | S4D
+"""What reads for a classifier or a regressor of ours."""
+
 
 def make_encoder(
     *,
@@ -33,7 +36,7 @@ def make_encoder(
     input_std: Sequence[float] | None = None,
     learned_beginning: bool = True,
     memory_size: int = 64,
-) -> RecurrentEncoder | UnitaryRNN | MinGRU | S4D:
+) -> AnyEncoder:
     """The encoder of a cell.
 
     Args:

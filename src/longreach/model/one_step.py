@@ -5,6 +5,7 @@ Shapes: B batch, C channels, H hidden.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -95,7 +96,8 @@ def exported_step(classifier: SequenceClassifier) -> torch.export.ExportedProgra
     Raises:
         ConfigError: another cell.
     """
-    step = OneStep(classifier).eval()
+    # A copy without gradients: a loop of steps would keep the graph of all of them.
+    step = OneStep(copy.deepcopy(classifier)).eval().requires_grad_(False)
     encoder = classifier.encoder
     # Any batch above one will do; a batch of one would be taken for a constant.
     batch = 2

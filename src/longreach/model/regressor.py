@@ -11,18 +11,16 @@ from typing import Any, final
 from torch import Tensor
 
 from longreach.errors import ConfigError
-from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
-from longreach.model.saved import SavedModel
-from longreach.model.whole import read_whole
+from longreach.model.recurrent import RecurrentModel
 from longreach.precision import needs_double
 
 
 @final
-class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regression"]):
+class SequenceRegressor(RecurrentModel, tags=["time-series", "recurrent", "regression"]):
     """Reads a whole sequence and foretells numbers from the final state.
 
     Args:
@@ -68,8 +66,6 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         _check_targets(targets, self.arguments["target_mean"], self.arguments["target_std"])
         self.target_mean = (0.0,) * targets if target_mean is None else tuple(target_mean)
         self.target_std = (1.0,) * targets if target_std is None else tuple(target_std)
-        self.input_mean = None if input_mean is None else tuple(input_mean)
-        self.input_std = None if input_std is None else tuple(input_std)
         self.input_steps = input_steps
         self.input_vocabulary = input_vocabulary
         self.input_rate = input_rate
@@ -94,7 +90,8 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         """Targets in their own units.
 
         Args:
-            values: (B, T, C) real values or (B, T) tokens, right-aligned.
+            values: (B, T, C) real values, standardised (`standardise`) as the training data were, or (B, T) tokens,
+                right-aligned.
             lengths: (B,) steps of each row, its last ones; None where all are T.
 
         Returns:
@@ -103,14 +100,13 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
         Raises:
             DataError: values of another shape than the encoder was made for, or lengths that do not fit.
         """
-        outputs = self.head(self.read(values, lengths=lengths)[0][-1])
+        return self.answers(self.head(self.read(values, lengths=lengths)[0][-1]))
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Targets (B, K) in their own units of the head's outputs."""
         if self.answers_double:
             outputs = outputs.double()
         return outputs * outputs.new_tensor(self.target_std) + outputs.new_tensor(self.target_mean)
-
-    def read(self, values: Tensor, state: State | None = None, lengths: Tensor | None = None) -> State:
-        """The state after all of `values`; see `read_whole`."""
-        return read_whole(self.encoder, values, lengths, state)
 
     @property
     def answers_double(self) -> bool:
@@ -126,8 +122,8 @@ class SequenceRegressor(SavedModel, tags=["time-series", "recurrent", "regressio
     @property
     def example(self) -> str:
         """A line of Python that uses `model` on `values`, for the card."""
-        what = "(1, steps, channels), standardised" if self.encoder.vocabulary is None else "(1, steps) tokens"
-        return f"targets = model(values)  # {what}"
+        what = "(1, steps, channels) as measured" if self.encoder.vocabulary is None else "(1, steps) tokens"
+        return f"targets = model.stream().push(values)  # {what}"
 
 
 def _check_targets(targets: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,22 @@ def wrong_length(name: str, numbers: Sequence[float] | None, channels: int | Non
     )
 
 
+def _contradiction(arguments: Mapping[str, Any]) -> str:
+    """What is wrong with a model's arguments beside one another; empty where nothing is."""
+    mean, std, channels = (arguments[name] for name in ("input_mean", "input_std", "channels"))
+    for name, numbers in (("input_mean", mean), ("input_std", std)):
+        if problem := wrong_length(name, numbers, channels):
+            return problem
+    if channels is not None and (mean is None) != (std is None):
+        return f"{'input_mean' if mean is None else 'input_std'}: expected beside the other of the two, found none"
+    if std is not None and (wrong := [number for number in std if not 0 < number < math.inf]):
+        return f"input_std: expected finite numbers above zero, found {wrong[0]}; give 1 for a channel read as it is"
+    names = arguments.get("class_names")
+    if names and len(names) != arguments["classes"]:
+        return f"class_names: expected {arguments['classes']}, one for each class, or none, found {len(names)}"
+    return ""
+
+
 class SavedModel(nn.Module, PyTorchModelHubMixin, library_name="longreach"):
     """A model that `save_pretrained` writes and `from_pretrained` reads without running anybody's code.
 
@@ -44,10 +61,9 @@ class SavedModel(nn.Module, PyTorchModelHubMixin, library_name="longreach"):
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         super().__init__()
         self.arguments = plain(arguments)
-        for name in ("input_mean", "input_std"):
-            if problem := wrong_length(name, self.arguments[name], self.arguments["channels"]):
-                raise ConfigError(problem)
         """What the model was made with, for config.json."""
+        if problem := _contradiction(self.arguments):
+            raise ConfigError(problem)
         self.about: dict[str, dict[str, Any]] = {}
         """Sections of facts by title, plain values; goes with the model and fills its card."""
 

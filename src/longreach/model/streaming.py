@@ -38,6 +38,10 @@ class Streamable(Protocol):
         """Raw values as the encoder learned to read them."""
         ...
 
+    def answers(self, outputs: Tensor) -> Tensor:
+        """The head's outputs as they are told, such as probabilities."""
+        ...
+
 
 class Stream:
     """Sequences side by side that are read as they arrive.
@@ -75,13 +79,13 @@ class Stream:
             rows: the R different rows that these steps belong to, each between 0 and B - 1; None for all.
 
         Returns:
-            (R, classes) probabilities of these rows as they stand now. A row that has read nothing is told by the
-            state that it begins with.
+            (R, classes) probabilities of these rows as they stand now, or (R, K) targets of a regressor. A row that has
+            read nothing is told by the state that it begins with.
 
         Raises:
             DataError: a chunk of another shape, a number that is not finite or beyond what the weights' precision can
-                hold (with its row, step and channel), a token out of range, rows that are not there. Nothing of the
-                chunk is then counted as read.
+                hold (with its row, step and channel), a masked value, a token out of range, rows that are not there, or
+                a state that would no longer be finite. Nothing of the chunk is then counted as read.
             ConfigError: nothing has been read yet, and the encoder does not tell its first state.
         """
         places = self._places(rows)
@@ -93,11 +97,12 @@ class Stream:
             joins = torch.where(steps == 0, 0, -1) if state is not None and bool((steps == 0).any()) else None
             _, state = read(cast(Encoder, self.classifier.encoder), values, state, joins)
             steps = steps + piece.shape[1]
-        if state is None:
-            state = self._beginning(len(places))
+        if state is None or (not chunk.shape[1] and bool((steps == 0).any())):
+            state = self._untouched(places, state, steps)
+        self._check_state(places, state, steps)
         self._keep(places, state)
         self.steps[places] = steps
-        return self.classifier.head(state[0][-1]).softmax(-1)
+        return self.classifier.answers(self.classifier.head(state[0][-1]))
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Let rows begin anew; the others go on.
@@ -142,6 +147,27 @@ class Stream:
             whole.index_copy(1, places.to(whole.device), part) for whole, part in zip(self.state, state, strict=True)
         )
 
+    def _untouched(self, places: Tensor, state: State | None, steps: Tensor) -> State:
+        """The state of these rows with that of a beginning in those that have read nothing."""
+        begun = self._beginning(len(places))
+        if state is None:
+            return begun
+        fresh = (steps == 0).nonzero().flatten()
+        return tuple(
+            part.index_copy(1, fresh.to(part.device), first[:, fresh.to(first.device)].to(part))
+            for part, first in zip(state, begun, strict=True)
+        )
+
+    def _check_state(self, places: Tensor, state: State, steps: Tensor) -> None:
+        for part in state:
+            if not bool(torch.isfinite(part).all()):
+                row = int((~torch.isfinite(part)).any(0).flatten(1).any(1).nonzero()[0])
+                raise DataError(
+                    f"stream: expected a finite state, found one that overflows in row {int(places[row])} by step "
+                    f"{int(steps[row])} since it began; the network's state grows with what it reads: reset the row from "
+                    "time to time, or train a cell that cannot grow (lstm, gru)"
+                )
+
     def _beginning(self, rows: int, like: State | None = None) -> State:
         """The state of rows that have read nothing: the encoder's own where it tells it, else zero."""
         initial = getattr(self.classifier.encoder, "initial_state", None)
@@ -156,8 +182,9 @@ class Stream:
         return tuple(part.new_zeros(part.shape[0], rows, *part.shape[2:]) for part in like)
 
     def _check(self, chunk: Tensor | np.ndarray, rows: int) -> None:
-        is_real = getattr(self.classifier.encoder, "vocabulary", None) is None
-        channels = getattr(self.classifier.encoder, "channels", None)
+        if np.ma.is_masked(chunk):
+            raise DataError("stream chunk: expected numbers, found masked ones; fill or drop what is missing")
+        is_real, channels = not self._reads_tokens(chunk), getattr(self.classifier.encoder, "channels", None)
         fits = chunk.ndim == (3 if is_real else 2) and chunk.shape[0] == rows
         if not fits or (channels is not None and is_real and chunk.shape[2] != channels):
             wanted = f"({rows}, steps, {channels or 'channels'}) real values" if is_real else f"({rows}, steps) tokens"
@@ -166,10 +193,30 @@ class Stream:
                 f"{tuple(chunk.shape)}; chunk[None] gives a single sequence its row, chunk[..., None] a single channel"
             )
 
+    def _reads_tokens(self, chunk: Tensor | np.ndarray) -> bool:
+        """Whether a step is a token; an encoder of the user's own that does not tell is taken at the chunk's word."""
+        encoder = self.classifier.encoder
+        if getattr(encoder, "vocabulary", None) is not None:
+            return True
+        if getattr(encoder, "channels", None) is not None or hasattr(encoder, "vocabulary"):
+            return False
+        is_real = chunk.is_floating_point() if isinstance(chunk, Tensor) else chunk.dtype.kind not in "iu"
+        return chunk.ndim == 2 and not is_real
+
     def _prepared(self, piece: Tensor, places: Tensor, steps: Tensor) -> Tensor:
-        weight = next(self.classifier.head.parameters())
-        if getattr(self.classifier.encoder, "vocabulary", None) is not None:
-            return piece.to(weight.device)
+        weights = (*self.classifier.head.parameters(), *self.classifier.encoder.parameters())
+        weight = weights[0] if weights else piece.float() if self._reads_tokens(piece) else piece
+        if self._reads_tokens(piece):
+            tokens, vocabulary = piece.to(weight.device).long(), getattr(self.classifier.encoder, "vocabulary", None)
+            wrong = torch.zeros(0) if vocabulary is None else ((tokens < 0) | (tokens >= vocabulary)).nonzero()
+            if len(wrong):
+                row, step = wrong[0].tolist()
+                raise DataError(
+                    f"stream chunk: expected tokens of 0 to {vocabulary - 1}, found {piece[row, step].item()} in row "
+                    f"{int(places[row])}, step {int(steps[row]) + step} since it began; give the model the vocabulary "
+                    "that it was trained on"
+                )
+            return tokens
         # Cast last: what is large beside its own changes keeps them only until the mean is off.
         values = (self.classifier.standardise(piece) if self.raw else piece).to(weight)
         finite = torch.isfinite(values)

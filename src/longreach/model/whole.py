@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from longreach.errors import DataError
 from longreach.model.cells import State
 from longreach.model.reading import LONGEST_CALL, Encoder, begins_of, read
 from longreach.model.skimming import skim
@@ -23,10 +24,12 @@ def read_whole(encoder: Encoder, values: Tensor, lengths: Tensor | None = None, 
         state: what was carried before; None for the encoder's own beginning.
 
     Raises:
-        DataError: lengths outside 1..T, none of them T, or as many as do not fit.
+        DataError: no step, lengths outside 1..T, none of them T, or as many as do not fit.
     """
     steps, begins = values.shape[1], begins_of(values, lengths)
-    if not torch.is_grad_enabled() and steps:
+    if not steps:
+        raise DataError(f"classifier input: expected at least 1 step, found {tuple(values.shape)}")
+    if not torch.is_grad_enabled():
         return skim(encoder, values, state, {steps: None}, begins)[steps]
     for here, piece in zip(range(0, steps, LONGEST_CALL), values.split(LONGEST_CALL, dim=1), strict=True):
         _, state = read(encoder, piece, state, None if begins is None else begins - here)

@@ -72,7 +72,8 @@ def _chunks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     channels, plain = classifier.channels, classifier.input_vocabulary
     vocabulary = None if plain is None else Vocabulary.from_plain(plain)
-    if data != STANDARD_INPUT and not data.is_file():
+    # A pipe is no file, and can be read.
+    if data != STANDARD_INPUT and (not data.exists() or data.is_dir()):
         raise DataError(
             f"{data}: no such file; give a text with one step a line, an .npy file, or - for standard input"
         )
