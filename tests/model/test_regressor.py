@@ -96,5 +96,5 @@ def test_saved_and_loaded_it_is_the_same_and_its_card_says_what_it_foretells(tmp
         "3600, 2.\n"
     ) in card
     assert "from longreach.model.regressor import SequenceRegressor\n" in card
-    assert "targets = model(values)  # (1, steps, channels), standardised\n" in card
+    assert "targets = model.stream().push(values)  # (1, steps, channels) as measured\n" in card
     assert "foretells 1 number of each sequence.\n" in make(targets=1).generate_model_card().content

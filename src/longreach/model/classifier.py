@@ -156,7 +156,7 @@ class EncoderClassifier(nn.Module):
 
     def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        check_encoder(encoder)  # type: ignore[arg-type]  # a module of the user's own
+        check_encoder(encoder)
         self.encoder, self.head = encoder, head
 
     def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -164,8 +164,8 @@ class Stream:
                 row = int((~torch.isfinite(part)).any(0).flatten(1).any(1).nonzero()[0])
                 raise DataError(
                     f"stream: expected a finite state, found one that overflows in row {int(places[row])} by step "
-                    f"{int(steps[row])} since it began; the network's state grows with what it reads: reset the row from "
-                    "time to time, or train a cell that cannot grow (lstm, gru)"
+                    f"{int(steps[row])} since it began; the network's state grows with what it reads: reset the row "
+                    "from time to time, or train a cell whose state cannot grow (lstm, gru)"
                 )
 
     def _beginning(self, rows: int, like: State | None = None) -> State:
@@ -209,7 +209,7 @@ class Stream:
         if self._reads_tokens(piece):
             tokens, vocabulary = piece.to(weight.device).long(), getattr(self.classifier.encoder, "vocabulary", None)
             wrong = torch.zeros(0) if vocabulary is None else ((tokens < 0) | (tokens >= vocabulary)).nonzero()
-            if len(wrong):
+            if vocabulary is not None and len(wrong):
                 row, step = wrong[0].tolist()
                 raise DataError(
                     f"stream chunk: expected tokens of 0 to {vocabulary - 1}, found {piece[row, step].item()} in row "

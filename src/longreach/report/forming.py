@@ -13,7 +13,7 @@ import torch
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
 from longreach.model.classifier import SequenceClassifier
-from longreach.report.readback import batches
+from longreach.report.readback import batches, looked_at
 from longreach.unrolling import Stop, unroll
 
 
@@ -44,7 +44,7 @@ def forming(classifier: SequenceClassifier, test: Sequences, *, places: int = 60
         classifier: reads.
         test: labelled.
         places: P, spread evenly; of sequences with fewer steps, all.
-        most: sequences, the first ones.
+        most: sequences, as `looked_at` chooses them.
 
     Raises:
         DataError: no labels.
@@ -52,8 +52,8 @@ def forming(classifier: SequenceClassifier, test: Sequences, *, places: int = 60
     if test.labels is None:
         raise DataError("inspection: expected a label for every sequence, found none")
     shares = np.linspace(0, 1, min(places, test.steps) + 1)[1:]
-    told = []
-    for batch in batches(test, most):
+    told, rows = [], looked_at(test, most)
+    for batch in batches(test, rows):
         # The step at which each sequence has read that share of its own: counted in columns of the batch.
         begins = batch.steps - batch.lengths
         stops: list[Stop] = []
@@ -63,7 +63,7 @@ def forming(classifier: SequenceClassifier, test: Sequences, *, places: int = 60
         states = unroll(classifier.encoder, batch.values, stops, 0, lengths=batch.lengths)
         told.append(torch.stack([classifier.head(state[0][-1]).softmax(-1) for state in states]))
     probabilities = torch.cat(told, dim=1).double().numpy()
-    labels = test.labels[: probabilities.shape[1]]
+    labels = test.labels[rows]
     answers = probabilities.argmax(-1)
     own = probabilities[:, np.arange(len(labels)), labels]
     true = np.full((test.classes, len(shares)), np.nan)

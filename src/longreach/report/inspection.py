@@ -19,12 +19,13 @@ from longreach.config import RunConfig
 from longreach.errors import ConfigError
 from longreach.files import write_json
 from longreach.model.classifier import SequenceClassifier
+from longreach.recipes.naming import many
 from longreach.report.examples import rebuilt_examples
 from longreach.report.figures import Line, lines
 from longreach.report.forming import Forming, forming
 from longreach.report.html import percent, write_page
 from longreach.report.probe import train_probe
-from longreach.report.readback import Answer, ReadBack, measure
+from longreach.report.readback import ENOUGH, Answer, ReadBack, measure
 from longreach.report.rebuild import load_objective
 from longreach.training.datasets import Datasets
 from longreach.training.evaluate import evaluate_fully
@@ -62,12 +63,14 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
 
     Raises:
         RunError: no finished run there.
-        ConfigError: a network without a state, or no sample at all.
+        ConfigError: a network without a state, no sample at all, or a page that would replace another file.
         DataError: data that are missing or broken.
     """
     if samples < 1:
         raise ConfigError(f"--samples: expected at least 1, found {samples}")
     folder = RunFolder(run)
+    page = out if out is not None else folder.path / "inspection.html"
+    _check_page(page)
     config, record = folder.load_config(), folder.load_record()
     objective, data = load_objective(folder)
     classifier = objective.classifier
@@ -83,7 +86,8 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
     firsts = np.unique(data.test.labels, return_index=True)[1].tolist()[:EXAMPLES]
     examples = rebuilt_examples(classifier, answer, data.test, firsts, longest, config.data)
     said = _said(memory, decision, scores, floor)
-    page = out if out is not None else folder.path / "inspection.html"
+    if min(samples, len(data.test)) < ENOUGH:
+        said.insert(1, f"Only {many(min(samples, len(data.test)), 'test sequence')}: chance alone may reach as far.")
     page.parent.mkdir(parents=True, exist_ok=True)
     names = list(data.test.class_names)
     values = {
@@ -112,6 +116,17 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
     write_json(page.with_suffix(".json"), _figures(memory, decision, scores, names, how))
     _tell_card(folder, memory, how, floor)
     return Inspection(page, said)
+
+
+def _check_page(page: Path) -> None:
+    """Refuse a page beside which a file of another kind would be written over."""
+    figures = page.with_suffix(".json")
+    if page.suffix != ".html":
+        raise ConfigError(f"--out: expected a page named .html, found {page}; its figures go beside it, named .json")
+    if figures.exists() and not page.exists():
+        raise ConfigError(
+            f"--out {page}: its figures would replace {figures}, which is of something else; give another name"
+        )
 
 
 def _readout(

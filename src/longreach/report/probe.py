@@ -8,7 +8,6 @@ Shapes: N sequences, B batch, Q lags, S numbers of a state.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from longreach.auxiliary.token_loss import mean_over, token_losses
 from longreach.data.sequences import Sequences
 from longreach.model.classifier import SequenceClassifier
 from longreach.randomness import derived_generator, drawn_from
-from longreach.report.readback import batches, final_states, targets_at
+from longreach.report.readback import batches, final_states, looked_at, targets_at
 
 
 class Probe(nn.Module):
@@ -61,13 +60,14 @@ def train_probe(
         train: the training part.
         longest: the longest lag asked for, in steps.
         updates: of Adam at 0.002, falling to zero along a cosine.
-        sequences: used, the first ones.
+        sequences: used at most, as `looked_at` chooses them.
         batch_size: sequences of an update.
         queries: lags drawn for each of them, uniform from 1 to its length or `longest`, whichever is less.
         hidden_size: units of the readout's layers.
         seed: of its weights, sequences and lags.
     """
-    kept = list(batches(train, sequences))
+    used = looked_at(train, sequences)
+    kept = list(batches(train, used))
     states = torch.cat([final_states(classifier, batch) for batch in kept]).float()
     lengths = torch.cat([batch.lengths for batch in kept])
     outputs = len(train.vocabulary) if train.vocabulary is not None else train.channels
@@ -83,7 +83,7 @@ def train_probe(
         reach = lengths[rows].clamp(max=longest).unsqueeze(-1)
         uniform = torch.rand(len(rows), queries, generator=generator, dtype=torch.float64)
         lags = 1 + (uniform * reach).long()
-        batch = train.batch(np.asarray(rows))
+        batch = train.batch(used[rows.numpy()])
         read, there = targets_at(batch, lags)
         loss = mean_over(token_losses(probe(states[rows], lags), read), there)
         optimiser.zero_grad()

@@ -28,6 +28,9 @@ Answer = Callable[[Tensor, Tensor], Tensor]
 AT_ONCE = 100
 """Sequences answered in one call: the hidden units of all lags of more would fill the memory."""
 
+ENOUGH = 30
+"""Sequences below which chance alone makes something of what is read back."""
+
 MOST_LAGS = 400
 """Lags asked for at most; beyond, they are spread evenly over the logarithm."""
 
@@ -93,7 +96,7 @@ def reached_lag(lengths: np.ndarray) -> int:
     Returns:
         Steps; the shortest sequence's, where there are fewer than 30.
     """
-    enough = min(len(lengths), max(30, math.ceil(len(lengths) / 10)))
+    enough = min(len(lengths), max(ENOUGH, math.ceil(len(lengths) / 10)))
     return int(np.sort(lengths)[-enough])
 
 
@@ -122,11 +125,21 @@ def targets_at(batch: SequenceBatch, lags: Tensor) -> tuple[Tensor, Tensor]:
     return batch.values[torch.arange(batch.size).unsqueeze(-1), places], there
 
 
-def batches(sequences: Sequences, most: int | None = None) -> Iterator[SequenceBatch]:
-    """All sequences in order, or the first `most`."""
-    count = len(sequences) if most is None else min(most, len(sequences))
-    for begin in range(0, count, AT_ONCE):
-        yield sequences.batch(np.arange(begin, min(begin + AT_ONCE, count)))
+def looked_at(sequences: Sequences, most: int) -> np.ndarray:
+    """(N,) the sequences that are looked at, ascending: all, or `most` of them drawn by chance, the same ones every time.
+
+    The first ones would be of a few classes where data are sorted by class.
+    """
+    count = len(sequences)
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.Generator(np.random.PCG64(0)).permutation(count)[:most])
+
+
+def batches(sequences: Sequences, rows: np.ndarray) -> Iterator[SequenceBatch]:
+    """These sequences in their order."""
+    for begin in range(0, len(rows), AT_ONCE):
+        yield sequences.batch(rows[begin : begin + AT_ONCE])
 
 
 @torch.no_grad()
@@ -148,15 +161,16 @@ def measure(
         train: what the average at each lag is taken of.
         test: what is read back.
         longest: the longest lag asked for, in steps; fewer where hardly a sequence is so long, as `reached_lag` says.
-        most: sequences of either part, the first ones.
+        most: sequences of either part, as `looked_at` chooses them.
         floor: what counts as something in `horizon`.
     """
-    lags = spread_lags(min(longest, reached_lag(test.lengths[:most])))
+    rows_of_test = looked_at(test, most)
+    lags = spread_lags(min(longest, reached_lag(test.lengths[rows_of_test])))
     asked = torch.from_numpy(lags)
     means = _means(train, asked, most)
     classes = max(test.classes, 1)
     missed, varied, counted = (np.zeros((classes, len(lags))) for _ in range(3))
-    for batch in batches(test, most):
+    for batch in batches(test, rows_of_test):
         read, there = targets_at(batch, asked)
         answers = answer(final_states(classifier, batch), asked.expand(batch.size, -1))
         losses, baseline = _losses(answers, read), means.losses(read)
@@ -213,7 +227,7 @@ def _means(train: Sequences, lags: Tensor, most: int) -> _Means:
     total: Tensor | None = None
     count = torch.zeros(len(lags), dtype=torch.float64)
     size = len(train.vocabulary) if train.vocabulary is not None else 0
-    for batch in batches(train, most):
+    for batch in batches(train, looked_at(train, most)):
         read, there = targets_at(batch, lags)
         seen = torch.nn.functional.one_hot(read.long(), size) if size else read
         summed = (seen.double() * there.unsqueeze(-1)).sum(0)
@@ -221,9 +235,30 @@ def _means(train: Sequences, lags: Tensor, most: int) -> _Means:
         count += there.sum(0)
     assert total is not None
     if size:
-        # One more of each token: one that was not met is rare and not impossible.
-        return _Means(((total + 1) / (count.unsqueeze(-1) + size)).log(), True)
+        return _Means(smoothed(total, count).log(), True)
     return _Means(total / count.clamp(min=1).unsqueeze(-1), False)
+
+
+def smoothed(total: Tensor, count: Tensor) -> Tensor:
+    """(Q, V): how often each token stands at each lag, in shares, drawn towards how often it stands anywhere.
+
+    A single lag's counts are few for a large vocabulary, and whoever knows how often tokens stand anywhere would seem to
+    know more than they say. How far they are drawn is what foretells the counts best with each token left out in turn.
+
+    Args:
+        total: (Q, V) how often each token stands there.
+        count: (Q,) how many sequences have that lag.
+    """
+    # One more of each token: one that was not met is rare and not impossible.
+    anywhere = (total.sum(0) + 1) / (total.sum() + total.shape[1])
+    others = (count - 1).clamp(min=0).unsqueeze(-1)
+    best, most = 0.0, -math.inf
+    for weight in np.geomspace(0.1, 1e6, 29).tolist():
+        left = ((total - 1).clamp(min=0) + weight * anywhere) / (others + weight)
+        foretold = float((total * left.log()).sum())
+        if foretold > most:
+            best, most = weight, foretold
+    return (total + best * anywhere) / (count.unsqueeze(-1) + best)
 
 
 def _losses(answers: Tensor, read: Tensor) -> Tensor:
