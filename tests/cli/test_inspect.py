@@ -100,6 +100,8 @@ def test_a_probe_is_trained_where_it_is_asked_for_and_the_page_goes_where_it_is_
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["page.html", "page.json"]
     figures = json.loads((tmp_path / "new" / "page.json").read_text())
     assert figures["memory"]["readout"].startswith("trained after the fact")
+    done = command("inspect", run, "--samples", "12", "--out", tmp_path / "few.html")
+    assert "Only 12 test sequences: chance alone may reach as far." in done.stdout.splitlines()
 
 
 def test_curves_and_texts_are_shown_where_sequences_are_no_pictures() -> None:
@@ -129,9 +131,18 @@ def test_curves_and_texts_are_shown_where_sequences_are_no_pictures() -> None:
     [
         (["nowhere"], "nowhere: no run there, expected a folder with config.yaml; `longreach train` makes one"),
         (["RUN", "--samples", "0"], "--samples: expected at least 1, found 0"),
+        (
+            ["RUN", "--out", "x.json"],
+            "--out: expected a page named .html, found x.json; its figures go beside it, named .json",
+        ),
+        (
+            ["RUN", "--out", "RUN/record.html"],
+            "--out RUN/record.html: its figures would replace RUN/record.json, which is of something else; give another "
+            "name",
+        ),
     ],
 )
 def test_what_cannot_be_inspected_is_told(command: Any, run: Path, tmp_path: Path, arguments, message: str) -> None:
-    arguments = [run if argument == "RUN" else argument for argument in arguments]
+    arguments = [argument.replace("RUN", str(run)) for argument in arguments]
     done = command("inspect", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"longreach: {message.replace('RUN', str(run))}\n")

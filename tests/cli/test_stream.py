@@ -77,6 +77,17 @@ def test_a_text_and_arrays_give_the_same_lines(command, trained, pixels, tmp_pat
         assert read_lines(done.stdout) == (right[:3] if name == "one.npy" else right)
 
 
+def test_a_named_pipe_is_read(command, trained, pixels, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text_of(pixels),))
+    writer.start()
+    done = command("predict", trained, pipe, "--stream", "--chunk", "25")
+    writer.join()
+    assert done.returncode == 0, done.stderr
+    assert read_lines(done.stdout) == right_lines(trained, pixels, 25)
+
+
 def test_the_last_line_agrees_with_predicting_whole_images(command, trained, pixels, mnist_folder, tmp_path) -> None:
     np.save(tmp_path / "levels.npy", pixels)
     streamed = command("predict", trained, tmp_path / "levels.npy", "--stream", "--chunk", "64")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 from longreach.model import whole as whole_module
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.head import FeedForward
@@ -126,3 +126,16 @@ def test_a_lookup_reads_ragged_batches_without_looking_at_padding(cell: str) -> 
     batch = torch.stack([torch.cat([torch.full((11 - len(row), 2), torch.nan), row]) for row in rows])
     together = classifier(batch, torch.tensor([len(row) for row in rows]))
     torch.testing.assert_close(together, torch.cat([classifier(row[None]) for row in rows]), rtol=1e-10, atol=1e-10)
+
+
+def test_no_step_is_refused() -> None:
+    for gradient in (True, False):
+        with torch.set_grad_enabled(gradient), pytest.raises(DataError) as error:
+            SequenceClassifier(classes=2, channels=2, hidden_size=3)(torch.zeros(2, 0, 2))
+        assert str(error.value) == "classifier input: expected at least 1 step, found (2, 0, 2)"
+
+
+def test_layers_that_read_another_way_are_refused() -> None:
+    for encoder in (nn.LSTM(3, 8), nn.LSTM(3, 8, batch_first=True, bidirectional=True)):
+        with pytest.raises(ConfigError, match="^encoder: expected"):
+            EncoderClassifier(encoder, FeedForward(8, 2))

@@ -146,6 +146,33 @@ def test_what_computes_something_else_is_not_written(
 
 
 @pytest.mark.parametrize("write", [export_onnx, export_step])
+def test_a_difference_counts_by_the_size_of_the_numbers_and_none_that_is_no_number(write: Any, tmp_path: Path) -> None:
+    classifier = make("rnn_relu", "plain")
+    with torch.no_grad():
+        # It adds up what it reads: the state comes to thousands.
+        classifier.encoder.weight_hh_l0.copy_(1.01 * torch.eye(6))
+        classifier.encoder.bias_ih_l0.fill_(3.0)
+    assert classifier.read(torch.zeros(1, 400, 2))[0].max() > 10_000
+    assert write(classifier, tmp_path / "large").difference < 1e-5
+    with torch.no_grad():
+        classifier.head.second.weight[0, 0] = float("nan")
+    with pytest.raises(LongreachError, match="differs from the model by nan"):
+        write(classifier, tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["large"]
+
+
+def test_a_loop_of_exported_steps_keeps_no_graph(tmp_path: Path) -> None:
+    classifier = make("lstm", "plain")
+    export_step(classifier, tmp_path / "step.pt2")
+    step = torch.export.load(tmp_path / "step.pt2").module()
+    x = torch.zeros(2, classifier.encoder.channels)
+    logits, state = step(x, classifier.encoder.initial_state(2))
+    assert not logits.requires_grad
+    assert not any(part.requires_grad for part in state)
+    assert all(parameter.requires_grad for parameter in classifier.parameters()), "the model's own are as they were"
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_step])
 def test_the_unitary_cell_is_refused(write: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         write(make("urnn", "plain"), tmp_path / "file")

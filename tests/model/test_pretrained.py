@@ -359,3 +359,25 @@ def test_pushing_uploads_what_saving_writes_and_loading_fetches_two_files(
         "me/other: the saved model cannot be used: neither a folder nor a model of longreach on the hub (me/other is "
         "not there). Expected what save_pretrained wrote, whole"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_names": ["a", "b", "c"]}, "class_names: expected 2, one for each class, or none, found 3"),
+        ({"input_std": [1.0]}, "input_mean: expected beside the other of the two, found none"),
+        ({"input_mean": [1.0]}, "input_std: expected beside the other of the two, found none"),
+        (
+            {"input_mean": [0.0], "input_std": [-1.0]},
+            "input_std: expected finite numbers above zero, found -1.0; give 1 for a channel read as it is",
+        ),
+        (
+            {"input_mean": [0.0], "input_std": [0.0]},
+            "input_std: expected finite numbers above zero, found 0.0; give 1 for a channel read as it is",
+        ),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        make(classes=2, channels=1, **arguments)
+    assert str(error.value) == message

@@ -98,3 +98,12 @@ def test_saved_and_loaded_it_is_the_same_and_its_card_says_what_it_foretells(tmp
     assert "from longreach.model.regressor import SequenceRegressor\n" in card
     assert "targets = model.stream().push(values)  # (1, steps, channels) as measured\n" in card
     assert "foretells 1 number of each sequence.\n" in make(targets=1).generate_model_card().content
+
+
+def test_streamed_it_foretells_what_it_does_whole() -> None:
+    model = make(target_mean=[1.7e9, 0.5], target_std=[3_600.0, 2.0], input_mean=[0.5], input_std=[2.0]).eval()
+    raw, stream = torch.randn(3, 9, 1), model.stream(3)
+    stream.push(raw[:, :4])
+    right = model(model.standardise(raw))
+    assert right.dtype == torch.float64
+    torch.testing.assert_close(stream.push(raw[:, 4:]), right, rtol=1e-12, atol=1e-3)

@@ -178,6 +178,27 @@ def test_rows_begin_anew_alone_and_get_chunks_alone(cell: str) -> None:
     torch.testing.assert_close(stream.push(a.expand(3, -1, -1))[:1], classifier(a).softmax(-1), rtol=0, atol=1e-12)
 
 
+class Reads(nn.Module):
+    """An encoder of a user's own that reads tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vectors, self.inner = nn.Embedding(7, 3), nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+        return self.inner(self.vectors(inputs), state)
+
+
+def test_an_encoder_of_ones_own_streams_tokens_and_a_head_needs_no_weights() -> None:
+    torch.manual_seed(0)
+    classifier = EncoderClassifier(Reads(), nn.Identity()).double().eval()
+    tokens = torch.randint(7, (2, 12))
+    stream = classifier.stream(2)
+    stream.push(tokens[:, :5])
+    right = classifier(tokens).softmax(-1)
+    torch.testing.assert_close(stream.push(tokens[:, 5:].numpy()), right, rtol=0, atol=1e-12)
+
+
 class Begins(nn.Module):
     """An encoder of a user's own that begins with a state of ones, and tells nobody."""
 
@@ -205,6 +226,10 @@ def test_an_encoder_of_ones_own_begins_as_it_does(encoder: Any) -> None:
     )
     stream.push(torch.cat([a[:, :5], b[:, 7:]]))
     stream.reset([1])
+    # What the row begins with is known to nobody, and zero would be a guess.
+    with pytest.raises(ConfigError) as error:
+        stream.push(torch.empty(1, 0, 2), rows=[1])
+    assert str(error.value).startswith("stream: this encoder does not tell the state that it begins with;")
     answer = stream.push(torch.cat([a[:, 5:], b[:, :7]]))
     right = torch.cat([classifier(a).softmax(-1), classifier(b[:, :7]).softmax(-1)])
     torch.testing.assert_close(answer, right, rtol=0, atol=1e-12)
@@ -255,9 +280,49 @@ def test_what_does_not_fit_is_refused_and_nothing_is_read(chunk: Tensor, rows: A
 def test_a_token_out_of_range_leaves_the_stream_as_it_was() -> None:
     stream = make(**KINDS["tokens"]).stream(1)
     before = stream.push(torch.tensor([[1, 2, 3]]))
-    with pytest.raises(DataError, match=r"token at row 0, step 1 of the piece read: expected 0 to 8, found 9"):
-        stream.push(torch.tensor([[1, 9]]))
+    for wrong in (9, -1):
+        with pytest.raises(DataError) as error:
+            stream.push(torch.tensor([[1, wrong]]))
+        assert str(error.value) == (
+            f"stream chunk: expected tokens of 0 to 8, found {wrong} in row 0, step 4 since it began; give the model the "
+            "vocabulary that it was trained on"
+        )
     assert torch.equal(stream.push(torch.zeros(1, 0, dtype=torch.int64)), before)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.uint64, np.int8, ">i4"])
+def test_tokens_of_any_type_are_read(kind: Any) -> None:
+    classifier = make(**KINDS["tokens"])
+    expected = classifier.stream().push(torch.tensor([[1, 2, 8]]))
+    chunk = np.asarray([[1, 2, 8]], dtype=kind)
+    assert torch.equal(classifier.stream().push(chunk), expected)
+    if np.dtype(kind).isnative:
+        torch.testing.assert_close(classifier(torch.from_numpy(chunk)).softmax(-1), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_masked_values_are_refused() -> None:
+    chunk = np.ma.masked_less(np.asarray([[[0.0, 1.0], [-9999.0, 1.0]]]), -100)
+    with pytest.raises(DataError) as error:
+        make().stream().push(chunk)
+    assert str(error.value) == "stream chunk: expected numbers, found masked ones; fill or drop what is missing"
+
+
+def test_a_state_that_overflows_is_told_and_the_stream_stays_as_it_was() -> None:
+    classifier = make(torch.float32, cell="rnn_relu", hidden_size=4, layers=1)
+    with torch.no_grad():
+        classifier.encoder.weight_hh_l0.copy_(2.0 * torch.eye(4))
+        classifier.encoder.weight_ih_l0.fill_(1.0)
+    stream = classifier.stream(2)
+    before = stream.push(torch.ones(2, 20, 2))
+    with pytest.raises(DataError) as error:
+        stream.push(torch.ones(1, 200, 2), rows=[1])
+    assert str(error.value) == (
+        "stream: expected a finite state, found one that overflows in row 1 by step 220 since it began; the network's "
+        "state grows with what it reads: reset the row from time to time, or train a cell whose state cannot grow (lstm, "
+        "gru)"
+    )
+    assert stream.steps.tolist() == [20, 20]
+    assert torch.equal(stream.push(torch.zeros(2, 0, 2)), before)
 
 
 def test_no_sequence_is_no_stream() -> None:

@@ -19,7 +19,7 @@ from longreach.model.classifier import SequenceClassifier
 from longreach.report import readback
 from longreach.report.forming import forming
 from longreach.report.probe import train_probe
-from longreach.report.readback import final_states, measure, reached_lag, spread_lags, stands_for
+from longreach.report.readback import final_states, looked_at, measure, reached_lag, smoothed, spread_lags, stands_for
 
 NAMES = ("a", "b", "c")
 
@@ -100,9 +100,10 @@ def test_bits_equal_their_definition() -> None:
 
     found = measure(classifier, answer, train, test, 9, floor=0.1)
     assert found.lags.tolist() == list(range(1, min(reached_lag(test.lengths), 9) + 1))
-    for lag in found.lags.tolist():
-        stood = [int(row[-lag]) for row in rows_of(train) if len(row) >= lag]
-        rate = (np.bincount(stood, minlength=4) + 1) / (len(stood) + 4)
+    stood = [[int(row[-lag]) for row in rows_of(train) if len(row) >= lag] for lag in found.lags.tolist()]
+    total = torch.tensor(np.stack([np.bincount(some, minlength=4) for some in stood]), dtype=torch.float64)
+    shares = smoothed(total, torch.tensor([float(len(some)) for some in stood])).numpy()
+    for lag, rate in zip(found.lags.tolist(), shares, strict=True):
         gained = []
         for place, row in enumerate(rows_of(test)):
             if len(row) >= lag:
@@ -232,3 +233,66 @@ def test_the_forming_decision_is_what_each_beginning_would_have_got(ragged: bool
             place -= 1
         settled.append(found.read[place])
     assert found.settled == pytest.approx(np.median(settled))
+
+
+def test_shares_are_drawn_as_far_as_foretells_each_token_best_from_the_others() -> None:
+    generator = np.random.default_rng(0)
+    total = generator.integers(0, 9, (3, 4)) * np.asarray([[1, 2, 3, 0]])
+    anywhere = (total.sum(0) + 1) / (total.sum() + 4)
+    foretold = {}
+    for weight in np.geomspace(0.1, 1e6, 29):
+        foretold[weight] = sum(
+            math.log((lag[token] - 1 + weight * anywhere[token]) / (lag.sum() - 1 + weight))
+            for lag in total
+            for token in range(4)
+            for _ in range(lag[token])
+        )
+    best = max(foretold, key=foretold.__getitem__)
+    right = (total + best * anywhere) / (total.sum(1, keepdims=True) + best)
+    found = smoothed(torch.from_numpy(total).double(), torch.from_numpy(total.sum(1)).double())
+    np.testing.assert_allclose(found.numpy(), right, rtol=1e-12)
+    # Of a lag that no sequence has nothing is known but what stands anywhere.
+    empty = smoothed(torch.tensor([[3.0, 1.0], [0.0, 0.0]]).double(), torch.tensor([4.0, 0.0]).double())
+    np.testing.assert_allclose(empty[1].numpy(), [4 / 6, 2 / 6])
+
+
+def test_whoever_looks_at_no_state_remembers_no_token() -> None:
+    """Tokens of a large vocabulary, drawn apart from one another; the readout knows how often each is and nothing else."""
+    generator, shares = np.random.default_rng(0), 1 / np.arange(1, 101)
+    shares /= shares.sum()
+
+    def drawn(count: int) -> Sequences:
+        rows = generator.choice(100, (count, 40), p=shares)
+        rows[:, 0] = np.resize(np.arange(100), count)  # All tokens are in either part.
+        return RaggedDataset.from_list(list(rows), np.zeros(count, int), ("a",))
+
+    train, test = drawn(200), drawn(300)
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=1, vocabulary=100, embedding_size=2, hidden_size=3).eval()
+    known = torch.from_numpy(np.log(shares))
+    found = measure(classifier, lambda _, lags: known.expand(*lags.shape, -1), train, test, 39, floor=0.1)
+    assert found.horizon == 0
+    assert 0 <= found.explained < 0.05
+
+
+def test_data_that_are_sorted_by_class_are_looked_at_alike() -> None:
+    data = real(50, 0)
+    np.testing.assert_array_equal(looked_at(data, 50), np.arange(50))
+    some = looked_at(data, 20)
+    assert len(set(some.tolist())) == 20
+    assert (np.diff(some) > 0).all()
+    assert some[-1] > 30, "no part of it alone"
+    np.testing.assert_array_equal(some, looked_at(data, 20))
+    # A class each in either half, whose values differ: the mean of the first half is not that of all.
+    values = np.concatenate([np.full((60, 5, 1), -1.0), np.full((60, 5, 1), 1.0)]).astype(np.float32)
+    values += np.random.default_rng(0).normal(size=values.shape).astype(np.float32) * 0.1
+    sorted_ = SequenceDataset(values, np.repeat([0, 1], 60), ("a", "b"))
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=2, channels=1, hidden_size=3).eval()
+    found = measure(classifier, lambda _, lags: torch.zeros(*lags.shape, 1), sorted_, sorted_, 5, most=40, floor=0.1)
+    assert np.isfinite(found.by_class).all()
+    assert np.abs(found.overall).max() < 0.2
+    told = forming(classifier, sorted_, most=40)
+    assert np.isfinite(told.true).all()
+    probe = train_probe(classifier, sorted_, 5, updates=200, sequences=40)
+    assert measure(classifier, probe, sorted_, sorted_, 5, floor=0.1).by_class.min() > 0.9

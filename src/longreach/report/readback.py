@@ -126,7 +126,7 @@ def targets_at(batch: SequenceBatch, lags: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def looked_at(sequences: Sequences, most: int) -> np.ndarray:
-    """(N,) the sequences that are looked at, ascending: all, or `most` of them drawn by chance, the same ones every time.
+    """(N,) the sequences that are looked at, ascending: all, or `most` drawn by chance, the same ones every time.
 
     The first ones would be of a few classes where data are sorted by class.
     """
@@ -242,8 +242,9 @@ def _means(train: Sequences, lags: Tensor, most: int) -> _Means:
 def smoothed(total: Tensor, count: Tensor) -> Tensor:
     """(Q, V): how often each token stands at each lag, in shares, drawn towards how often it stands anywhere.
 
-    A single lag's counts are few for a large vocabulary, and whoever knows how often tokens stand anywhere would seem to
-    know more than they say. How far they are drawn is what foretells the counts best with each token left out in turn.
+    A single lag's counts are few for a large vocabulary, and whoever knows how often tokens stand anywhere would seem
+    to know more than they say. How far they are drawn is what foretells the counts best with each token left out in
+    turn.
 
     Args:
         total: (Q, V) how often each token stands there.
