@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from own_files import SETTINGS, numbers, write_arrays, write_audio, write_json_lines, write_table, write_texts, write_ts
 
@@ -195,3 +196,33 @@ def test_check_takes_columns_and_reads_images(command, tmp_path: Path, mnist_fol
         "train: 120 sequences of 64 steps, 1 channel",
         "  4 classes: 0 30, 1 30, 2 30, 3 30",
     ]
+
+
+def test_what_training_could_not_hold_out_is_told_by_check(command, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", values=np.arange(120.0).reshape(20, 6), y=np.arange(20) == 0)
+    done = command("check", tmp_path / "x.npz")
+    message = (
+        "test split: expected at least 2 sequences of every class, found 1 of class 'True'; add some or drop the class"
+    )
+    assert (done.returncode, message in done.stdout) == (2, True)
+    own = tmp_path / "own.yaml"
+    own.write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {tmp_path / 'x.npz'}}}"]))
+    assert message in command("train", own, "--out", tmp_path / "run").stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_told"),
+    [
+        (np.arange(30) / 7, True),
+        (np.arange(30) % 9 * 10, False),
+        (np.arange(30) // 2 * 10, False),
+        (np.arange(32)[:30] // 1 % 20, True),
+        (np.asarray(list("abcdefghij") * 3), False),
+    ],
+    ids=["decimals", "few classes", "half as many", "most of them", "names"],
+)
+def test_numbers_that_may_be_meant_as_such_are_told_by_check(command, tmp_path: Path, labels, is_told: bool) -> None:
+    values = np.random.default_rng(0).normal(size=(30, 6))
+    np.savez(tmp_path / "x.npz", values=values, y=labels)
+    told = f"labels: expected names of classes, found {len(np.unique(labels))} numbers, such as "
+    assert (told in command("check", tmp_path / "x.npz").stdout) is is_told

@@ -137,8 +137,8 @@ def test_curves_and_texts_are_shown_where_sequences_are_no_pictures() -> None:
         ),
         (
             ["RUN", "--out", "RUN/record.html"],
-            "--out RUN/record.html: its figures would replace RUN/record.json, which is of something else; give another "
-            "name",
+            "--out RUN/record.html: its figures would replace RUN/record.json, which is of something else; give "
+            "another name",
         ),
     ],
 )

@@ -137,5 +137,5 @@ def test_no_step_is_refused() -> None:
 
 def test_layers_that_read_another_way_are_refused() -> None:
     for encoder in (nn.LSTM(3, 8), nn.LSTM(3, 8, batch_first=True, bidirectional=True)):
-        with pytest.raises(ConfigError, match="^encoder: expected"):
+        with pytest.raises(ConfigError, match=r"^encoder: expected"):
             EncoderClassifier(encoder, FeedForward(8, 2))

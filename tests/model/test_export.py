@@ -152,7 +152,7 @@ def test_a_difference_counts_by_the_size_of_the_numbers_and_none_that_is_no_numb
         # It adds up what it reads: the state comes to thousands.
         classifier.encoder.weight_hh_l0.copy_(1.01 * torch.eye(6))
         classifier.encoder.bias_ih_l0.fill_(3.0)
-    assert classifier.read(torch.zeros(1, 400, 2))[0].max() > 10_000
+    assert classifier.read(torch.zeros(1, 400, classifier.encoder.channels))[0].max() > 10_000
     assert write(classifier, tmp_path / "large").difference < 1e-5
     with torch.no_grad():
         classifier.head.second.weight[0, 0] = float("nan")

@@ -284,8 +284,8 @@ def test_a_token_out_of_range_leaves_the_stream_as_it_was() -> None:
         with pytest.raises(DataError) as error:
             stream.push(torch.tensor([[1, wrong]]))
         assert str(error.value) == (
-            f"stream chunk: expected tokens of 0 to 8, found {wrong} in row 0, step 4 since it began; give the model the "
-            "vocabulary that it was trained on"
+            f"stream chunk: expected tokens of 0 to 8, found {wrong} in row 0, step 4 since it began; give the model "
+            "the vocabulary that it was trained on"
         )
     assert torch.equal(stream.push(torch.zeros(1, 0, dtype=torch.int64)), before)
 
@@ -308,7 +308,7 @@ def test_masked_values_are_refused() -> None:
 
 
 def test_a_state_that_overflows_is_told_and_the_stream_stays_as_it_was() -> None:
-    classifier = make(torch.float32, cell="rnn_relu", hidden_size=4, layers=1)
+    classifier = make(torch.float32, cell="rnn_relu", hidden_size=4, embedding_size=None)
     with torch.no_grad():
         classifier.encoder.weight_hh_l0.copy_(2.0 * torch.eye(4))
         classifier.encoder.weight_ih_l0.fill_(1.0)
@@ -318,8 +318,8 @@ def test_a_state_that_overflows_is_told_and_the_stream_stays_as_it_was() -> None
         stream.push(torch.ones(1, 200, 2), rows=[1])
     assert str(error.value) == (
         "stream: expected a finite state, found one that overflows in row 1 by step 220 since it began; the network's "
-        "state grows with what it reads: reset the row from time to time, or train a cell whose state cannot grow (lstm, "
-        "gru)"
+        "state grows with what it reads: reset the row from time to time, or train a cell whose state cannot grow "
+        "(lstm, gru)"
     )
     assert stream.steps.tolist() == [20, 20]
     assert torch.equal(stream.push(torch.zeros(2, 0, 2)), before)

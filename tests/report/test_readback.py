@@ -102,7 +102,7 @@ def test_bits_equal_their_definition() -> None:
     assert found.lags.tolist() == list(range(1, min(reached_lag(test.lengths), 9) + 1))
     stood = [[int(row[-lag]) for row in rows_of(train) if len(row) >= lag] for lag in found.lags.tolist()]
     total = torch.tensor(np.stack([np.bincount(some, minlength=4) for some in stood]), dtype=torch.float64)
-    shares = smoothed(total, torch.tensor([float(len(some)) for some in stood])).numpy()
+    shares = smoothed(total, torch.tensor([float(len(some)) for some in stood], dtype=torch.float64)).numpy()
     for lag, rate in zip(found.lags.tolist(), shares, strict=True):
         gained = []
         for place, row in enumerate(rows_of(test)):
@@ -257,7 +257,7 @@ def test_shares_are_drawn_as_far_as_foretells_each_token_best_from_the_others() 
 
 
 def test_whoever_looks_at_no_state_remembers_no_token() -> None:
-    """Tokens of a large vocabulary, drawn apart from one another; the readout knows how often each is and nothing else."""
+    """Tokens of a large vocabulary, each drawn by itself; the readout knows how often each is, and nothing else."""
     generator, shares = np.random.default_rng(0), 1 / np.arange(1, 101)
     shares /= shares.sum()
 

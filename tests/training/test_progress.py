@@ -19,7 +19,7 @@ def test_plain_lines_tell_place_loss_accuracy_speed_and_time_left(monkeypatch, c
     now[0] = 10.0
     shown.advance(120, "joint", 1.5, "validation accuracy 0.750")
     assert capsys.readouterr().err == (
-        "joint 120/300: validation accuracy 0.750, loss 1.500, 2.0 updates/s, 2,000 steps/s, 1:30 left\n"
+        "joint 120/300: validation accuracy 0.750, training loss 1.500, 2.0 updates/s, 2,000 steps/s, 1:30 left\n"
     )
     shown.advance(300, "joint", None, "")
     assert "joint 300/300: 20.0 updates/s" in capsys.readouterr().err

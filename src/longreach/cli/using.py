@@ -74,8 +74,8 @@ def predict(
     from longreach.commands import assignments
     from longreach.training.use import predict_run
 
-    if out is not None and not out.parent.is_dir():
-        raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
+    if out is not None:
+        _check_out(out, data)
     answers = predict_run(run, data, assignments(set_ or [], example="label_column=kind"), _tell)
     lines = (json.dumps(line, allow_nan=False) for line in answers)
     if out is None:
@@ -86,9 +86,19 @@ def predict(
 
     text = "".join(f"{line}\n" for line in lines)
     try:
-        write_text(out, text)
+        # A link stays one, and a pipe or a device cannot be replaced by a file.
+        target = out.resolve()
+        write_text(target, text) if target.is_file() or not target.exists() else target.write_text(text, "utf-8")
     except OSError as error:
         raise RunError(f"{out}: cannot write there ({error.strerror}); give another file with --out") from None
+
+
+def _check_out(out: Path, data: Path) -> None:
+    """Refuse a file that cannot be made, or that belongs to the data that are read."""
+    if not out.parent.is_dir():
+        raise RunError(f"{out}: no folder {out.parent} to write it into; make it or give another file with --out")
+    if data.exists() and (out.resolve() == data.resolve() or data.resolve() in out.resolve().parents):
+        raise RunError(f"{out}: belongs to the data that are read, {data}; give another file with --out")
 
 
 @app.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from longreach.config.section import Count, Section, Text
 
@@ -19,6 +19,11 @@ _FILE_KEYS = (
     *("values_columns", "label_column", "id_column", "time_column", "split_column", "channels_first", "tokens"),
     *("vocabulary", "character_least", "subset"),
 )
+
+
+def _several(names: Any) -> Any:
+    """A single name as a list of one."""
+    return (names,) if isinstance(names, str) else names
 
 
 class DataConfig(Section):
@@ -50,7 +55,7 @@ class DataConfig(Section):
     """The validation part, where it lies elsewhere; of files and hub tables."""
     test_path: Text | None = None
     """The test part, likewise."""
-    values_columns: tuple[Text, ...] | None = None
+    values_columns: Annotated[tuple[Text, ...], BeforeValidator(_several)] | None = None
     """Columns of a table that hold the sequences; null finds them and says so."""
     label_column: Text | None = None
     """Column of the classes, of images of the hub's schema too; null for label, class, target or y."""

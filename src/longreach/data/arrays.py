@@ -67,8 +67,15 @@ def unmasked(values: Any) -> Any:
 
 
 def channel_names(data: Any) -> tuple[str, ...] | None:
-    """Names of a frame's columns of lists or of text, in their order; None of what has no such column."""
-    names = _list_columns(data) if is_frame(data) else []
+    """Names of a frame's columns of lists or of text, in their order, or of the columns of a list of frames; None of
+    what has no such column, and where columns are only numbered.
+    """
+    if is_frame(data):
+        names = _list_columns(data)
+    else:
+        first = data[0] if isinstance(data, list | tuple) and len(data) else None
+        names = _names(first) if is_frame(first) else []
+        names = [] if all(isinstance(name, int | np.integer) for name in names) else names
     return tuple(map(str, names)) or None
 
 
@@ -109,7 +116,26 @@ def sequences_of(data: Any, vocabulary: Vocabulary | None = None, where: str = "
         return _of_array(data, where)
     if not isinstance(data, list | tuple | np.ndarray):
         raise DataError(f"{where}: expected {FORMS}; found {type(data).__name__}")
+    _check_frames(list(data), where)
     return _joined([list(data)], vocabulary, where)
+
+
+def _check_frames(rows: list[Any], where: str) -> None:
+    """Refuse frames, each a sequence, whose columns are others than those of the first.
+
+    Raises:
+        DataError: the first one that differs.
+    """
+    if not is_frame(rows[0] if rows else None):
+        return
+    names = _names(rows[0])
+    for row, frame in enumerate(rows):
+        if is_frame(frame) and _names(frame) != names:
+            raise DataError(
+                f"{where}: expected columns {', '.join(map(str, names))} in every frame as in sequence 0, found "
+                f"{', '.join(map(str, _names(frame)))} in sequence {row}; give all of them the same columns in the same "
+                "order"
+            )
 
 
 def _of_array(array: np.ndarray, where: str) -> RaggedDataset:
@@ -132,9 +158,13 @@ def _of_frame(frame: Any, vocabulary: Vocabulary | None, where: str) -> RaggedDa
         raise DataError(f"{where}: expected a name for each column, found {twice[0]!r} twice; rename one of them")
     others = [name for name in _names(frame) if name not in names]
     if others:
-        raise DataError(
-            f"{where}: expected columns of lists or of text alone, found also {', '.join(map(str, others))}; "
+        mend = (
             f"select the sequences with {where}[{names!r}]"
+            if len(others) <= len(names)
+            else f"where a row is a sequence of numbers, drop {', '.join(map(str, names))} or make numbers of it"
+        )
+        raise DataError(
+            f"{where}: expected columns of lists or of text alone, found also {', '.join(map(str, others))}; {mend}"
         )
     return _joined([_column(frame, name) for name in names], vocabulary, where)
 
@@ -207,8 +237,8 @@ def _one(cell: Any, row: int, where: str) -> np.ndarray:
             array = np.array(array.tolist(), dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(
-            f"{where}: expected numbers in arrays of (steps,) or (steps, channels), found something else in sequence "
-            f"{row}; convert it with numpy.asarray(..., dtype=float)"
+            f"{where}: expected numbers in arrays of (steps,) or (steps, channels), found something else in "
+            f"{_wrong_columns(cell)}sequence {row}; convert it with numpy.asarray(..., dtype=float)"
         ) from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{where}: expected numbers, found {array.dtype} in sequence {row}; convert them")
@@ -217,6 +247,14 @@ def _one(cell: Any, row: int, where: str) -> np.ndarray:
     if 0 in array.shape:
         raise DataError(f"{where}: expected at least one step, found an empty sequence {row}; drop it")
     return real(array if array.ndim == 2 else array[:, None])
+
+
+def _wrong_columns(cell: Any) -> str:
+    """Which columns of a frame hold no numbers, in words; empty of anything else."""
+    if not hasattr(cell, "iloc") or not hasattr(cell, "columns"):
+        return ""
+    wrong = [str(name) for name in cell.columns if cell[name].dtype.kind not in "fiub"]
+    return f"column {', '.join(wrong)} of " if wrong else ""
 
 
 def real(values: np.ndarray) -> np.ndarray:

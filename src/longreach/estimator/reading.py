@@ -93,7 +93,9 @@ class Reader:
         found = _kind(raw.vocabulary, raw.channels)
         expected = _kind(self.vocabulary, self.channels)
         if found != expected:
-            raise DataError(f"{where}: expected {expected} as in training, found {found}")
+            single = raw.vocabulary is None and raw.channels == 1 < self.channels
+            mend = f"; a single sequence goes into a list: [{where}]" if single else ""
+            raise DataError(f"{where}: expected {expected} as in training, found {found}{mend}")
         check_finite(
             raw,
             missing_allowed=self.mark_gaps,
@@ -144,9 +146,26 @@ def read(
             check_no_times(data, where)
         if hasattr(data, "column_names"):
             data = data.to_pandas()
-        table = validate_data(estimator, data, reset=reset, dtype="numeric", ensure_all_finite=False)
+        try:
+            table = validate_data(estimator, data, reset=reset, dtype="numeric", ensure_all_finite=False)
+        except ValueError as error:
+            if getattr(data, "ndim", 2) != 1:
+                raise
+            raise ValueError(f"{error}\nA single sequence of numbers goes into a list: [{where}].") from None
+        if not reset and table.shape[1] == 1 and not hasattr(estimator, "n_features_in_"):
+            warnings.warn(
+                f"{where} is read as {len(table)} sequences of one step each; a single sequence goes into a list: "
+                f"[{where}]",
+                stacklevel=2,
+            )
         return RaggedDataset.from_array(real(table[..., None]))
     sequences = sequences_of(data, vocabulary, where)
+    if reset and getattr(data, "ndim", 0) == 3 and 2 < sequences.channels > sequences.steps:
+        warnings.warn(
+            f"{where} is read as sequences of {sequences.steps} steps of {sequences.channels} channels; where channels "
+            f"come before steps, give {where}.transpose(0, 2, 1)",
+            stacklevel=2,
+        )
     _check_names(channel_names(data), names, type(estimator).__name__, where)
     return sequences
 

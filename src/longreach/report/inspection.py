@@ -150,6 +150,11 @@ def _said(memory: ReadBack, decision: Forming, scores: dict[str, Any], floor: fl
     if memory.horizon:
         amount = f"R² of at least {floor:g}" if memory.unit == "R²" else f"at least {floor:g} bits a token"
         first = f"Something can be read back from the state up to {memory.horizon:,} steps back ({amount})."
+    elif memory.explained < -floor:
+        first = (
+            "Nothing can be told: the readout knows less of what was read than somebody who knows only what is usual, "
+            "as happens where it had few sequences to learn from."
+        )
     else:
         first = "Next to nothing can be read back from the state, from no distance."
     if memory.unit == "R²":
@@ -160,8 +165,8 @@ def _said(memory: ReadBack, decision: Forming, scores: dict[str, Any], floor: fl
         )
     else:
         second = (
-            f"Over all {memory.lags[-1]:,} lags that is {memory.explained:.2f} bits a token, {memory.capacity:,.0f} "
-            "bits in all."
+            f"Over all {memory.lags[-1]:,} lags the readout knows {memory.explained:.2f} bits a token; the lags at which "
+            f"it knows something come to {memory.capacity:,.0f} bits."
         )
     third = (
         f"Half of the answers do not change any more after {percent(decision.settled)} of the sequence; accuracy at "

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from longreach.config import DataConfig, RunConfig, load_config
+from longreach.batch import UNLABELLED
 from longreach.config.data import FILE_SOURCES
 from longreach.data.dataset import SequenceDataset
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.report import CheckReport, check_report
 from longreach.data.files.sample import Form, Sample, Samples, Source
 from longreach.data.ragged import RaggedDataset
+from longreach.errors import DataError
+from longreach.training.datasets import hold_out
 from longreach.training.sources import check_effects, read_files, read_parts, resolved, without_training
 
 
@@ -39,7 +42,20 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
     check_effects(config)
     collected = read_files(config) if config.source in FILE_SOURCES else _collect_others(config)
     report = check_report(collected)
-    return replace(report, grave=report.grave or without_training(collected.parts))
+    grave = report.grave or without_training(collected.parts) or _without_hold_out(config, collected)
+    return replace(report, grave=grave)
+
+
+def _without_hold_out(config: DataConfig, collected: Collected) -> list[str]:
+    """Why parts that are missing cannot be held out of the training part, as training would find."""
+    train = collected.parts.get("train")
+    if train is None or train.labels is None or not (train.labels != UNLABELLED).any():
+        return []
+    try:
+        hold_out(dict(collected.parts), config)
+    except DataError as error:
+        return [str(error)]
+    return []
 
 
 def _collect_others(config: DataConfig) -> Collected:

@@ -10,7 +10,7 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.config import DataConfig
 from longreach.data.noise import NoisePadded
-from longreach.data.parts import check_part_labels, make_parts, with_characters
+from longreach.data.parts import Parts, check_part_labels, make_parts, with_characters
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.standardisation import Standardisation
 from longreach.training.sources import holds_out_test, read_parts, read_test
@@ -63,14 +63,7 @@ def build_datasets(config: DataConfig) -> Datasets:
     found = read_parts(config)
     for name, part in found.parts.items():
         check_part_labels(part, name)
-    parts = make_parts(
-        found.parts,
-        train_samples=config.train_samples,
-        validation=config.validation,
-        validation_seed=config.validation_seed,
-        test=config.test,
-        test_seed=config.test_seed,
-    )
+    parts = hold_out(found.parts, config)
     check_part_labels(parts.train, "train")  # The first train_samples may have none.
     if found.code_points:
         parts = with_characters(parts, config.character_least)
@@ -88,6 +81,22 @@ def build_datasets(config: DataConfig) -> Datasets:
         found.warnings,
         found.channels,
         found.cells,
+    )
+
+
+def hold_out(given: dict[str, Sequences], config: DataConfig) -> Parts:
+    """The parts that are given, and those that the configuration holds out of the training part.
+
+    Raises:
+        DataError: parts that cannot be made.
+    """
+    return make_parts(
+        given,
+        train_samples=config.train_samples,
+        validation=config.validation,
+        validation_seed=config.validation_seed,
+        test=config.test,
+        test_seed=config.test_seed,
     )
 
 

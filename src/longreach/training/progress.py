@@ -56,7 +56,7 @@ class Progress:
         pace = f"{rate:.1f} updates/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s/update"
         parts = [f"{rate * self.steps:,.0f} steps/s", f"{clock(left)} left"]
         if loss is not None:
-            parts.insert(0, f"loss {loss:.3f}")
+            parts.insert(0, f"training loss {loss:.3f}")
         if self._bar is None:
             parts = [*([accuracy] if accuracy else []), *parts[:-2], pace, *parts[-2:]]
             print(f"{phase} {update}/{self.updates}: {', '.join(parts)}", file=sys.stderr, flush=True)

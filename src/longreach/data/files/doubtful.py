@@ -5,6 +5,7 @@ Shapes: R rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,36 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _ROWS_AT_ONCE = 1 << 16
+
+_NAMES_A_ROW = re.compile(
+    r"(?i:(.*[ _.-])?(id|ids|fold|group|patient|subject|participant|person))|.*[a-z](Id|ID)"
+    r"|(?i:(patient|subject|sample|row|record|user|device|session|trial|case)id)"
+)
+"""Names of columns that tell rows apart or put them together, and are seldom a step."""
+
+
+def doubtful_steps(layout: Layout, where: str) -> Iterator[Finding]:
+    """Steps that are called like names of rows, and a column of labels that is not called like one; none is grave.
+
+    Args:
+        layout: of a table whose rows are sequences; nobody said which columns are their steps.
+        where: for messages.
+    """
+    if layout.guessed:
+        yield Finding(
+            "doubtful label",
+            f"{where}: expected a column that is called label or the like, found none; {layout.label!r} was taken, the "
+            "only one of text: where it is another, name that with data.label_column",
+            grave=False,
+        )
+    for place, name in enumerate(layout.values):
+        if _NAMES_A_ROW.fullmatch(name):
+            yield Finding(
+                "doubtful step",
+                f"{where}: column {name!r} is read as step {place} of every sequence; if it names or groups them, say "
+                f"data.id_column={name}, or take it out",
+                grave=False,
+            )
 
 
 def doubtful_columns(rows: Dataset, at: np.ndarray | None, layout: Layout, where: str) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class Layout:
         unused: columns of which no use is made.
         own_ids: rows are sequences as nobody said otherwise, so each is expected to have an id of its own.
         apart: a column of parts, within each of which ids are told apart, where all parts are read as one.
+        guessed: the column of labels is not called like one: it is the only one of text.
     """
 
     cells: Cells
@@ -49,6 +50,7 @@ class Layout:
     unused: tuple[str, ...] = ()
     own_ids: bool = False
     apart: str | None = None
+    guessed: bool = False
 
     @property
     def told(self) -> str:
@@ -88,7 +90,8 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
     free = [name for name in there if name not in (label, part, *index)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
-    by_id = options.id_column is not None or options.time_column is not None
+    # Ids alone name rows, each of which is a whole sequence.
+    by_id = options.time_column is not None or (options.id_column is not None and time is not None)
     if by_id and (identity is None or time is None):
         raise DataError(
             f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
@@ -238,7 +241,8 @@ def _of_single_cells(
     named = [name for name in texts if name.lower() in _VALUES]
     if texts and (named or not numbers):
         return Layout("text", (_only(named or texts, kinds, where),), label, part=part)
-    if label is None and len(texts) == 1 and not options.unlabelled:
+    guessed = label is None and len(texts) == 1 and not options.unlabelled
+    if guessed:
         label, texts = texts[0], []
     # A column of numbers with a wrong cell in it is a column of text: it stays, so that the cell can be named.
     wide = tuple(name for name in free if kinds[name] == "number" or (kinds[name] == "text" and name != label))
@@ -247,7 +251,7 @@ def _of_single_cells(
             f"{where}: expected columns that hold sequences, found {', '.join(few(list(kinds)))}; "
             "name them with data.values_columns"
         )
-    return Layout("wide", wide, label, part=part)
+    return Layout("wide", wide, label, part=part, guessed=guessed)
 
 
 def _kind(name: str, feature: Any) -> str:

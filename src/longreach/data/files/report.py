@@ -14,6 +14,10 @@ from longreach.batch import UNLABELLED
 from longreach.data.files.collect import Collected
 
 
+_MANY_CLASSES = 6
+"""Classes from which on numbers may be meant as such."""
+
+
 @dataclass(frozen=True)
 class PartReport:
     """One part in figures.
@@ -63,4 +67,21 @@ def check_report(collected: Collected) -> CheckReport:
             {label: counts[number] for number, label in enumerate(part.class_names) if counts[number]},
             counts[UNLABELLED],
         )
-    return CheckReport(collected.told, parts, collected.findings.grave, collected.findings.light)
+    light = [*collected.findings.light, *_numbers_for_classes(parts.get("train"))]
+    return CheckReport(collected.told, parts, collected.findings.grave, light)
+
+
+def _numbers_for_classes(train: PartReport | None) -> list[str]:
+    """What to look at where labels seem to be numbers to foretell."""
+    if train is None or len(train.classes) < _MANY_CLASSES:
+        return []
+    try:
+        numbers = [float(name) for name in train.classes]
+    except ValueError:
+        return []
+    if len(numbers) <= sum(train.classes.values()) / 2 and all(number.is_integer() for number in numbers):
+        return []
+    return [
+        f"labels: expected names of classes, found {len(numbers)} numbers, such as {next(iter(train.classes))}, each a "
+        "class of its own; where they are to be foretold, use LongSequenceRegressor in Python"
+    ]

@@ -80,6 +80,14 @@ def step_samples(
         if layout.label:
             cells = columns[layout.label].unique().to_pylist()
             labels = list(dict.fromkeys(class_name(cell, names) for cell in cells))
+            if len(labels) == 2 and None in labels:
+                named = next(label for label in labels if label is not None)
+                yield Finding(
+                    "changing label",
+                    f"{place}: expected a class at all steps, found {named!r} and blank cells; fill it in every row of "
+                    "the sequence, or mend rows that are cut short",
+                )
+                continue
             if len(labels) > 1:
                 yield Finding(
                     "changing label",

@@ -19,7 +19,7 @@ import numpy as np
 
 from longreach.data.files.csv_cells import cell_features
 from longreach.data.files.csv_head import CsvHead, csv_head
-from longreach.data.files.doubtful import doubtful_columns
+from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout, find_layout, is_unnamed, without_other_parts
@@ -98,6 +98,8 @@ def table_source(source: str, options: ReadOptions) -> Source:
             else:
                 more = partial(row_samples, chosen, at, layout, names, options.channels_first, form, place)
                 more = with_own_ids(more, layout)
+                if layout.cells == "wide" and options.values_columns is None and part not in parts:
+                    more = partial(_after, partial(doubtful_steps, layout, place), more)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
@@ -124,6 +126,8 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
         raise DataError(f"{path.name}: expected numbers in {len(head.names)} columns, found {layout.told}")
     stamp = f"{_READING};{files_stamp(path)};{layout};{options}"
     parts = {part: with_own_ids(found, layout) for part, found in wide_csv_parts(path, head, layout).items()}
+    if options.values_columns is None and "train" in parts:
+        parts["train"] = partial(_after, partial(doubtful_steps, layout, path.name), parts["train"])
     told = f"{source}: CSV {head.told}, {layout.told}"
     return Source(told, options.tokens or "real", parts, stamp, columns=len(head.names) if head.nameless else None)
 

@@ -1,0 +1,81 @@
+"""Columns of a table whose rows are sequences that are read as steps or labels, and may well be meant otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from longreach.data.files.collect import Collected, collect
+from longreach.data.files.open import open_files
+from longreach.data.files.options import ReadOptions
+
+
+def write(path: Path, names: str, *rows: str) -> Path:
+    path.write_text("\n".join([names, *rows]) + "\n")
+    return path
+
+
+def read(path: Path, **options: str) -> Collected:
+    return collect(open_files(str(path), "table", ReadOptions(**options)))  # type: ignore[arg-type]
+
+
+def steps(count: int) -> str:
+    return ",".join(f"t{step}" for step in range(count))
+
+
+@pytest.mark.parametrize("name", ["patient_id", "patient", "rowid", "fold", "sampleId", "Subject"])
+@pytest.mark.parametrize("count", [3, 120], ids=["narrow", "wide"])
+def test_a_step_that_is_called_like_a_name_is_told_and_can_be_taken_out(name: str, count: int, tmp_path: Path) -> None:
+    values = ",".join(map(str, range(count)))
+    rows = [f"{7 + row},{values},{'ab'[row % 2]}" for row in range(4)]
+    path = write(tmp_path / "x.csv", f"{name},{steps(count)},label", *rows)
+    found = read(path)
+    assert found.findings.light[:1] == [
+        f"x.csv: column '{name}' is read as step 0 of every sequence; if it names or groups them, say "
+        f"data.id_column={name}, or take it out"
+    ]
+    assert found.parts["train"].steps == count + 1
+    named = read(path, id_column=name)
+    assert (named.findings.grave, named.parts["train"].steps) == ([], count)
+    assert not any("is read as step" in line for line in named.findings.light)
+    assert named.ids["train"] == ("7", "8", "9", "10")
+
+
+@pytest.mark.parametrize("name", ["acid", "humid", "grid", "t9", "v"])
+def test_other_names_are_steps(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", f"{name},t0,label", "1,2,a", "2,3,b")
+    assert read(path).findings.light == []
+
+
+def test_ids_that_come_again_are_refused_where_they_should_name_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "who,v,label", "1,2,a", "1,3,a", "2,4,b")
+    (refused,) = read(path, id_column="who").findings.grave
+    assert refused.startswith("x.csv: row 1: expected an id of its own in column 'who', as a row is one sequence, found '1'")
+
+
+def test_a_text_has_an_id_by_any_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "job,message,label", "7,all is well,a", "8,it failed,b")
+    found = read(path, id_column="job")
+    assert (found.form, found.ids["train"], found.findings.grave) == ("characters", ("7", "8"), [])
+
+
+@pytest.mark.parametrize("count", [3, 120], ids=["narrow", "wide"])
+def test_labels_of_a_column_that_is_not_called_so_are_told(count: int, tmp_path: Path) -> None:
+    values = ",".join(map(str, range(count)))
+    path = write(tmp_path / "x.csv", f"{steps(count)},shape", *(f"{values},{kind}" for kind in "abab"))
+    found = read(path)
+    assert found.findings.light[0] == (
+        "x.csv: expected a column that is called label or the like, found none; 'shape' was taken, the only one of text: "
+        "where it is another, name that with data.label_column"
+    )
+    assert not any("is called label" in line for line in read(path, label_column="shape").findings.light)
+
+
+def test_a_label_that_is_missing_in_some_rows_of_a_sequence(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,time,v,label", "r,0,1,good", "r,1,2,", "s,0,1,bad", "s,1,2,bad")
+    (refused,) = read(path).findings.grave
+    assert refused == (
+        "x.csv: id r: expected a class at all steps, found 'good' and blank cells; fill it in every row of the sequence, "
+        "or mend rows that are cut short"
+    )
