@@ -94,6 +94,26 @@ def ratios_table(figures: Path) -> str:
     return f"Times faster at T = {steps:,} than\n\n" + rows(header, lines)
 
 
+def other_table(figures: Path) -> str:
+    """The same on another processor, by an earlier measurement."""
+    found = load(figures, "scaling-xeon")
+    steps = max(p["steps"] for p in found["points"] if p["method"] == "full" and "seconds" in p)
+    points = {p["method"]: p for p in found["points"] if p["steps"] == steps and "seconds" in p}
+    full = points["full"]["seconds"]
+    names = ("plain", "plain-flushed", "full", "truncated", "r-1x600", "recall", "recall-bfloat16", "recall-stored")
+    lines = [
+        [
+            next(method.title for method in METHODS if method.name == name),
+            f"{points[name]['seconds']:.2f} s",
+            f"{full / points[name]['seconds']:.1f}",
+        ]
+        for name in names
+    ]
+    timed = {len(points[name]["times"]) for name in names}
+    told = f"{found['environment']['processor']}, T = {steps:,}, {', '.join(map(str, timed))} timed update of each:"
+    return f"{told}\n\n" + rows("method | time | × LSTM, full BPTT", lines)
+
+
 def growth_table(figures: Path) -> str:
     """What one more step costs, and how much memory varies with the length."""
     points = [p for p in load(figures, "scaling")["points"] if "seconds" in p]
@@ -313,6 +333,7 @@ TABLES = {
     "machine": machine_table,
     "scaling": scaling_table,
     "ratios": ratios_table,
+    "other": other_table,
     "growth": growth_table,
     "batch": batch_table,
     "memory": memory_table,

@@ -163,22 +163,22 @@ def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(comma
 
 
 def test_columns_without_names_are_called_by_their_numbers(command, tmp_path: Path) -> None:
-    (tmp_path / "own.csv").write_text("1,2,3\n2,5,7\n1,4,4\n")
+    (tmp_path / "own.csv").write_text("".join(f"{row},{row * 7 % 5},{row % 2}\n" for row in range(1, 21)))
     done = command("check", "own.csv", "--set", "label_column=2", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "labels in '2'" in done.stdout.splitlines()[0]
 
 
 def test_check_takes_columns_and_reads_images(command, tmp_path: Path, mnist_folder: Path) -> None:
-    (tmp_path / "own.csv").write_text("kind,a,b\n1,2,3\n2,5,7\n1,4,4\n")
+    (tmp_path / "own.csv").write_text("kind,a,b\n" + "".join(f"{row % 2 + 1},{row},{row * row}\n" for row in range(21)))
     done = command("check", "own.csv", "--set", "label_column=kind", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout == (
         "read as own.csv: CSV with a line of column names, a row is one sequence, its steps in 'a' and 'b', labels in "
         "'kind'\n"
         "rows, steps and channels are counted from 0\n"
-        "train: 3 sequences of 2 steps, 1 channel\n"
-        "  2 classes: 1 2, 2 1\n"
+        "train: 21 sequences of 2 steps, 1 channel\n"
+        "  2 classes: 1 11, 2 10\n"
         "ready to train; nothing to look at\n"
     )
     missing = command("check", "own.csv", "--set", "label_column=sort", cwd=tmp_path)

@@ -42,7 +42,9 @@ def test_a_link_stays_one(command: Command, trained: Path, mnist_folder: Path, r
     assert (tmp_path / "real.jsonl").read_text() == right
 
 
-def test_a_pipe_is_written_into(command: Command, trained: Path, mnist_folder: Path, right: str, tmp_path: Path) -> None:
+def test_a_pipe_is_written_into(
+    command: Command, trained: Path, mnist_folder: Path, right: str, tmp_path: Path
+) -> None:
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()))

@@ -30,7 +30,9 @@ def test_a_single_sequence_is_asked_for_in_a_list() -> None:
     assert model.predict([single]).shape == (1,)
     with pytest.raises(ValueError, match=r"A single sequence of numbers goes into a list: \[X\]\.$"):
         model.predict(single)
-    with pytest.warns(UserWarning, match=r"^X is read as 8 sequences of one step each; a single sequence goes into a li"):
+    with pytest.warns(
+        UserWarning, match=r"^X is read as 8 sequences of one step each; a single sequence goes into a li"
+    ):
         model.predict(single.reshape(-1, 1))
     with pytest.raises(DataError) as caught:
         fitted(ragged(2)).predict(ragged(2)[0])
@@ -45,11 +47,9 @@ def test_a_single_sequence_is_asked_for_in_a_list() -> None:
 
 def test_channels_before_steps_are_warned_of() -> None:
     values = np.random.default_rng(0).normal(size=(12, 4, 20))
-    with pytest.warns(UserWarning) as caught:
+    message = "X is read as sequences of 4 steps of 20 channels; where channels come before steps, give X.transpose"
+    with pytest.warns(UserWarning, match=f"^{message}"):
         fitted(values)
-    assert str(caught[0].message) == (
-        "X is read as sequences of 4 steps of 20 channels; where channels come before steps, give X.transpose(0, 2, 1)"
-    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted(values.transpose(0, 2, 1))
@@ -69,8 +69,8 @@ def test_columns_of_frames_in_a_list_are_known_by_their_names(frame: Any) -> Non
     with pytest.raises(DataError) as caught:
         fitted([*frames[:3], swapped[3], *frames[4:]])
     assert str(caught.value) == (
-        "X: expected columns acc, gyr in every frame as in sequence 0, found gyr, acc in sequence 3; give all of them the "
-        "same columns in the same order"
+        "X: expected columns acc, gyr in every frame as in sequence 0, found gyr, acc in sequence 3; give all of them "
+        "the same columns in the same order"
     )
 
 
@@ -92,6 +92,6 @@ def test_a_text_among_columns_of_numbers_is_to_go() -> None:
     with pytest.raises(DataError) as caught:
         fitted(table)
     assert str(caught.value) == (
-        "X: expected columns of lists or of text alone, found also a, b, c, d, e; where a row is a sequence of numbers, "
-        "drop city or make numbers of it"
+        "X: expected columns of lists or of text alone, found also a, b, c, d, e; where a row is a sequence of "
+        "numbers, drop city or make numbers of it"
     )

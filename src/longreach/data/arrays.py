@@ -133,8 +133,8 @@ def _check_frames(rows: list[Any], where: str) -> None:
         if is_frame(frame) and _names(frame) != names:
             raise DataError(
                 f"{where}: expected columns {', '.join(map(str, names))} in every frame as in sequence 0, found "
-                f"{', '.join(map(str, _names(frame)))} in sequence {row}; give all of them the same columns in the same "
-                "order"
+                f"{', '.join(map(str, _names(frame)))} in sequence {row}; give all of them the same columns in the "
+                "same order"
             )
 
 

@@ -165,8 +165,8 @@ def _said(memory: ReadBack, decision: Forming, scores: dict[str, Any], floor: fl
         )
     else:
         second = (
-            f"Over all {memory.lags[-1]:,} lags the readout knows {memory.explained:.2f} bits a token; the lags at which "
-            f"it knows something come to {memory.capacity:,.0f} bits."
+            f"Over all {memory.lags[-1]:,} lags the readout knows {memory.explained:.2f} bits a token; the lags at "
+            f"which it knows something come to {memory.capacity:,.0f} bits."
         )
     third = (
         f"Half of the answers do not change any more after {percent(decision.settled)} of the sequence; accuracy at "

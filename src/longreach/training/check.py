@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from longreach.config import DataConfig, RunConfig, load_config
 from longreach.batch import UNLABELLED
+from longreach.config import DataConfig, RunConfig, load_config
 from longreach.config.data import FILE_SOURCES
 from longreach.data.dataset import SequenceDataset
 from longreach.data.files.collect import Collected, collect

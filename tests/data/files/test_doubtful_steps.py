@@ -51,7 +51,9 @@ def test_other_names_are_steps(name: str, tmp_path: Path) -> None:
 def test_ids_that_come_again_are_refused_where_they_should_name_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", "who,v,label", "1,2,a", "1,3,a", "2,4,b")
     (refused,) = read(path, id_column="who").findings.grave
-    assert refused.startswith("x.csv: row 1: expected an id of its own in column 'who', as a row is one sequence, found '1'")
+    assert refused.startswith(
+        "x.csv: row 1: expected an id of its own in column 'who', as a row is one sequence, found '1'"
+    )
 
 
 def test_a_text_has_an_id_by_any_name(tmp_path: Path) -> None:
@@ -66,8 +68,8 @@ def test_labels_of_a_column_that_is_not_called_so_are_told(count: int, tmp_path:
     path = write(tmp_path / "x.csv", f"{steps(count)},shape", *(f"{values},{kind}" for kind in "abab"))
     found = read(path)
     assert found.findings.light[0] == (
-        "x.csv: expected a column that is called label or the like, found none; 'shape' was taken, the only one of text: "
-        "where it is another, name that with data.label_column"
+        "x.csv: expected a column that is called label or the like, found none; 'shape' was taken, the only one of "
+        "text: where it is another, name that with data.label_column"
     )
     assert not any("is called label" in line for line in read(path, label_column="shape").findings.light)
 
@@ -76,6 +78,6 @@ def test_a_label_that_is_missing_in_some_rows_of_a_sequence(tmp_path: Path) -> N
     path = write(tmp_path / "x.csv", "id,time,v,label", "r,0,1,good", "r,1,2,", "s,0,1,bad", "s,1,2,bad")
     (refused,) = read(path).findings.grave
     assert refused == (
-        "x.csv: id r: expected a class at all steps, found 'good' and blank cells; fill it in every row of the sequence, "
-        "or mend rows that are cut short"
+        "x.csv: id r: expected a class at all steps, found 'good' and blank cells; fill it in every row of the "
+        "sequence, or mend rows that are cut short"
     )

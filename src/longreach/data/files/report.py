@@ -13,7 +13,6 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.data.files.collect import Collected
 
-
 _MANY_CLASSES = 6
 """Classes from which on numbers may be meant as such."""
 
