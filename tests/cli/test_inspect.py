@@ -100,7 +100,9 @@ def test_a_probe_is_trained_where_it_is_asked_for_and_the_page_goes_where_it_is_
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["page.html", "page.json"]
     figures = json.loads((tmp_path / "new" / "page.json").read_text())
     assert figures["memory"]["readout"].startswith("trained after the fact")
-    done = command("inspect", run, "--samples", "12", "--out", tmp_path / "few.html")
+    moved = shutil.copytree(json.loads((run / "record.json").read_text())["config"]["data"]["path"], tmp_path / "moved")
+    done = command("inspect", run, "--set", f"path={moved}", "--samples", "12", "--out", tmp_path / "few.html")
+    assert done.returncode == 0, done.stderr
     assert "Only 12 test sequences: chance alone may reach as far." in done.stdout.splitlines()
 
 

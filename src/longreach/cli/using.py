@@ -140,10 +140,13 @@ def inspect(
         bool, typer.Option("--probe", help="Train a readout after the fact though the run has one of its own.")
     ] = False,
     samples: Annotated[int, typer.Option(help="Test sequences looked at, at most.")] = 2_000,
+    set_: DataSet = None,
 ) -> None:
     """Show what the model remembers, what its inputs look like from memory, and where its decisions form."""
+    from longreach.commands import assignments
     from longreach.report.inspection import inspect_run
 
-    found = inspect_run(run, out, probe=probe, samples=samples)
+    changes = assignments(set_ or [], example="path=FOLDER")
+    found = inspect_run(run, out, probe=probe, samples=samples, changes=changes)
     typer.echo("\n".join(found.said).replace("\u00a0", " "))
     typer.echo(f"open {found.page}")

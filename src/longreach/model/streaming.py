@@ -6,6 +6,7 @@ Shapes: B batch, T steps of a chunk, C channels, R rows that get a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -204,8 +205,8 @@ class Stream:
         return chunk.ndim == 2 and not is_real
 
     def _prepared(self, piece: Tensor, places: Tensor, steps: Tensor) -> Tensor:
-        weights = (*self.classifier.head.parameters(), *self.classifier.encoder.parameters())
-        weight = weights[0] if weights else piece.float() if self._reads_tokens(piece) else piece
+        # A head of the user's own may have no weights.
+        weight = next(chain(self.classifier.head.parameters(), self.classifier.encoder.parameters()), piece)
         if self._reads_tokens(piece):
             tokens, vocabulary = piece.to(weight.device).long(), getattr(self.classifier.encoder, "vocabulary", None)
             wrong = torch.zeros(0) if vocabulary is None else ((tokens < 0) | (tokens >= vocabulary)).nonzero()

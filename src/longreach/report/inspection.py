@@ -52,7 +52,14 @@ class Inspection:
     said: list[str]
 
 
-def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samples: int = 2_000) -> Inspection:
+def inspect_run(
+    run: Path,
+    out: Path | None = None,
+    *,
+    probe: bool = False,
+    samples: int = 2_000,
+    changes: dict[str, Any] | None = None,
+) -> Inspection:
     """Measure a finished run's memory and decisions; write the page, inspection.json beside it, and the model's card.
 
     Args:
@@ -60,6 +67,7 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
         out: the page; None for inspection.html in the run folder.
         probe: train a readout after the fact though the run has one of its own.
         samples: test sequences looked at, at most.
+        changes: keys of the run's `data` to read otherwise, such as path.
 
     Raises:
         RunError: no finished run there.
@@ -71,8 +79,8 @@ def inspect_run(run: Path, out: Path | None = None, *, probe: bool = False, samp
     folder = RunFolder(run)
     page = out if out is not None else folder.path / "inspection.html"
     _check_page(page)
-    config, record = folder.load_config(), folder.load_record()
-    objective, data = load_objective(folder)
+    config, record = folder.load_config().with_data_set(changes or {}), folder.load_record()
+    objective, data = load_objective(folder, changes)
     classifier = objective.classifier
     if not isinstance(classifier, SequenceClassifier):
         raise ConfigError(f"{run}: its network carries no state from step to step, so there is no memory to inspect")

@@ -6,6 +6,7 @@ Shapes: B batch, T steps, C channels, R rebuilt steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,14 +47,19 @@ class Rebuilt:
     rebuilt: np.ndarray
 
 
-def load_objective(folder: RunFolder) -> tuple[Objective, Datasets]:
+def load_objective(folder: RunFolder, changes: dict[str, Any] | None = None) -> tuple[Objective, Datasets]:
     """The classifier and losses of a finished run, with the weights that it selected, and its data.
+
+    Args:
+        folder: of the run.
+        changes: keys of the run's `data` to read otherwise, such as path; the data must be the same all the same.
 
     Raises:
         RunError: no run there, or none that is finished.
         DataError: data that are missing or broken, or changed since the run.
+        ConfigError: a key that does not exist or a value that does not fit.
     """
-    config = folder.load_config()
+    config = folder.load_config().with_data_set(changes or {})
     # Not what the configuration asks for: where the best weights were gone, the last ones were taken.
     selected = folder.load_record()["selected"]
     checkpoint = folder.best if selected == "best" else folder.last
