@@ -9,6 +9,7 @@ import pytest
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
+from longreach.errors import DataError
 
 
 def write(path: Path, names: str, *rows: str) -> Path:
@@ -16,7 +17,7 @@ def write(path: Path, names: str, *rows: str) -> Path:
     return path
 
 
-def read(path: Path, **options: str) -> Collected:
+def read(path: Path, **options: object) -> Collected:
     return collect(open_files(str(path), "table", ReadOptions(**options)))  # type: ignore[arg-type]
 
 
@@ -81,3 +82,25 @@ def test_a_label_that_is_missing_in_some_rows_of_a_sequence(tmp_path: Path) -> N
         "x.csv: id r: expected a class at all steps, found 'good' and blank cells; fill it in every row of the "
         "sequence, or mend rows that are cut short"
     )
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path)
+    return str(caught.value)
+
+
+def test_a_table_behind_a_comment_or_parted_by_blanks_is_no_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "# recorded 2024", "t0,t1,label", "1,2,a")
+    assert refused(path) == (
+        "x.csv: expected the columns' names in the first line, found a comment, '# recorded 2024'; take out what "
+        "stands before the table"
+    )
+    for names in ("t0 t1 label", "0.1 0.2 1"):
+        path = write(tmp_path / "y.csv", names, "1.5 -2 0", "3e1 4 1")
+        assert refused(path).startswith(
+            "y.csv: expected numbers parted by commas, semicolons or tabs, found 3 in one cell, '1.5 -2 0'; write "
+        )
+    text = write(tmp_path / "z.csv", "text", "all is well", "1 2")
+    assert read(text).form == "characters"
+    assert read(path, values_columns=(names,)).form == "characters"

@@ -24,6 +24,7 @@ from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout, find_layout, is_unnamed, without_other_parts
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
+from longreach.data.files.lone_column import check_lone_column
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import few
 from longreach.data.files.row_ids import with_own_ids
@@ -62,6 +63,8 @@ def table_source(source: str, options: ReadOptions) -> Source:
         )
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
+        if options.values_columns is None:
+            check_lone_column(path, head)
         options = with_label_told(path, head, options)
         columns = len(head.names) if head.nameless else None
         if len(head.names) >= MANY_COLUMNS and (wide := _wide_csv(source, path, head, options)):
