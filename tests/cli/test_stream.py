@@ -151,9 +151,9 @@ def test_a_line_comes_as_soon_as_its_chunk_is_read_and_nobody_need_read_on(train
             "steps.txt: expected a text with one step a line, or a file named .npy, found other bytes",
         ),
         (
-            b"1\nnan\n",
-            "stream chunk: expected finite numbers, found nan in row 0, step 1 since it began, channel 0; the state "
-            "would not recover from it: fill or drop what is missing",
+            b"1\n3\nnan\n",
+            "steps.txt: sequence 0: stream chunk: expected finite numbers, found nan in row 0, step 2 since it began, "
+            "channel 0; the state would not recover from it: fill or drop what is missing",
         ),
         (
             b"1\n1e300\n",

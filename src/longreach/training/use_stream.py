@@ -55,7 +55,10 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
         if sequence != current:
             stream.reset()
             current = sequence
-        probabilities = stream.push(_as_stored(steps, double)[None])[0]
+        try:
+            probabilities = stream.push(_as_stored(steps, double)[None])[0]
+        except DataError as error:
+            raise DataError(f"{_named(data)}: sequence {sequence}: {error}") from None
         best = int(probabilities.argmax())
         rounded = [round(float(p), 6) for p in probabilities]
         yield {
@@ -81,7 +84,7 @@ def _chunks(
         of_characters = vocabulary is not None and vocabulary.kind == "characters"
         yield from chunks_of_array(data, channels, size, vocabulary if of_characters else None)
         return
-    where = "standard input" if data == STANDARD_INPUT else str(data)
+    where = _named(data)
     try:
         if vocabulary is not None and vocabulary.kind != "numbers":
             with _opened_bytes(data) as raw:
@@ -92,6 +95,10 @@ def _chunks(
     except UnicodeDecodeError:
         wanted = "a text in UTF-8" if vocabulary is not None else "a text with one step a line, or a file named .npy"
         raise DataError(f"{where}: expected {wanted}, found other bytes") from None
+
+
+def _named(data: Path) -> str:
+    return "standard input" if data == STANDARD_INPUT else str(data)
 
 
 def _as_stored(steps: np.ndarray, double: bool) -> np.ndarray:
