@@ -81,11 +81,11 @@ UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
         "x.jsonl: expected one column of sequences, found title, body; name it with data.values_columns, "
         "or several: texts are joined, lists are channels",
     ),
-    "ids without times": (
+    "times without ids": (
         "x.csv",
-        text("who,b", "1,2"),
-        {"id_column": "who"},
-        "x.csv: expected a column of ids and a column of times, found who and no time among who, b; name both, "
+        text("when,b", "1,2"),
+        {"time_column": "when"},
+        "x.csv: expected a column of ids and a column of times, found no id and when among when, b; name both, "
         "data.id_column and data.time_column",
     ),
     "parts with other names": (
