@@ -162,7 +162,7 @@ class Stream:
     def _check_state(self, places: Tensor, state: State, steps: Tensor) -> None:
         for part in state:
             if not bool(torch.isfinite(part).all()):
-                row = int((~torch.isfinite(part)).any(0).flatten(1).any(1).nonzero()[0])
+                row = int((~torch.isfinite(part)).any(0).reshape(len(places), -1).any(1).nonzero()[0])
                 raise DataError(
                     f"stream: expected a finite state, found one that overflows in row {int(places[row])} by step "
                     f"{int(steps[row])} since it began; the network's state grows with what it reads: reset the row "

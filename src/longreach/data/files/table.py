@@ -38,7 +38,7 @@ from longreach.errors import DataError
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_READING = 4
+_READING = 5
 """Of what is made of a table; raised whenever reading one changes."""
 _LOOKED_AT = 20
 """Rows of a table of many columns that tell what its columns hold."""
