@@ -207,6 +207,7 @@ def test_what_training_could_not_hold_out_is_told_by_check(command, tmp_path: Pa
     assert (done.returncode, message in done.stdout) == (2, True)
     own = tmp_path / "own.yaml"
     own.write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {tmp_path / 'x.npz'}}}"]))
+    assert f"to train with labels: {message}" in done.stdout
     assert message in command("train", own, "--out", tmp_path / "run").stderr
 
 

@@ -106,6 +106,12 @@ def test_a_probe_is_trained_where_it_is_asked_for_and_the_page_goes_where_it_is_
     assert "Only 12 test sequences: chance alone may reach as far." in done.stdout.splitlines()
 
 
+def test_the_runs_own_page_is_made_again_when_it_is_gone(command: Any, inspected: tuple[Path, str]) -> None:
+    run, said = inspected
+    (run / "inspection.html").unlink()
+    assert command("inspect", run).stdout == said
+
+
 def test_curves_and_texts_are_shown_where_sequences_are_no_pictures() -> None:
     generator = np.random.default_rng(0)
     rows = [generator.normal(size=(length, 2)).astype(np.float32) for length in (30, 12)]

@@ -53,3 +53,15 @@ def test_a_pipe_is_written_into(
     reader.join()
     assert read == [right]
     assert pipe.is_fifo()
+
+
+def test_a_pipe_of_the_shell_is_written_into(command: Command, trained: Path, mnist_folder: Path, right: str) -> None:
+    here, there = os.pipe()
+    read: list[str] = []
+    with os.fdopen(here) as stream:
+        reader = threading.Thread(target=lambda: read.append(stream.read()))
+        reader.start()
+        done = command("predict", trained, mnist_folder / IMAGES, "--out", f"/dev/fd/{there}")
+        os.close(there)
+        reader.join()
+    assert (done.returncode, read) == (0, [right]), done.stderr

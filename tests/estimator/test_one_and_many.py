@@ -74,6 +74,19 @@ def test_columns_of_frames_in_a_list_are_known_by_their_names(frame: Any) -> Non
     )
 
 
+def test_a_single_column_is_no_other_one_whatever_it_is_called() -> None:
+    frames = [pd.DataFrame({f"run{row}": values[:, 0]}) for row, values in enumerate(ragged(1))]
+    assert fitted(frames).predict(frames[:3]).shape == (3,)
+
+
+def test_an_array_of_frames_is_a_list_of_them() -> None:
+    frames = [pd.DataFrame({"acc": row[:, 0], "gyr": row[:, 1]}) for row in ragged(2)]
+    array = np.empty(12, dtype=object)
+    array[:] = [one[["gyr", "acc"]] for one in frames]
+    with pytest.raises(DataError, match="Feature names must be in the same order as they were in fit"):
+        fitted(frames).predict(array)
+
+
 def test_columns_that_are_only_numbered_have_no_names() -> None:
     frames = [pd.DataFrame(row) for row in ragged(2)]
     with warnings.catch_warnings():

@@ -300,6 +300,13 @@ def test_tokens_of_any_type_are_read(kind: Any) -> None:
         torch.testing.assert_close(classifier(torch.from_numpy(chunk)).softmax(-1), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_tokens_are_whole_numbers() -> None:
+    stream = make(**KINDS["tokens"]).stream()
+    for chunk in (torch.tensor([[1.7, 2.2]]), np.asarray([[1.7, 2.2]])):
+        with pytest.raises(DataError, match=r"^stream chunk: expected whole numbers, the tokens, found torch\.float"):
+            stream.push(chunk)
+
+
 def test_masked_values_are_refused() -> None:
     chunk = np.ma.masked_less(np.asarray([[[0.0, 1.0], [-9999.0, 1.0]]]), -100)
     with pytest.raises(DataError) as error:

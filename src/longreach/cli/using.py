@@ -87,8 +87,8 @@ def predict(
     text = "".join(f"{line}\n" for line in lines)
     try:
         # A link stays one, and a pipe or a device cannot be replaced by a file.
-        target = out.resolve()
-        write_text(target, text) if target.is_file() or not target.exists() else target.write_text(text, "utf-8")
+        replaced = out.is_file() or not out.exists()
+        write_text(out.resolve(), text) if replaced else out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"{out}: cannot write there ({error.strerror}); give another file with --out") from None
 

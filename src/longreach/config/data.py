@@ -23,7 +23,7 @@ _FILE_KEYS = (
 
 def _several(names: Any) -> Any:
     """A single name as a list of one."""
-    return (names,) if isinstance(names, str) else names
+    return (names,) if isinstance(names, str | int) else names
 
 
 class DataConfig(Section):
@@ -60,7 +60,8 @@ class DataConfig(Section):
     label_column: Text | None = None
     """Column of the classes, of images of the hub's schema too; null for label, class, target or y."""
     id_column: Text | None = None
-    """Column that tells sequences apart where a row is one step; null for id and the like."""
+    """Column that tells sequences apart where a row is one step, or names rows that are sequences; null for id and the
+    like."""
     time_column: Text | None = None
     """Column by which the steps of a sequence are sorted; null for time and the like."""
     split_column: Text | None = None

@@ -73,9 +73,11 @@ def channel_names(data: Any) -> tuple[str, ...] | None:
     if is_frame(data):
         names = _list_columns(data)
     else:
-        first = data[0] if isinstance(data, list | tuple) and len(data) else None
+        is_list = isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.dtype == object)
+        first = data[0] if is_list and len(data) else None
         names = _names(first) if is_frame(first) else []
-        names = [] if all(isinstance(name, int | np.integer) for name in names) else names
+        # A single column cannot be mistaken for another one.
+        names = [] if len(names) < 2 or all(isinstance(name, int | np.integer) for name in names) else names
     return tuple(map(str, names)) or None
 
 
@@ -129,7 +131,7 @@ def _check_frames(rows: list[Any], where: str) -> None:
     if not is_frame(rows[0] if rows else None):
         return
     names = _names(rows[0])
-    for row, frame in enumerate(rows):
+    for row, frame in enumerate(rows if len(names) > 1 else []):
         if is_frame(frame) and _names(frame) != names:
             raise DataError(
                 f"{where}: expected columns {', '.join(map(str, names))} in every frame as in sequence 0, found "

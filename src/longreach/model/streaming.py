@@ -160,9 +160,11 @@ class Stream:
         )
 
     def _check_state(self, places: Tensor, state: State, steps: Tensor) -> None:
-        for part in state:
-            if not bool(torch.isfinite(part).all()):
-                row = int((~torch.isfinite(part)).any(0).reshape(len(places), -1).any(1).nonzero()[0])
+        for place, part in enumerate(state):
+            # What the head reads is finite; what else an encoder of the user's own carries may begin at infinity.
+            wrong = torch.isnan(part) if place else ~torch.isfinite(part)
+            if bool(wrong.any()):
+                row = int(wrong.any(0).reshape(len(places), -1).any(1).nonzero()[0])
                 raise DataError(
                     f"stream: expected a finite state, found one that overflows in row {int(places[row])} by step "
                     f"{int(steps[row])} since it began; the network's state grows with what it reads: reset the row "
@@ -208,6 +210,8 @@ class Stream:
         # A head of the user's own may have no weights.
         weight = next(chain(self.classifier.head.parameters(), self.classifier.encoder.parameters()), piece)
         if self._reads_tokens(piece):
+            if piece.is_floating_point():
+                raise DataError(f"stream chunk: expected whole numbers, the tokens, found {piece.dtype}")
             tokens, vocabulary = piece.to(weight.device).long(), getattr(self.classifier.encoder, "vocabulary", None)
             wrong = torch.zeros(0) if vocabulary is None else ((tokens < 0) | (tokens >= vocabulary)).nonzero()
             if vocabulary is not None and len(wrong):

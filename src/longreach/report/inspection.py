@@ -78,7 +78,8 @@ def inspect_run(
         raise ConfigError(f"--samples: expected at least 1, found {samples}")
     folder = RunFolder(run)
     page = out if out is not None else folder.path / "inspection.html"
-    _check_page(page)
+    if out is not None:
+        _check_page(out)
     config, record = folder.load_config().with_data_set(changes or {}), folder.load_record()
     objective, data = load_objective(folder, changes)
     classifier = objective.classifier

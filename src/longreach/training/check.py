@@ -54,7 +54,7 @@ def _without_hold_out(config: DataConfig, collected: Collected) -> list[str]:
     try:
         hold_out(dict(collected.parts), config)
     except DataError as error:
-        return [str(error)]
+        return [f"to train with labels: {error}"]
     return []
 
 

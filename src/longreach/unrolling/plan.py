@@ -120,7 +120,8 @@ def _whole(number: Any, expected: str) -> int:
     try:
         return operator.index(number)
     except TypeError:
-        raise ConfigError(f"{expected} as a whole number, found {number!r}; round it, as with //") from None
+        mend = "; round it, as with //" if isinstance(number, float) else "; one for each row goes into a tensor"
+        raise ConfigError(f"{expected} as a whole number, found {number!r}{mend}") from None
 
 
 def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from longreach.data.files.collect import Collected, collect
@@ -94,7 +96,7 @@ def test_a_table_behind_a_comment_or_parted_by_blanks_is_no_text(tmp_path: Path)
     path = write(tmp_path / "x.csv", "# recorded 2024", "t0,t1,label", "1,2,a")
     assert refused(path) == (
         "x.csv: expected the columns' names in the first line, found a comment, '# recorded 2024'; take out what "
-        "stands before the table"
+        "stands before the table, or, where the column is called so, name it with data.values_columns"
     )
     for names in ("t0 t1 label", "0.1 0.2 1"):
         path = write(tmp_path / "y.csv", names, "1.5 -2 0", "3e1 4 1")
@@ -104,3 +106,27 @@ def test_a_table_behind_a_comment_or_parted_by_blanks_is_no_text(tmp_path: Path)
     text = write(tmp_path / "z.csv", "text", "all is well", "1 2")
     assert read(text).form == "characters"
     assert read(path, values_columns=(names,)).form == "characters"
+
+
+def test_steps_whose_times_are_called_otherwise_never_pass_for_sequences(tmp_path: Path) -> None:
+    rows = [f"r{row // 4},{row % 4},{row},{row * row},{'ab'[row // 4 % 2]}" for row in range(16)]
+    path = write(tmp_path / "x.csv", "recording,zeit,ax,ay,label", *rows)
+    for options in ({"id_column": "recording"}, {"id_column": "recording", "values_columns": ("ax", "ay")}):
+        (found,) = read(path, **options).findings.grave
+        assert found.startswith("x.csv: row 1: expected an id of its own in column 'recording'")
+    # Beside a training part that was one of steps the times are asked for.
+    with pytest.raises(DataError, match="expected a column of ids and a column of times, found recording and no time"):
+        read(path, id_column="recording", channels=("ax", "ay"))
+
+
+def test_ids_of_lists_beside_a_date(tmp_path: Path) -> None:
+    table = {"rec": ["a", "b"], "date": ["2024-01-01", "2024-01-02"], "v": [[1.0, 2.0], [3.0]], "label": ["x", "y"]}
+    pq.write_table(pa.table(table), tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet", id_column="rec")
+    assert (found.parts["train"].lengths.tolist(), found.ids["train"]) == ([2, 1], ("a", "b"))
+
+
+def test_what_is_doubtful_is_told_of_the_first_part_alone(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        write(tmp_path / f"{part}.csv", "fold,t0,label", "1,2,a", f"2,{len(part)},b")
+    assert sum("is read as step" in line for line in read(tmp_path).findings.light) == 1

@@ -76,7 +76,7 @@ def test_ids_of_rows_that_repeat_are_those_of_steps(tmp_path: Path) -> None:
     assert read(path).findings.grave == [
         "x.csv: row 1: expected an id of its own in column 'id', as a row is one sequence, found 'r0' again (4 ids in "
         "12 rows); where a row is one step, name the column of times with data.time_column, a new one where there is "
-        f"none, {WAY_OUT}"
+        f"none, {WAY_OUT} and no data.id_column"
     ]
     found = read(path, values_columns=("acc", "gyro"))
     assert (found.findings.grave, len(found.parts["train"])) == ([], 12)

@@ -90,8 +90,9 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
     free = [name for name in there if name not in (label, part, *index)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
-    # Ids alone name rows, each of which is a whole sequence.
-    by_id = options.time_column is not None or (options.id_column is not None and time is not None)
+    # Ids alone name rows, each of which is a whole sequence, unless the training part was a table of steps.
+    of_steps = (time is not None and not whole) or options.channels is not None
+    by_id = options.time_column is not None or (options.id_column is not None and of_steps)
     if by_id and (identity is None or time is None):
         raise DataError(
             f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
@@ -124,7 +125,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         layout = _of_single_cells(kinds, free, label, part, options, where)
     names_rows = identity not in (*layout.values, layout.label) and kinds.get(identity or "") in ("number", "text")
     # A list or a text is no step, whatever its row shares with others.
-    own_ids = layout.cells == "wide" and options.values_columns is None
+    own_ids = layout.cells == "wide" and (options.values_columns is None or options.id_column is not None)
     layout = replace(layout, id=identity if names_rows else None, own_ids=own_ids)
     return replace(layout, unused=_unused(there, layout))
 

@@ -30,7 +30,7 @@ def check_lone_column(path: Path, head: CsvHead) -> None:
     if head.header and name.lstrip().startswith(("#", "%")):
         raise DataError(
             f"{path.name}: expected the columns' names in the first line, found a comment, {name[:60]!r}; take out "
-            "what stands before the table"
+            "what stands before the table, or, where the column is called so, name it with data.values_columns"
         )
     rows = [cells[0].split() for _, cells in itertools.islice(csv_rows(path, head.header, head.delimiter), _ROWS)]
     if rows and all(len(cells) > 1 and all(number_of(cell) is not None for cell in cells) for cells in rows):

@@ -13,7 +13,7 @@ class ReadOptions:
     Args:
         values_columns: columns that hold the sequences.
         label_column: column of the classes.
-        id_column: column that tells sequences apart, where a row is one step.
+        id_column: column that tells sequences apart where a row is one step, or names rows that are sequences.
         time_column: column by which the rows of a sequence are sorted.
         split_column: column that names the part of each row: train, validation or test.
         channels_first: the files hold (channels, steps) and not (steps, channels).

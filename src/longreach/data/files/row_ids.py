@@ -33,5 +33,5 @@ def _looked_at(samples: Samples, column: str | None) -> Iterator[Sample | Findin
             f"{first.place}: expected an id of its own in column {column!r}, as a row is one sequence, found "
             f"{first.id!r} again ({len(seen)} ids in {rows} rows); where a row is one step, name the column of times "
             "with data.time_column, a new one where there is none, or, where a row is a whole sequence, its columns "
-            "with data.values_columns",
+            "with data.values_columns and no data.id_column",
         )

@@ -101,7 +101,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
             else:
                 more = partial(row_samples, chosen, at, layout, names, options.channels_first, form, place)
                 more = with_own_ids(more, layout)
-                if layout.cells == "wide" and options.values_columns is None and part not in parts:
+                if layout.cells == "wide" and options.values_columns is None and not parts:
                     more = partial(_after, partial(doubtful_steps, layout, place), more)
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
