@@ -26,7 +26,8 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "code"), blocks("python"))
-def test_python_examples_run(page: str, code: str) -> None:
+def test_python_examples_run(page: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # They may write files.
     with torch.random.fork_rng():
         torch.manual_seed(0)
         exec(compile(code, page, "exec"), {})
