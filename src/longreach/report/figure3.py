@@ -100,7 +100,9 @@ def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
     for place, (model, reasons) in enumerate(times.reasons.items()):
         timed = any(seconds is not None for seconds in times.seconds[model].values())
         _crosses(axes, model, [float(steps) for steps in reasons], place, None if timed else model)
-    said = dict.fromkeys(f"×: {reason}" for reasons in times.reasons.values() for reason in reasons.values())
+    # A longer length's reason is a shorter one's.
+    every = [reason for reasons in times.reasons.values() for reason in reasons.values()]
+    said = dict.fromkeys(f"×: {reason.replace(' at fewer steps', '')}" for reason in every)
     below = _TOP - _APART * (len(times.reasons) - 0.4)
     axes.text(1.0, below, "\n".join(said), fontsize=8, ha="right", va="top", transform=axes.transAxes)
     # The Transformer's would leave nothing to see of the others, and lengths go on where the paper's end.
