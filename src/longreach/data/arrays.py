@@ -8,13 +8,12 @@ Shapes: N sequences, T steps, C channels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
 
+from longreach.data.frames import column_of, first_of, is_absent, is_frame, is_sequence, list_columns, names_of
 from longreach.data.ragged import RaggedDataset
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
@@ -23,11 +22,6 @@ FORMS = (
     "an array of (sequences, steps) or (sequences, steps, channels), a list of arrays of (steps,) or "
     "(steps, channels), a list of str or of bytes, a frame or a Hugging Face Dataset with a list column"
 )
-
-
-def is_frame(data: Any) -> bool:
-    """True for what has named columns: a frame of pandas or polars, a Hugging Face Dataset."""
-    return hasattr(data, "columns") or hasattr(data, "column_names")
 
 
 def is_table(data: Any) -> bool:
@@ -39,20 +33,20 @@ def is_table(data: Any) -> bool:
     if isinstance(data, str | bytes):
         return False
     if is_frame(data):
-        return not _list_columns(data)
+        return not list_columns(data)
     if hasattr(data, "to_list") or hasattr(data, "iloc"):
-        return not _is_sequence(_first(data))
+        return not is_sequence(first_of(data))
     if hasattr(data, "dtype") and hasattr(data, "ndim"):
         if str(data.dtype) in ("object", "str") or getattr(data.dtype, "kind", "") in ("U", "S"):
-            return data.ndim == 2 or (data.ndim == 1 and not _is_sequence(_first(data)))
+            return data.ndim == 2 or (data.ndim == 1 and not is_sequence(first_of(data)))
         return data.ndim < 3
     if isinstance(data, list | tuple) and len(data):
-        first = _first(data)
+        first = first_of(data)
         if isinstance(first, list | tuple):
             # Lists of numbers: a table only where all are there and equally long.
             lengths = {len(row or ()) for row in data if row is None or isinstance(row, list | tuple)}
-            return len(lengths) == 1 and (len(first) == 0 or not _is_sequence(first[0]))
-        return not _is_sequence(first)
+            return len(lengths) == 1 and (len(first) == 0 or not is_sequence(first[0]))
+        return not is_sequence(first)
     return True
 
 
@@ -71,11 +65,11 @@ def channel_names(data: Any) -> tuple[str, ...] | None:
     what has no such column, and where columns are only numbered.
     """
     if is_frame(data):
-        names = _list_columns(data)
+        names = list_columns(data)
     else:
         is_list = isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.dtype == object)
         first = data[0] if is_list and len(data) else None
-        names = _names(first) if is_frame(first) else []
+        names = names_of(first) if is_frame(first) else []
         # A single column cannot be mistaken for another one.
         names = [] if len(names) < 2 or all(isinstance(name, int | np.integer) for name in names) else names
     return tuple(map(str, names)) or None
@@ -84,10 +78,10 @@ def channel_names(data: Any) -> tuple[str, ...] | None:
 def texts_of(data: Any) -> list[Any] | None:
     """The rows of data whose first is a str, whatever their form; None of anything else."""
     if is_frame(data):
-        names = _list_columns(data)
-        rows = _column(data, names[0]) if len(names) == 1 else []
+        names = list_columns(data)
+        rows = column_of(data, names[0]) if len(names) == 1 else []
     elif hasattr(data, "to_arrow") or hasattr(data, "iloc"):
-        rows = _column(data)
+        rows = column_of(data)
     else:
         rows = list(data) if isinstance(data, list | tuple) or getattr(data, "ndim", 0) == 1 else []
     return rows if rows and isinstance(rows[0], str) else None
@@ -111,7 +105,7 @@ def sequences_of(data: Any, vocabulary: Vocabulary | None = None, where: str = "
     if is_frame(data):
         return _of_frame(data, vocabulary, where)
     if hasattr(data, "to_arrow") or hasattr(data, "iloc"):
-        return _joined([_column(data)], vocabulary, where)
+        return _joined([column_of(data)], vocabulary, where)
     if hasattr(data, "__array__") and not isinstance(data, np.ndarray):
         data = np.asarray(data)
     if isinstance(data, np.ndarray) and data.dtype.kind not in "OUS":
@@ -130,12 +124,12 @@ def _check_frames(rows: list[Any], where: str) -> None:
     """
     if not is_frame(rows[0] if rows else None):
         return
-    names = _names(rows[0])
+    names = names_of(rows[0])
     for row, frame in enumerate(rows if len(names) > 1 else []):
-        if is_frame(frame) and _names(frame) != names:
+        if is_frame(frame) and names_of(frame) != names:
             raise DataError(
                 f"{where}: expected columns {', '.join(map(str, names))} in every frame as in sequence 0, found "
-                f"{', '.join(map(str, _names(frame)))} in sequence {row}; give all of them the same columns in the "
+                f"{', '.join(map(str, names_of(frame)))} in sequence {row}; give all of them the same columns in the "
                 "same order"
             )
 
@@ -153,12 +147,12 @@ def _of_array(array: np.ndarray, where: str) -> RaggedDataset:
 
 
 def _of_frame(frame: Any, vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
-    names = _list_columns(frame)
+    names = list_columns(frame)
     if not names:
-        raise DataError(f"{where}: expected a column of lists or of text, found columns {_names(frame)}")
+        raise DataError(f"{where}: expected a column of lists or of text, found columns {names_of(frame)}")
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise DataError(f"{where}: expected a name for each column, found {twice[0]!r} twice; rename one of them")
-    others = [name for name in _names(frame) if name not in names]
+    others = [name for name in names_of(frame) if name not in names]
     if others:
         mend = (
             f"select the sequences with {where}[{names!r}]"
@@ -168,7 +162,7 @@ def _of_frame(frame: Any, vocabulary: Vocabulary | None, where: str) -> RaggedDa
         raise DataError(
             f"{where}: expected columns of lists or of text alone, found also {', '.join(map(str, others))}; {mend}"
         )
-    return _joined([_column(frame, name) for name in names], vocabulary, where)
+    return _joined([column_of(frame, name) for name in names], vocabulary, where)
 
 
 def _joined(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str) -> RaggedDataset:
@@ -204,7 +198,7 @@ def _of_texts(columns: list[list[Any]], vocabulary: Vocabulary | None, where: st
     first = next(row for row, text in enumerate(texts) if isinstance(text, str | bytes))
     kind = str if isinstance(texts[first], str) else bytes
     for row, text in enumerate(texts):
-        if _absent(text):
+        if is_absent(text):
             raise DataError(f"{where}: expected a text in every row, found none in row {row}; drop the row")
         if not isinstance(text, kind):
             raise DataError(
@@ -267,95 +261,3 @@ def real(values: np.ndarray) -> np.ndarray:
         )
     small = (values.dtype.kind in "iub" and values.dtype.itemsize <= 2) or values.dtype == np.float16
     return values.astype(np.float32 if small else np.float64)
-
-
-def _is_sequence(cell: Any) -> bool:
-    # NumPy's texts have the dimensions of a number.
-    return isinstance(cell, str | bytes) or (
-        hasattr(cell, "__len__") and not isinstance(cell, dict) and getattr(cell, "ndim", 1) > 0
-    )
-
-
-def _names(frame: Any) -> list[Any]:
-    return list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
-
-
-def _list_columns(frame: Any) -> list[Any]:
-    """Names of the columns whose cells are sequences or text."""
-    return [name for name, cell in _first_row(frame) if _is_sequence(cell)]
-
-
-def _first_row(frame: Any) -> list[tuple[Any, Any]]:
-    """Names of a frame's columns and the first cell in each, also where names occur twice; nothing without a row."""
-    if len(frame) == 0:
-        return []
-    if hasattr(frame, "column_names"):
-        return [(name, cell if cell is not None else _first(frame[name])) for name, cell in frame[0].items()]
-    if hasattr(frame, "iloc"):
-        return [(name, _first(frame.iloc[:, place])) for place, name in enumerate(_names(frame))]
-    return [(name, _first(frame[name])) for name in _names(frame)]
-
-
-def _first(cells: Any) -> Any:
-    """The first cell of a column that is there; None where none is."""
-    return next((cell for cell in cells if not _absent(cell)), None)
-
-
-def _absent(cell: Any) -> bool:
-    """Whether a cell is missing, as pandas has it too."""
-    return cell is None or type(cell).__name__ == "NAType" or (isinstance(cell, float) and math.isnan(cell))
-
-
-def check_no_times(frame: Any, where: str) -> None:
-    """Refuse columns of times, which would be read as nanoseconds or the like.
-
-    Raises:
-        DataError: a frame with a column of times.
-    """
-    for place, name in enumerate(_names(frame)):
-        if _holds_times(frame, place, name):
-            raise DataError(
-                f"{where}: expected numbers, found times in column {name!r}; drop it, or make numbers of it, such as "
-                "seconds since the first"
-            )
-
-
-def _holds_times(frame: Any, place: int, name: Any) -> bool:
-    """Told by the column's type, and of objects by the first that is there: the first cell may well be missing."""
-    if hasattr(frame, "column_names"):
-        return str(getattr(frame.features[name], "dtype", "")).startswith(("timestamp", "date", "time", "duration"))
-    if not hasattr(frame, "iloc"):
-        return frame[name].dtype.is_temporal()
-    column = frame.iloc[:, place]
-    if column.dtype.kind != "O":
-        return column.dtype.kind in "mM"
-    times = date | time | timedelta | np.datetime64 | np.timedelta64
-    return any(isinstance(cell, times) for cell in column[column.notna()].iloc[:1])
-
-
-def _column(frame: Any, name: Any = None) -> list[Any]:
-    """The cells of a column, or of a series: str, bytes, lists or arrays."""
-    if hasattr(frame, "iloc"):
-        return (frame if name is None else frame[name]).tolist()
-    if hasattr(frame, "column_names"):
-        # As they lie there: its NumPy format would round to single precision.
-        return _cells(frame.with_format("arrow")[:][name])
-    return _cells((frame if name is None else frame[name]).to_arrow())
-
-
-def _cells(column: Any) -> list[Any]:
-    """The cells of an Arrow array, lists of numbers as arrays."""
-    import pyarrow as pa
-
-    cells: list[Any] = []
-    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
-        kind = chunk.type
-        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-        if not is_list or not (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)):
-            cells += chunk.to_pylist()
-            continue
-        flat = chunk.flatten().to_numpy(zero_copy_only=False)
-        lengths = chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        parts = np.split(flat, np.cumsum(lengths)[:-1])
-        cells += [part if there else None for part, there in zip(parts, chunk.is_valid().to_pylist(), strict=True)]
-    return cells

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from longreach.data.arrays import channel_names, check_no_times, is_frame, is_table, real, sequences_of, unmasked
+from longreach.data.arrays import channel_names, is_table, real, sequences_of, unmasked
+from longreach.data.frames import check_no_times, is_frame
 from longreach.data.gaps import check_finite, fit_present
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
