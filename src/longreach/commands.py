@@ -184,6 +184,8 @@ def print_check(report: CheckReport) -> None:
             print(f"  {len(counts)} classes: {', '.join(counts[:_CLASSES_SHOWN])}{more}")
         if part.unlabelled:
             print(f"  without a label: {part.unlabelled:,}")
+        if part.groups is not None:
+            print(f"  groups: {part.groups:,}")
     for text in report.grave:
         print(f"MEND  {text}")
     for text in report.light:

@@ -18,7 +18,8 @@ from longreach.training.sources import check_effects
 
 OF_IMAGES = {"resize": 14, "scan": "snake", "permutation_seed": 0}
 COLUMNS = {"values_columns": ["a"], "label_column": "0", "id_column": "i", "time_column": "t", "split_column": "part"}
-OF_FILES = COLUMNS | {
+OF_TABLES = {"group_column": "person"}
+OF_FILES = COLUMNS | OF_TABLES | {
     "channels_first": True, "tokens": "numbers", "vocabulary": 9, "character_least": 1, "subset": "en"
 }  # fmt: skip
 
@@ -48,7 +49,11 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
     assert refused(source, key, value) == (
         None if named else f"own.yaml: data.{key}: is for files of sequences, found source '{source}'; leave it out"
     )
-    assert all(refused(other, key, value) is None for other in (*FILE_SOURCES, "auto"))
+    for other in (*FILE_SOURCES, "auto"):
+        alone = key in OF_TABLES and other in ("ts", "audio", "text", "bytes")
+        assert refused(other, key, value) == (
+            f"own.yaml: data.{key}: is for tables and arrays, found source '{other}'; leave it out" if alone else None
+        )
 
 
 def write_idx(folder: Path) -> Path:

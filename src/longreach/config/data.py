@@ -16,8 +16,8 @@ SplitSeed = Annotated[int, Field(ge=0, lt=2**32)]
 
 _IMAGE_KEYS = ("resize", "scan", "permutation_seed")
 _FILE_KEYS = (
-    *("values_columns", "label_column", "id_column", "time_column", "split_column", "channels_first", "tokens"),
-    *("vocabulary", "character_least", "subset"),
+    *("values_columns", "label_column", "id_column", "time_column", "split_column", "group_column", "channels_first"),
+    *("tokens", "vocabulary", "character_least", "subset"),
 )
 
 
@@ -66,6 +66,9 @@ class DataConfig(Section):
     """Column by which the steps of a sequence are sorted; null for time and the like."""
     split_column: Text | None = None
     """Column that says train, validation or test; null for split, where there is such a column."""
+    group_column: Text | None = None
+    """Column, or array of numpy files, that tells which sequences belong together, such as those of one person: parts
+    that are held out are whole groups; null: none belong together."""
     channels_first: bool = False
     """Arrays and lists hold (channels, steps) and not (steps, channels)."""
     tokens: Literal["numbers", "characters", "bytes"] | None = None
@@ -143,6 +146,8 @@ def idle_keys(source: str) -> dict[str, str]:
         return {}
     idle = {key: "images" for key in _IMAGE_KEYS if source in (*FILE_SOURCES, "documents")}
     idle |= {key: "files of sequences" for key in _FILE_KEYS if source not in FILE_SOURCES}
+    if source in ("ts", "audio", "text", "bytes"):
+        idle["group_column"] = "tables and arrays"
     if source == "hub":
         idle.pop("label_column")
     return idle

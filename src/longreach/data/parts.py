@@ -13,7 +13,7 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences
-from longreach.data.split import train_validation
+from longreach.data.split import held_rows
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 from longreach.files import replace_file
@@ -44,6 +44,7 @@ def make_parts(
     validation_seed: int,
     test: int | float,
     test_seed: int,
+    groups: np.ndarray | None = None,
 ) -> Parts:
     """Take the parts that are given, and hold out of the training part those that are not.
 
@@ -54,6 +55,7 @@ def make_parts(
         validation_seed: of that split.
         test: the same for the test part; needed there.
         test_seed: of that split.
+        groups: (N,) whatever tells apart sequences of the training part that are held out together; None: none are.
 
     Raises:
         DataError: parts that cannot be made.
@@ -63,23 +65,36 @@ def make_parts(
     if "test" in given:
         tested = given["test"]
     else:
-        whole = len(train)
-        train, tested = train_validation(train, test, test_seed, "test")
-        told.append(
-            f"test part: {len(tested):,} of {whole:,} sequences held out, stratified by class, by seed {test_seed} "
-            "(data.test, data.test_path)"
-        )
+        held = held_rows(train, test, test_seed, "test", groups)
+        told.append(_told("test", train, held, groups, test_seed))
+        left = np.setdiff1d(np.arange(len(train)), held)
+        tested, train = train.subset(held), train.subset(left)
+        groups = None if groups is None else groups[left]
     if train_samples is not None:
         train = train.subset(np.arange(min(train_samples, len(train))))
+        groups = None if groups is None else groups[:train_samples]
     validated = given.get("validation")
     if validated is None and validation:
-        whole = len(train)
-        train, validated = train_validation(train, validation, validation_seed)
-        told.append(
-            f"validation part: {len(validated):,} of {whole:,} training sequences held out, stratified by class, by "
-            f"seed {validation_seed} (data.validation, data.validation_path)"
-        )
+        held = held_rows(train, validation, validation_seed, "validation", groups)
+        told.append(_told("validation", train, held, groups, validation_seed))
+        validated, train = train.subset(held), train.subset(np.setdiff1d(np.arange(len(train)), held))
     return Parts(train, validated, tested, tuple(told))
+
+
+def _told(part: str, train: Sequences, held: np.ndarray, groups: np.ndarray | None, seed: int) -> str:
+    """How a part was held out of the training part."""
+    what = "sequences" if part == "test" else "training sequences"
+    how, missing = "stratified by class", ""
+    if groups is not None:
+        how = f"{len(np.unique(groups[held]))} of {len(np.unique(groups))} groups"
+        if train.labels is not None:
+            there = set(train.labels[held].tolist())
+            names = [name for label, name in enumerate(train.class_names) if label not in there]
+            missing = f"; none of class {', '.join(map(repr, names))}" if names else ""
+    return (
+        f"{part} part: {len(held):,} of {len(train):,} {what} held out, {how}, by seed {seed} "
+        f"(data.{part}, data.{part}_path){missing}"
+    )
 
 
 def check_part_labels(sequences: Sequences, part: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from longreach.batch import UNLABELLED
+from longreach.data.groups import whole_groups
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
 
@@ -17,22 +18,45 @@ def train_validation(
 ) -> tuple[Sequences, Sequences]:
     """Split into a training and a validation part, every sequence in exactly one.
 
+    Args:
+        dataset: the sequences to split.
+        validation, seed, name: as for `held_rows`.
+
+    Returns:
+        The training part and the validation part, each in the order of the whole.
+
+    Raises:
+        DataError: as by `held_rows`.
+    """
+    held = held_rows(dataset, validation, seed, name)
+    return dataset.subset(np.setdiff1d(np.arange(len(dataset)), held)), dataset.subset(held)
+
+
+def held_rows(
+    dataset: Sequences, validation: int | float, seed: int, name: str = "validation", groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Which sequences are set aside.
+
     The paper has no validation set. Choice: stratified by label where there are labels, each part in the order of the
-    whole, and by a seed of its own, so that runs with different training seeds validate on the same sequences.
+    whole, and by a seed of its own, so that runs with different training seeds validate on the same sequences. Groups
+    are set aside whole, as `whole_groups` chooses them.
 
     Args:
         dataset: the sequences to split.
-        validation: how many sequences to set aside, or (a float) which share of them, between 0 and 1.
+        validation: how many sequences to set aside, or (a float) which share of them, between 0 and 1; with groups
+            about so many.
         seed: 0 or above, of the split alone.
         name: of the part that is set aside, for messages.
+        groups: (N,) whatever tells apart sequences that belong together; None: none do.
 
     Sequences without a label stay in the training part.
 
     Returns:
-        The training part and the validation part.
+        Their places in order, int64.
 
     Raises:
-        DataError: parts that would be empty or smaller than the number of classes, or a class with a single sequence.
+        DataError: parts that would be empty or smaller than the number of classes, a class with a single sequence, or
+            groups that cannot be parted so.
     """
     from sklearn.model_selection import train_test_split
 
@@ -57,11 +81,39 @@ def train_validation(
             f"{name} split: expected 1 to {total - 1} of {total} sequences for {name}, found {count}; "
             "leave at least one in each part"
         )
-    if labels is not None:
-        _check_classes(labels[labelled], dataset.class_names, count, name)
     strata = None if labels is None else labels[labelled]
+    if groups is not None:
+        return labelled[_of_groups(groups[labelled], strata, dataset.class_names, count, seed, name)]
+    if strata is not None:
+        _check_classes(strata, dataset.class_names, count, name)
     _, held = train_test_split(labelled, test_size=count, random_state=seed, stratify=strata)
-    return dataset.subset(np.setdiff1d(np.arange(whole), held)), dataset.subset(np.sort(held))
+    return np.sort(held)
+
+
+def _of_groups(
+    groups: np.ndarray, strata: np.ndarray | None, class_names: tuple[str, ...], count: int, seed: int, name: str
+) -> np.ndarray:
+    """(N,) whether a labelled sequence is set aside."""
+    there = len(np.unique(groups))
+    if there < 2:
+        raise DataError(
+            f"{name} split: expected at least 2 groups, found {there}; a group is in one part as a whole, so give a "
+            f"{name} part, or leave data.group_column out"
+        )
+    held = whole_groups(groups, count, seed, strata)
+    if 2 * held.sum() < count:
+        raise DataError(
+            f"{name} split: expected whole groups of about {count} of {len(groups)} sequences, found {held.sum()} "
+            f"beside larger ones; give a {name} part, or change the {name} size"
+        )
+    lost = [] if strata is None else sorted(set(strata.tolist()) - set(strata[~held].tolist()))
+    if lost:
+        raise DataError(
+            f"{name} split: expected every class in the training part, found all groups of class "
+            f"{class_names[lost[0]]!r} held out, as it has too few ({len(np.unique(groups[strata == lost[0]]))}); "
+            f"give a {name} part, or change the {name} size"
+        )
+    return held
 
 
 def _check_classes(labels: np.ndarray, class_names: tuple[str, ...], count: int, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from longreach.data.groups import whole_groups
 from longreach.errors import DataError
 from longreach.estimator.answers import is_missing, items_of
 from longreach.estimator.defaults import HOLD_OUT_FROM
@@ -42,8 +43,8 @@ def hold_out(
     Raises:
         DataError: groups that do not fit, or a split that is wanted and cannot be made.
 
-    Choice: whole groups come as near to the share as `_of_whole_groups` finds them. A group alone that is larger may be
-    held out, never more than half of the sequences; less than half of the share is no validation part.
+    Choice: whole groups come as near to the share and to the classes' as `whole_groups` finds them; less than half of
+    the share is no validation part.
     """
     from sklearn.model_selection import train_test_split
 
@@ -66,7 +67,7 @@ def hold_out(
     if problem is None:
         share = int(np.ceil(fraction * sequences))
         if groups is not None:
-            out = _of_whole_groups(groups, share, seed)
+            out = whole_groups(groups, share, seed, strata)
             train, held = np.flatnonzero(~out), np.flatnonzero(out)
         else:
             train, held = train_test_split(everything, test_size=fraction, random_state=seed, stratify=strata)
@@ -84,33 +85,6 @@ def hold_out(
     raise DataError(
         f"validation split: expected {problem}; give one with validation=(X, y), or set early_stopping=False"
     )
-
-
-def _of_whole_groups(groups: np.ndarray, share: int, seed: int) -> np.ndarray:
-    """Groups in a random order, each that still fits; with the smallest of the others, or that alone, where nearer.
-
-    Args:
-        groups: (N,), at least two.
-        share: sequences wanted, at least one.
-        seed: of the order.
-
-    Returns:
-        (N,) whether a sequence is held out, neither all nor none.
-    """
-    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    share = min(share, len(groups) - 1)
-    held: list[int] = []
-    left: list[int] = []
-    room = share
-    for group in np.random.default_rng(seed).permutation(len(sizes)).tolist():
-        fits = sizes[group] <= room
-        (held if fits else left).append(group)
-        room -= sizes[group] if fits else 0
-    smallest = min(left, key=lambda group: sizes[group])
-    most = max(share, len(groups) // 2)
-    choices = [held, [*held, smallest], [smallest]]
-    possible = [one for one in choices if one and len(one) < len(sizes) and sizes[one].sum() <= most]
-    return np.isin(which, min(possible, key=lambda one: abs(int(sizes[one].sum()) - share)))
 
 
 def _problem(sequences: int, fraction: float, strata: np.ndarray | None, groups: np.ndarray | None) -> str | None:

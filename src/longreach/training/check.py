@@ -52,7 +52,7 @@ def _without_hold_out(config: DataConfig, collected: Collected) -> list[str]:
     if train is None or train.labels is None or not (train.labels != UNLABELLED).any():
         return []
     try:
-        hold_out(dict(collected.parts), config)
+        hold_out(dict(collected.parts), config, collected.groups.get("train"))
     except DataError as error:
         return [f"to train with labels: {error}"]
     return []

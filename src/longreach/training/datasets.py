@@ -63,7 +63,7 @@ def build_datasets(config: DataConfig) -> Datasets:
     found = read_parts(config)
     for name, part in found.parts.items():
         check_part_labels(part, name)
-    parts = hold_out(found.parts, config)
+    parts = hold_out(found.parts, config, found.groups)
     check_part_labels(parts.train, "train")  # The first train_samples may have none.
     if found.code_points:
         parts = with_characters(parts, config.character_least)
@@ -84,8 +84,13 @@ def build_datasets(config: DataConfig) -> Datasets:
     )
 
 
-def hold_out(given: dict[str, Sequences], config: DataConfig) -> Parts:
+def hold_out(given: dict[str, Sequences], config: DataConfig, groups: tuple[str, ...] | None = None) -> Parts:
     """The parts that are given, and those that the configuration holds out of the training part.
+
+    Args:
+        given: the parts, by name.
+        config: of the data.
+        groups: of the training part, the group of each sequence, which stay together; None: none do.
 
     Raises:
         DataError: parts that cannot be made.
@@ -97,6 +102,7 @@ def hold_out(given: dict[str, Sequences], config: DataConfig) -> Parts:
         validation_seed=config.validation_seed,
         test=config.test,
         test_seed=config.test_seed,
+        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
     )
 
 

@@ -80,6 +80,7 @@ def other_sequences(
         read_options(config),
         tokens=tokens,
         label_needed=labelled,
+        group_needed=False,
         by_part=labelled,
         channels=channels,
         cells=cells,

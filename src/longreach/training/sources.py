@@ -38,6 +38,7 @@ class Found:
         code_points: characters are still code points, without a vocabulary.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
+        groups: of the training part, the group of each sequence; None where nothing tells which belong together.
     """
 
     parts: dict[str, Sequences]
@@ -46,6 +47,7 @@ class Found:
     code_points: bool = False
     channels: tuple[str, ...] | None = None
     cells: tuple[int, int] | None = None
+    groups: tuple[str, ...] | None = None
 
 
 def resolved(config: DataConfig) -> DataConfig:
@@ -99,6 +101,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
             collected.form == "characters",
             collected.channels,
             collected.cells,
+            collected.groups.get("train"),
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):
@@ -120,7 +123,7 @@ def read_files(config: DataConfig, labelled: bool = True) -> Collected:
     from longreach.data.files.open import open_files
 
     kind = cast("FileKind", resolved(config).source)
-    options = replace(read_options(config), label_needed=labelled)
+    options = replace(read_options(config), label_needed=labelled, group_needed=labelled)
     source = open_files(_path(config), kind, options, config.validation_path, config.test_path)
     return collect(source, config.vocabulary)
 
@@ -135,6 +138,7 @@ def read_options(config: DataConfig) -> ReadOptions:
         id_column=config.id_column,
         time_column=config.time_column,
         split_column=config.split_column,
+        group_column=config.group_column,
         channels_first=config.channels_first,
         tokens=config.tokens,
         subset=config.subset,

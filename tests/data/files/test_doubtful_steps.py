@@ -35,8 +35,8 @@ def test_a_step_that_is_called_like_a_name_is_told_and_can_be_taken_out(name: st
     path = write(tmp_path / "x.csv", f"{name},{steps(count)},label", *rows)
     found = read(path)
     assert found.findings.light[:1] == [
-        f"x.csv: column '{name}' is read as step 0 of every sequence; if it names or groups them, say "
-        f"data.id_column={name}, or take it out"
+        f"x.csv: column '{name}' is read as step 0 of every sequence; if it names them, say "
+        f"data.id_column={name}, if it groups them, data.group_column={name}, or take it out"
     ]
     assert found.parts["train"].steps == count + 1
     named = read(path, id_column=name)

@@ -35,13 +35,13 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
         path: X.npy with its labels and offsets beside it, see `files_beside`; or a .npz or a folder with arrays named
             x, values, data, sequences (and y, label, labels, target; offsets), alone or with _train, _validation or
             _test behind or before.
-        options: `channels_first`, `tokens` and `label_needed` are looked at.
+        options: all but those of columns are looked at, and `group_column`, which names an array or a file beside.
         stamp: of the files.
 
     Raises:
         DataError: a file that cannot be read, arrays that are no sequences, or of which it is not clear what they are.
     """
-    parts = _by_name(path) if path.is_dir() or path.suffix == ".npz" else _single(path, options)
+    parts = _by_name(path, options) if path.is_dir() or path.suffix == ".npz" else _single(path, options)
     form: Form = "real" if options.tokens is None else options.tokens
     samples: dict[str, Samples] = {}
     whole: dict[str, np.ndarray] = {}
@@ -50,31 +50,42 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
         where = path.name if path.suffix == ".npy" else f"{path.name}: {name}"
         offsets = found["offsets"][1] if "offsets" in found else None
         labels = found["y"][1] if "y" in found else None
-        _check(where, values, offsets, labels, form)
-        samples[part] = partial(_samples, where, values, offsets, labels, options.channels_first)
+        groups = found["groups"][1] if "groups" in found else None
+        _check(where, values, offsets, {"label": labels, "group": groups}, form)
+        samples[part] = partial(_samples, where, values, offsets, labels, groups, options.channels_first)
         if _is_ready(values, offsets, options, form):
             whole[part] = values
     shapes = ", ".join(f"{part} {_shape(found, options)}" for part, found in parts.items())
     named = ", ".join(found["y"][0] for found in parts.values() if "y" in found)
     labelled = f"with labels of {named}" if named else "without labels"
-    return Source(f"{path}: NumPy arrays, {shapes}, {labelled}", form, samples, stamp, whole)
+    grouped = any("groups" in found for found in parts.values())
+    told = f"{path}: NumPy arrays, {shapes}, {labelled}{f', groups of {options.group_column}' if grouped else ''}"
+    return Source(told, form, samples, stamp, whole, groups=f"array {options.group_column!r}" if grouped else None)
 
 
 def _single(path: Path, options: ReadOptions) -> Parts:
-    beside = files_beside(path, options.label_needed)
+    together = {}
+    if options.group_column is not None and options.group_needed:
+        together["groups"] = path.with_name(f"{options.group_column}.npy")
+        if not together["groups"].is_file():
+            raise DataError(
+                f"{path}: expected {together['groups'].name} beside it, as data.group_column says, found no such file; "
+                "correct the name"
+            )
+    beside = together | files_beside(path, options.label_needed, options.group_column)
     return {"train": {"x": ("x", _load(path)), **{role: (file.name, _load(file)) for role, file in beside.items()}}}
 
 
-def _by_name(path: Path) -> Parts:
+def _by_name(path: Path, options: ReadOptions) -> Parts:
     arrays = _arrays(path)
     parts: Parts = {}
     for name, array in arrays.items():
-        role, part = role_and_part(name)
-        if role is None:
+        role, part = role_and_part(name, options.group_column)
+        if role is None or (role == "groups" and not options.group_needed):
             continue
         found = parts.setdefault(part, {})
         if role in found:
-            what = {"x": "sequences", "y": "labels", "offsets": "offsets"}[role]
+            what = {"x": "sequences", "y": "labels"}.get(role, role)
             raise DataError(
                 f"{path}: {part} part: expected one array of {what}, found {found[role][0]} and {name}; leave one of "
                 "them out, or name their parts with _train or _test behind"
@@ -85,6 +96,12 @@ def _by_name(path: Path) -> Parts:
         raise DataError(
             f"{path}: expected an array of sequences named {', '.join(VALUES)}, found {', '.join(arrays) or 'none'}; "
             "name it so, with _train or _test behind where there are parts"
+        )
+    ungrouped = [part for part, found in parts.items() if "groups" not in found]
+    if options.group_column is not None and options.group_needed and ungrouped:
+        raise DataError(
+            f"{path}: {ungrouped[0]} part: expected an array of groups {options.group_column!r}, as data.group_column "
+            f"says, found {', '.join(arrays)}; correct the name"
         )
     return parts
 
@@ -152,7 +169,9 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({reason})")
 
 
-def _check(where: str, values: np.ndarray, offsets: np.ndarray | None, labels: np.ndarray | None, form: Form) -> None:
+def _check(
+    where: str, values: np.ndarray, offsets: np.ndarray | None, beside: dict[str, np.ndarray | None], form: Form
+) -> None:
     dimensions: tuple[int, ...] = (1, 2) if offsets is not None else (2, 3)
     if form != "real":
         dimensions = dimensions[:1]
@@ -175,22 +194,30 @@ def _check(where: str, values: np.ndarray, offsets: np.ndarray | None, labels: n
                 f"{offsets.dtype} of shape {offsets.shape}; sequence i is values[offsets[i]:offsets[i + 1]]"
             )
     count = len(values) if offsets is None else len(offsets) - 1
-    if labels is not None and labels.shape not in ((count,), (count, 1)):
-        raise DataError(
-            f"{where}: expected a label for each of {count} sequences, found labels of shape {labels.shape}; "
-            "take both from the same set"
-        )
+    for what, array in beside.items():
+        if array is not None and array.shape not in ((count,), (count, 1)):
+            raise DataError(
+                f"{where}: expected a {what} for each of {count} sequences, found {what}s of shape {array.shape}; "
+                "take both from the same set"
+            )
 
 
 def _samples(
-    where: str, values: np.ndarray, offsets: np.ndarray | None, labels: np.ndarray | None, channels_first: bool
+    where: str,
+    values: np.ndarray,
+    offsets: np.ndarray | None,
+    labels: np.ndarray | None,
+    groups: np.ndarray | None,
+    channels_first: bool,
 ) -> Iterator[Sample]:
     names = None if labels is None else [label_text(label) for label in labels.reshape(-1).tolist()]
+    together = None if groups is None else [label_text(group) for group in groups.reshape(-1).tolist()]
     for row in range(len(values) if offsets is None else len(offsets) - 1):
         found = values[row] if offsets is None else values[int(offsets[row]) : int(offsets[row + 1])]
         if channels_first and found.ndim == 2:
             found = found.T
-        yield Sample(found, None if names is None else names[row], f"{where}: row {row}")
+        label, group = (None if texts is None else texts[row] for texts in (names, together))
+        yield Sample(found, label, f"{where}: row {row}", group=group)
 
 
 def _is_ready(values: np.ndarray, offsets: np.ndarray | None, options: ReadOptions, form: Form) -> bool:

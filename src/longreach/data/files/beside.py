@@ -16,11 +16,15 @@ _BESIDE = {"y": ("y", "labels"), "offsets": OFFSETS}
 _TOLD = {"y": "labels", "offsets": "offsets"}
 
 
-def role_and_part(name: str) -> tuple[str | None, str]:
+def role_and_part(name: str, groups: str | None = None) -> tuple[str | None, str]:
     """What an array of this name is and of which part: "X_train" and "train_x" are the values of train.
 
+    Args:
+        name: of the array.
+        groups: what the one that says which sequences belong together is called; None: none does.
+
     Returns:
-        "x", "y" or "offsets", None for any other name; and the part, "train" where the name tells none.
+        "x", "y", "offsets" or "groups", None for any other name; and the part, "train" where the name tells none.
     """
     words = name.lower().split("_")
     part = "train"
@@ -28,10 +32,13 @@ def role_and_part(name: str) -> tuple[str | None, str]:
         if len(words) > 1 and words[place] in PART_NAMES:
             part = PART_NAMES[words.pop(place)]
             break
-    return _ROLES.get("_".join(words)), part
+    rest = "_".join(words)
+    if groups is not None and groups.lower() in (rest, name.lower()):
+        return "groups", part if groups.lower() == rest else "train"
+    return _ROLES.get(rest), part
 
 
-def files_beside(path: Path, label_needed: bool) -> dict[str, Path]:
+def files_beside(path: Path, label_needed: bool, groups: str | None = None) -> dict[str, Path]:
     """The files that hold the labels and the offsets of an array.
 
     Its own are told by its name: walks_labels.npy or walks_y.npy and walks_offsets.npy of walks.npy, y_test.npy and
@@ -41,6 +48,7 @@ def files_beside(path: Path, label_needed: bool) -> dict[str, Path]:
     Args:
         path: of the array.
         label_needed: False: labels of which it is not clear whose they are are passed over.
+        groups: the name of a file that is none of these, or None.
 
     Returns:
         By "y" and "offsets", as far as there are such files.
@@ -49,6 +57,7 @@ def files_beside(path: Path, label_needed: bool) -> dict[str, Path]:
         DataError: several files for one thing, or a file that may be of several arrays.
     """
     stems = {file.stem for file in path.parent.glob("*.npy") if file.is_file() and not file.name.startswith(".")}
+    stems -= {groups}
     arrays = sorted(stem for stem in stems | {path.stem} if stem == path.stem or _is_array(stem))
     owners = [stem for stem in arrays if _ROLES.get(stem.lower()) == "x"] or arrays
     alone = owners == [path.stem]

@@ -19,6 +19,7 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.data.files.checks import Checks
 from longreach.data.files.findings import LISTED, Finding, Findings
+from longreach.data.files.groups import look_at_groups, without_group
 from longreach.data.files.labels import PartLabels, class_names, look_at_labels
 from longreach.data.files.sample import Form, Sample, Source
 from longreach.data.files.spread import Spread
@@ -30,7 +31,7 @@ from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 7
+_FORMAT = 8
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
@@ -47,6 +48,7 @@ class Collected:
         ids: of each part, what the files call its sequences; no entry where they do not name them all.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         columns: how many a CSV file has that does not name them; None for anything else.
+        groups: of each part, the group of each sequence; no entry where nothing tells which belong together.
     """
 
     told: str
@@ -56,6 +58,7 @@ class Collected:
     ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     channels: tuple[str, ...] | None = None
     columns: int | None = None
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def cells(self) -> tuple[int, int] | None:
@@ -101,13 +104,16 @@ def collect(source: Source, vocabulary: int | None = None, double: bool = False)
                 if source.form == "numbers" and checks.vocabulary is None and made[part].steps:
                     checks.vocabulary = made[part].highest + 1
         look_at_labels({part: found.labels for part, found in made.items()}, findings)
+        if source.groups is not None:
+            look_at_groups({part: found.groups for part, found in made.items()}, source.groups, findings)
         names = class_names(label for found in made.values() for label in found.labels.kept)
         parts = {part: _dataset(found, names, checks, source.form) for part, found in made.items() if found.steps}
         if aside.is_dir():
             _to_cache(aside, folder, made, names, checks)
             return _from_cache(source, folder)
         ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
-        return Collected(source.told, source.form, parts, findings, ids, source.channels, source.columns)
+        groups = {part: tuple(found.groups) for part, found in made.items() if found.grouped}
+        return Collected(source.told, source.form, parts, findings, ids, source.channels, source.columns, groups)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -121,11 +127,17 @@ class _Part:
     labels: PartLabels = field(default_factory=PartLabels)
     highest: int = 0
     ids: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     @property
     def named(self) -> bool:
         """Whether the files name every sequence."""
         return len(self.ids) == len(self.steps) > 0
+
+    @property
+    def grouped(self) -> bool:
+        """Whether each sequence is in a group."""
+        return len(self.groups) == len(self.steps) > 0
 
 
 def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool) -> _Part:
@@ -153,6 +165,10 @@ def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool)
             found.labels.kept.append(sample.label)
             if sample.id is not None:
                 found.ids.append(sample.id)
+            if sample.group is not None:
+                found.groups.append(sample.group)
+            elif source.groups is not None:
+                checks.findings.add(without_group(sample, source.groups))
             if sample.label is None and len(found.labels.unlabelled) < LISTED:
                 found.labels.unlabelled.append(sample.place)
             if source.form == "numbers":
@@ -227,6 +243,8 @@ def _to_cache(aside: Path, folder: Path, made: dict[str, _Part], names: tuple[st
         np.save(aside / part / "labels.npy", np.array(labels, dtype=np.int64))
         if found.named:
             write_json(aside / part / "ids.json", found.ids)
+        if found.grouped:
+            write_json(aside / part / "groups.json", found.groups)
     tree = {
         "parts": [part for part, found in made.items() if found.steps],
         "class_names": names,
@@ -243,7 +261,8 @@ def _from_cache(source: Source, folder: Path) -> Collected:
     names, findings = tuple(tree["class_names"]), Findings()
     for kind, text, grave in tree["findings"]:
         findings.add(Finding(kind, text, grave))
-    parts, ids = {}, {}
+    parts = {}
+    texts: dict[str, dict[str, tuple[str, ...]]] = {"ids": {}, "groups": {}}
     for part in tree["parts"]:
         parts[part] = RaggedDataset.from_offsets(
             np.load(folder / part / "values.npy", mmap_mode="r"),
@@ -253,7 +272,8 @@ def _from_cache(source: Source, folder: Path) -> Collected:
             stored_vocabulary(source.form, tree["vocabulary"]),
             tree["rate"],
         )
-        if (named := folder / part / "ids.json").is_file():
-            ids[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
+        for kind, of_parts in texts.items():
+            if (named := folder / part / f"{kind}.json").is_file():
+                of_parts[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
     told = f"{source.told}; taken from {folder}"
-    return Collected(told, source.form, parts, findings, ids, source.channels, source.columns)
+    return Collected(told, source.form, parts, findings, channels=source.channels, columns=source.columns, **texts)

@@ -46,8 +46,8 @@ def doubtful_steps(layout: Layout, where: str) -> Iterator[Finding]:
         if _NAMES_A_ROW.fullmatch(name):
             yield Finding(
                 "doubtful step",
-                f"{where}: column {name!r} is read as step {place} of every sequence; if it names or groups them, say "
-                f"data.id_column={name}, or take it out",
+                f"{where}: column {name!r} is read as step {place} of every sequence; if it names them, say "
+                f"data.id_column={name}, if it groups them, data.group_column={name}, or take it out",
                 grave=False,
             )
 

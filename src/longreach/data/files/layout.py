@@ -34,7 +34,7 @@ class Layout:
         cells: "steps": a row is one step of a sequence; otherwise a row is a whole sequence, "wide": one number in each
             of many columns; "lists": a list in each of one or more columns; "text", "binary" and "audio": in one.
         values: columns of the sequences.
-        label, id, time, part: columns, None where there is none.
+        label, id, time, part, group: columns, None where there is none.
         unused: columns of which no use is made.
         own_ids: rows are sequences as nobody said otherwise, so each is expected to have an id of its own.
         apart: a column of parts, within each of which ids are told apart, where all parts are read as one.
@@ -51,6 +51,7 @@ class Layout:
     own_ids: bool = False
     apart: str | None = None
     guessed: bool = False
+    group: str | None = None
 
     @property
     def told(self) -> str:
@@ -68,8 +69,9 @@ class Layout:
         ids = "" if self.id is None or self.cells == "steps" else f", ids in {self.id!r}"
         parts = "" if self.part is None else f", parts by {self.part!r}"
         labels = "without labels" if self.label is None else f"labels in {self.label!r}"
+        groups = "" if self.group is None else f", groups in {self.group!r}"
         unused = f", not used {', '.join(map(repr, few(list(self.unused))))}" if self.unused else ""
-        return f"{what}, {labels}{ids}{parts}{unused}"
+        return f"{what}, {labels}{ids}{groups}{parts}{unused}"
 
 
 def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
@@ -86,9 +88,11 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     there = list(features)
     kinds = {name: _kind(name, features[name]) for name in there}
     roles = find_roles(kinds, options, where)
-    label, part, identity, time = roles.label, roles.part, roles.id, roles.time
-    index = _index_columns(features, {*(options.values_columns or ()), label, part, identity, time}, options, where)
-    free = [name for name in there if name not in (label, part, *index)]
+    label, part, identity, time, group = roles.label, roles.part, roles.id, roles.time, roles.group
+    index = _index_columns(
+        features, {*(options.values_columns or ()), label, part, identity, time, group}, options, where
+    )
+    free = [name for name in there if name not in (label, part, group, *index)]
     whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
     # Ids alone name rows, each of which is a whole sequence, unless the training part was a table of steps.
     of_steps = (time is not None and not whole) or options.channels is not None
@@ -108,7 +112,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
-        layout = Layout("steps", tuple(values), label, identity, time, part)
+        layout = Layout("steps", tuple(values), label, identity, time, part, group=group)
         return replace(layout, unused=_unused(there, layout))
     if whole:
         values = _channels_of_lists(kinds, options, where) or (_only(whole, kinds, where),)
@@ -126,7 +130,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     names_rows = identity not in (*layout.values, layout.label) and kinds.get(identity or "") in ("number", "text")
     # A list or a text is no step, whatever its row shares with others.
     own_ids = layout.cells == "wide" and (options.values_columns is None or options.id_column is not None)
-    layout = replace(layout, id=identity if names_rows else None, own_ids=own_ids)
+    layout = replace(layout, id=identity if names_rows else None, own_ids=own_ids, group=group)
     return replace(layout, unused=_unused(there, layout))
 
 
@@ -148,7 +152,7 @@ def without_other_parts(layout: Layout, options: ReadOptions, cells: Callable[[s
 
 
 def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
-    used = {layout.label, layout.part, layout.apart, layout.id, layout.time, *layout.values}
+    used = {layout.label, layout.part, layout.apart, layout.id, layout.time, layout.group, *layout.values}
     return tuple(name for name in there if name not in used)
 
 

@@ -65,6 +65,7 @@ def open_files(
             {**{name: array for name, array in source.array.items() if name != part}, **_single(more, part)},
             source.channels,
             source.columns,
+            source.groups,
         )
     return source
 

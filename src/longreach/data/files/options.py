@@ -16,10 +16,12 @@ class ReadOptions:
         id_column: column that tells sequences apart where a row is one step, or names rows that are sequences.
         time_column: column by which the rows of a sequence are sorted.
         split_column: column that names the part of each row: train, validation or test.
+        group_column: column, or array, that tells which sequences belong together.
         channels_first: the files hold (channels, steps) and not (steps, channels).
         tokens: what a step is, where it is no real value: "numbers", "characters" or "bytes".
         subset: of a data set on the hub that has several.
         label_needed: False: a `label_column` that is not there does not matter.
+        group_needed: False: a `group_column` that is not there does not matter, and what it holds is not read.
         unlabelled: no column holds labels, whatever the columns are called.
         by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
         cells: fewest and most cells in the rows of another table, where its columns had no names.
@@ -31,10 +33,12 @@ class ReadOptions:
     id_column: str | None = None
     time_column: str | None = None
     split_column: str | None = None
+    group_column: str | None = None
     channels_first: bool = False
     tokens: Literal["numbers", "characters", "bytes"] | None = None
     subset: str | None = None
     label_needed: bool = True
+    group_needed: bool = True
     unlabelled: bool = False
     by_part: bool = True
     channels: tuple[str, ...] | None = None

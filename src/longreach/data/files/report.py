@@ -27,6 +27,7 @@ class PartReport:
         channels: C; None for tokens.
         classes: how many sequences each class has, by name.
         unlabelled: sequences without a label.
+        groups: how many groups they belong to; None where nothing tells.
     """
 
     sequences: int
@@ -34,6 +35,7 @@ class PartReport:
     channels: int | None
     classes: dict[str, int]
     unlabelled: int
+    groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def check_report(collected: Collected) -> CheckReport:
             None if part.is_token else part.channels,
             {label: counts[number] for number, label in enumerate(part.class_names) if counts[number]},
             counts[UNLABELLED],
+            len(set(collected.groups[name])) if name in collected.groups else None,
         )
     light = [*collected.findings.light, *_numbers_for_classes(parts.get("train"))]
     return CheckReport(collected.told, parts, collected.findings.grave, light)

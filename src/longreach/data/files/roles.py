@@ -22,7 +22,7 @@ class Roles:
     """Columns other than those of values, None where there is none.
 
     Args:
-        label, part, id, time: names of columns.
+        label, part, id, time, group: names of columns.
         other_labels: columns that are called like the one of labels; an input that tells the answer is none.
         ids: all columns that are called ids and not named as something else.
     """
@@ -31,6 +31,7 @@ class Roles:
     part: str | None
     id: str | None
     time: str | None
+    group: str | None = None
     other_labels: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
 
@@ -50,7 +51,7 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
         _check_there(name, "values_columns", kinds, where)
     by_name = {name.lower(): name for name in reversed(list(kinds))}
 
-    said = {options.label_column, options.split_column, options.id_column, options.time_column}
+    said = {*(options.label_column, options.split_column, options.id_column, options.time_column, options.group_column)}
 
     def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
         if asked is not None:
@@ -71,11 +72,15 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
     usual = () if options.label_column is not None else tuple(name for name in labels if len(name) > 1)
     others = [by_name[name] for name in usual if name in by_name and by_name[name] not in {*said, *values}]
     others = [name for name in others if kinds[name] in ("number", "text")]
+    # Groups are called in no usual way, and missed only by who holds a part out.
+    nobody = options.group_column not in kinds and not options.group_needed
+    group = None if nobody else chosen(options.group_column, (), "group_column")
     return Roles(
         label,
         chosen(options.split_column, _PARTS, "split_column"),
         chosen(options.id_column, _IDS, "id_column"),
         chosen(options.time_column, _TIMES, "time_column"),
+        group,
         () if label is None else tuple(name for name in others if name != label),
         tuple(by_name[name] for name in _IDS if name in by_name and name.endswith("id") and by_name[name] not in said),
     )

@@ -51,13 +51,14 @@ def row_samples(
         from datasets import Audio
 
         rows = rows.cast_column(layout.values[0], Audio(decode=False))
-    named = [name for name in (layout.label, layout.id) if name is not None]
+    named = [name for name in (layout.label, layout.id, layout.group) if name is not None]
     chosen = rows.select_columns(list(dict.fromkeys([*layout.values, *named]))).with_format("arrow")
     number = 0
     for table in chosen.iter(batch_size=max(1, min(256, _CELLS_AT_ONCE // (4 * len(layout.values))))):
         nothing = [None] * len(table)
         labels = nothing if layout.label is None else table[layout.label].to_pylist()
         ids = nothing if layout.id is None else table[layout.id].to_pylist()
+        groups = nothing if layout.group is None else table[layout.group].to_pylist()
         matrix = _matrix(table, layout.values) if layout.cells == "wide" else None
         for row, raw in enumerate(labels):
             place = f"{where}: row {number if at is None else int(at[number])}"
@@ -68,8 +69,8 @@ def row_samples(
             else:
                 cells = [table[name][row] for name in layout.values]
                 found = _cell(cells, layout, channels_first, form, label, place)
-            name = label_text(ids[row])
-            yield found if name is None or isinstance(found, Finding) else replace(found, id=name)
+            name, group = label_text(ids[row]), label_text(groups[row])
+            yield found if isinstance(found, Finding) else replace(found, id=name, group=group)
 
 
 def _matrix(table: pa.Table, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

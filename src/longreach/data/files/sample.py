@@ -27,6 +27,7 @@ class Sample:
         place: where it was found, such as "walks.csv: row 3", for messages.
         id: what the files call it, such as an id in a column or the name of a file; None where they call it nothing.
         rate: samples per second of a recording; None where nothing is known.
+        group: whatever it shares with the sequences that belong to it; None where nothing is said.
     """
 
     values: np.ndarray
@@ -34,6 +35,7 @@ class Sample:
     place: str
     rate: int | None = None
     id: str | None = None
+    group: str | None = None
 
 
 Samples = Callable[[], Iterator[Sample | Finding]]
@@ -52,6 +54,7 @@ class Source:
         stamp: changes whenever the files do; a cache of them is keyed by it.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         columns: how many a CSV file has that does not name them; None for anything else.
+        groups: what tells which sequences belong together, as messages name it; None: nothing does.
         array: by part, a whole array (N, T) or (N, T, C) that its samples are rows of, so that it need not be copied.
     """
 
@@ -62,6 +65,7 @@ class Source:
     array: dict[str, np.ndarray] = field(default_factory=dict)
     channels: tuple[str, ...] | None = None
     columns: int | None = None
+    groups: str | None = None
 
 
 PART_NAMES = {

@@ -67,7 +67,7 @@ def step_samples(
     values, missing = times.values[order], times.missing[order]
     bounds = np.flatnonzero(np.diff(codes)) + 1
     begins, ends = np.concatenate([[0], bounds]), np.concatenate([bounds, [len(codes)]])
-    table = _Table(rows, [*layout.values, *([layout.label] if layout.label else [])])
+    table = _Table(rows, [*layout.values, *(name for name in (layout.label, layout.group) if name)])
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         if begin == end:
             continue
@@ -96,11 +96,24 @@ def step_samples(
                 )
                 continue
             label = labels[0]
+        group: str | None = None
+        if layout.group:
+            groups = list(dict.fromkeys(map(label_text, columns[layout.group].unique().to_pylist())))
+            if len(groups) > 1:
+                yield Finding(
+                    "changing group",
+                    f"{place}: expected one group in column {layout.group!r} at all steps, found "
+                    f"{', '.join(map(repr, groups[:5]))}; write the same in every row of the sequence",
+                )
+                continue
+            group = groups[0]
         channels = _values(columns, layout.values, place)
         if isinstance(channels, Finding):
             yield channels
         else:
-            yield Sample(channels if form == "real" else channels[:, 0], label, place, id=ids[codes[begin]])
+            yield Sample(
+                channels if form == "real" else channels[:, 0], label, place, id=ids[codes[begin]], group=group
+            )
 
 
 class _Table:

@@ -108,7 +108,15 @@ def table_source(source: str, options: ReadOptions) -> Source:
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
     stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
     channels = layout.values if layout.cells == "steps" else None
-    return Source(f"{source}: {how}, {layout.told}", form, parts, stamp, channels=channels, columns=columns)
+    return Source(
+        f"{source}: {how}, {layout.told}",
+        form,
+        parts,
+        stamp,
+        channels=channels,
+        columns=columns,
+        groups=_groups_told(layout),
+    )
 
 
 def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
@@ -132,7 +140,18 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     if options.values_columns is None and "train" in parts:
         parts["train"] = partial(_after, partial(doubtful_steps, layout, path.name), parts["train"])
     told = f"{source}: CSV {head.told}, {layout.told}"
-    return Source(told, options.tokens or "real", parts, stamp, columns=len(head.names) if head.nameless else None)
+    return Source(
+        told,
+        options.tokens or "real",
+        parts,
+        stamp,
+        columns=len(head.names) if head.nameless else None,
+        groups=_groups_told(layout),
+    )
+
+
+def _groups_told(layout: Layout) -> str | None:
+    return None if layout.group is None else f"column {layout.group!r}"
 
 
 def _cells(path: Path, head: CsvHead, name: str) -> Iterator[str | None]:
@@ -145,9 +164,11 @@ def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
     """The layout, without labels and parts where nobody asks for them: a column of labels is then of no use."""
     found = find_layout(features, options, where)
     layout = found
+    if not options.group_needed and found.group is not None:
+        layout = replace(layout, group=None, unused=(*layout.unused, found.group))
     if not options.by_part and found.part is not None:
         # Ids may be those of each part.
-        layout = replace(found, part=None, own_ids=False, apart=found.part)
+        layout = replace(layout, part=None, own_ids=False, apart=found.part)
     if options.label_needed or layout.label is None:
         return layout
     return replace(layout, label=None, unused=(*layout.unused, layout.label))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -50,6 +50,7 @@ def wide_csv_parts(path: Path, head: CsvHead, layout: Layout) -> dict[str, Sampl
         place_of.get(layout.label),
         place_of.get(layout.id),
         place_of.get(layout.part),
+        place_of.get(layout.group),
     )
     if places.part is None:
         return {"train": partial(_samples, path, head, places, "train")}
@@ -119,6 +120,7 @@ class _Places:
     label: int | None
     id: int | None
     part: int | None
+    group: int | None
 
 
 def _samples(path: Path, head: CsvHead, places: _Places, wanted: str) -> Iterator[Sample | Finding]:
@@ -133,11 +135,14 @@ def _samples(path: Path, head: CsvHead, places: _Places, wanted: str) -> Iterato
                 "columns", f"{place}: expected at most {places.columns} cells, found {found}; correct the row"
             )
             continue
-        label, name = (None if at is None else label_text(cells[at]) for at in (places.label, places.id))
-        yield _sample([cells[at] for at in places.values], label, name, place)
+        label, name, group = (
+            None if at is None else label_text(cells[at]) for at in (places.label, places.id, places.group)
+        )
+        found_here = _sample([cells[at] for at in places.values], label, place)
+        yield found_here if isinstance(found_here, Finding) else replace(found_here, id=name, group=group)
 
 
-def _sample(cells: list[str], label: str | None, name: str | None, place: str) -> Sample | Finding:
+def _sample(cells: list[str], label: str | None, place: str) -> Sample | Finding:
     # Empty cells at the end are how a table of one row a sequence holds sequences of several lengths.
     while cells and not cells[-1].strip():
         cells.pop()
@@ -152,4 +157,4 @@ def _sample(cells: list[str], label: str | None, name: str | None, place: str) -
                     "not a number", f"{place}: expected a number, found {cell[:40]!r} at step {step}; correct it"
                 )
             values[step] = number
-    return Sample(values, label, place, id=name)
+    return Sample(values, label, place)

@@ -1,0 +1,86 @@
+"""Persons whose recordings must not be on both sides of a split, from the file to the parts of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longreach.commands import print_check
+from longreach.config import DataConfig
+from longreach.data.sequences import Sequences
+from longreach.errors import DataError
+from longreach.training.check import check_data
+from longreach.training.datasets import build_datasets, build_test_set
+from longreach.training.other_data import other_sequences
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path, persons: int, classes: int = 2) -> Path:
+    """Six sequences of each person, whose first step is the person's number, and one class for each."""
+    generator = np.random.default_rng(0)
+    lines = ["person,a,b,c,label"]
+    for row in generator.permutation(6 * persons).tolist():
+        person = row // 6
+        values = ",".join(f"{value:.3f}" for value in generator.normal(size=2))
+        lines.append(f"p{person},{person},{values},{'uvw'[person % classes]}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def persons_of(part: Sequences) -> set[float]:
+    return {float(value) for value in part.standardised(None).batch(np.arange(len(part))).values[:, 0, 0]}
+
+
+def test_persons_are_in_one_part_alone_and_the_test_part_is_found_again(tmp_path: Path) -> None:
+    config = DataConfig(source="table", path=str(write(tmp_path / "x.csv", 20)), group_column="person")
+    data = build_datasets(config)
+    assert data.validation is not None
+    persons = [persons_of(part) for part in (data.train, data.validation, data.test)]
+    assert [len(part) for part in persons] == [14, 2, 4]
+    assert len(set.union(*persons)) == 20
+    assert data.told[1:] == (
+        "test part: 24 of 120 sequences held out, 4 of 20 groups, by seed 0 (data.test, data.test_path)",
+        "validation part: 12 of 96 training sequences held out, 2 of 16 groups, by seed 0 (data.validation, "
+        "data.validation_path)",
+    )
+    for part in (data.validation, data.test):
+        assert part.labels is not None
+        assert np.bincount(part.labels).tolist() == [len(part) // 2] * 2
+    assert build_test_set(config, None).fingerprint() == data.test.fingerprint()
+    without = build_datasets(config.model_copy(update={"group_column": None, "values_columns": ("a", "b", "c")}))
+    assert persons_of(without.train) & persons_of(without.test)
+
+
+def test_new_data_need_no_groups(tmp_path: Path) -> None:
+    own = write(tmp_path / "x.csv", 20)
+    config = DataConfig(source="table", path=str(own), group_column="person")
+    new = tmp_path / "new.csv"
+    new.write_text("".join(line.split(",", 1)[1] for line in own.read_text().splitlines(keepends=True)))
+    for labelled in (False, True):
+        with_groups, without = (other_sequences(config, str(path), None, labelled) for path in (own, new))
+        assert with_groups.sequences.fingerprint() == without.sequences.fingerprint()
+
+
+def test_check_counts_groups_and_tells_a_split_that_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine = check_data(str(write(tmp_path / "x.csv", 20)), {"group_column": "person"})
+    assert (fine.grave, fine.parts["train"].groups) == ([], 20)
+    print_check(fine)
+    assert "\n  groups: 20\n" in capsys.readouterr().out
+    path = write(tmp_path / "few.csv", 3, classes=3)
+    said = (
+        "test split: expected every class in the training part, found all groups of class '{}' held out, as it has too "
+        "few (1); give a test part, or change the test size"
+    )
+    found = check_data(str(path), {"group_column": "person"})
+    assert found.grave in [[f"to train with labels: {said.format(name)}"] for name in "uvw"]
+    with pytest.raises(DataError) as caught:
+        build_datasets(DataConfig(source="table", path=str(path), group_column="person"))
+    assert f"to train with labels: {caught.value}" == found.grave[0]
