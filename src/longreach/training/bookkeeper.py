@@ -6,6 +6,7 @@ best, and save last of all. A checkpoint therefore holds an update whole, its va
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ class Bookkeeper(pl.Callback):
         self.progress, self.updates_per_epoch = progress, updates_per_epoch
         self.fingerprint, self.stored = fingerprint, stored
         self.interruption = Interruption() if interruption is None else interruption
-        self.best_accuracy, self.best_update = -1.0, 0
+        self.best_accuracy, self.best_loss, self.best_update = -1.0, math.inf, 0
         # Of the last weights, where the test part is monitored: they need not be asked again.
         self.last_test_logits: torch.Tensor | None = None
         self.seconds_in_updates = 0.0
@@ -95,6 +96,7 @@ class Bookkeeper(pl.Callback):
         return {
             "fingerprint": self.fingerprint,
             "best_accuracy": self.best_accuracy,
+            "best_loss": self.best_loss,
             "best_update": self.best_update,
             "seconds_in_updates": self.seconds_in_updates,
             "seconds": self.seconds,
@@ -117,6 +119,8 @@ class Bookkeeper(pl.Callback):
                 "new folder"
             )
         self.best_accuracy, self.best_update = state_dict["best_accuracy"], state_dict["best_update"]
+        # Older checkpoints do not tell: the next of the same accuracy is taken.
+        self.best_loss = state_dict.get("best_loss", math.inf)
         self.seconds_in_updates = state_dict["seconds_in_updates"]
         # Checkpoints did not always tell: it was that at least.
         self._earlier = state_dict.get("seconds", self.seconds_in_updates)
@@ -234,8 +238,11 @@ class Bookkeeper(pl.Callback):
         shown = "validation" if "validation" in self.monitored else part
         self._shown_accuracy = f"{shown} accuracy {row[f'{shown}_accuracy']:.3f}"
         self._write(trainer, done, row)
-        if row.get("validation_accuracy", -1.0) > self.best_accuracy:
-            self.best_accuracy, self.best_update = row["validation_accuracy"], done
+        if "validation_accuracy" not in row:
+            return
+        accuracy, loss = row["validation_accuracy"], row["validation_loss"]
+        if (accuracy, -loss) > (self.best_accuracy, -self.best_loss):
+            self.best_accuracy, self.best_loss, self.best_update = accuracy, loss, done
             with self._saving(done):
                 _save_checkpoint(trainer, self.folder.best)
 

@@ -1,0 +1,44 @@
+"""Which weights a run keeps: the best on the validation part, and of those that are as good the ones of the lowest loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from longreach.config import parse_config
+from longreach.training.checkpoints import read_checkpoint
+from longreach.training.fit import fit
+
+SETTINGS: dict[str, Any] = {
+    "name": "small",
+    "data": {"train_samples": 70, "validation": 10},
+    "model": {"hidden_size": 8, "embedding_size": 4, "head_size": 8},
+    "truncation": 28,
+    "phases": [{"updates": 24, "learning_rate": 0.001}],
+    "evaluate_every": 1,
+    "checkpoint_every": 8,
+    "tensorboard": False,
+}
+
+
+def check(record: dict[str, Any], out: Path) -> None:
+    rows = record["curves"]["validation"]
+    assert len(rows) == 24
+    best = max(rows, key=lambda row: (row["accuracy"], -row["loss"]))
+    first = max(rows, key=lambda row: row["accuracy"])
+    assert first["update"] < best["update"], "this test is of equal accuracies"
+    assert (record["best_update"], record["best_validation_accuracy"]) == (best["update"], best["accuracy"])
+    assert read_checkpoint(out / "checkpoints" / "best.ckpt")["global_step"] == best["update"]
+
+
+def test_of_equal_accuracies_the_lowest_loss_is_kept_also_over_a_resumption(tmp_path: Path) -> None:
+    config, out = parse_config(SETTINGS, "small"), tmp_path / "run"
+    whole = fit(config, out, progress=False, device="cpu")
+    check(whole, out)
+    # The checkpoint before the last is of update 16.
+    (out / "record.json").unlink()
+    (out / "checkpoints" / "last.ckpt").unlink()
+    again = fit(config, out, resume=True, progress=False, device="cpu")
+    assert again["resumed_at_updates"] == [16]
+    check(again, out)
+    assert again["best_update"] == whole["best_update"]
