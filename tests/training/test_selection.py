@@ -1,4 +1,4 @@
-"""Which weights a run keeps: the best on the validation part, and of those that are as good the ones of the lowest loss."""
+"""Which weights a run keeps: the best on the validation part, and of equally good ones those of the lowest loss."""
 
 from __future__ import annotations
 

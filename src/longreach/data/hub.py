@@ -14,7 +14,7 @@ import numpy as np
 
 from longreach.data.hub_names import check_there
 from longreach.data.images import ImageSet, Split, check_split
-from longreach.data.loading import check_local, load_parts, no_progress_bars, reason
+from longreach.data.loading import check_local, load_parts, quietly, reason
 from longreach.data.photographs import FORMATS, LARGEST, colour_of_size, in_memory
 from longreach.errors import DataError
 
@@ -62,7 +62,7 @@ def images_from_hub(
     """
     if split is not None:
         check_split(split)
-    with no_progress_bars():
+    with quietly():
         rows = load_rows(source, split, revision)
     image_column = _column(rows, source, image_column, _IMAGE_COLUMNS, "image")
     if not labelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def load_parts(source: str | Path, *arguments: Any, **settings: Any) -> DatasetD
     from datasets import load_dataset
 
     check_local(Path(source).expanduser())
-    with no_progress_bars(), _in_our_words(source):
+    with quietly(), _in_our_words(source):
         return load_dataset(*arguments, **settings)
 
 
@@ -47,7 +48,7 @@ def folder_files(source: str | Path, *arguments: Any, **settings: Any) -> tuple[
     from datasets import load_dataset_builder
 
     check_local(Path(source).expanduser())
-    with no_progress_bars(), _in_our_words(source):
+    with quietly(), _in_our_words(source):
         builder = load_dataset_builder(*arguments, **settings)
     config = builder.config
     described = builder.info.features is not None or getattr(config, "names", None) is not None
@@ -103,14 +104,19 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Without the bars of `datasets`; those who had them get them back."""
+def quietly() -> Iterator[None]:
+    """Without the bars of `datasets` and what its builders log; those who had them get them back."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+    # A file that cannot be read is told of by the error that follows.
+    builders = logging.getLogger("datasets.packaged_modules")
+    level = builders.level
+    builders.setLevel(logging.CRITICAL)
     hidden = are_progress_bars_disabled()
     disable_progress_bars()
     try:
         yield
     finally:
+        builders.setLevel(level)
         if not hidden:
             enable_progress_bars()

@@ -126,6 +126,8 @@ def csv_head(path: Path) -> CsvHead:
     plain = unique and len(numbers) < max(1, len(filled) - 1)
     counted = unique and not plain and _names_columns(named, path, delimiter)
     if not (plain or counted):
+        if not unique:
+            _check_repeated(named, path, delimiter)
         return CsvHead([str(number) for number in range(len(cells))], False, delimiter)
     return CsvHead(_all_named(named), True, delimiter, tuple(numbers) if counted else ())
 
@@ -141,6 +143,30 @@ def _check_no_nul(path: Path) -> None:
                     "out, or if that is UTF-16, write it as UTF-8"
                 )
             line += part.count(10)
+
+
+def _check_repeated(cells: list[str], path: Path, delimiter: str) -> None:
+    """Refuse a text that stands twice in the first line, where its columns hold numbers: it names two of them.
+
+    Raises:
+        DataError: there is one.
+    """
+    rows = _rows_behind(path, delimiter)
+    for text in (cell for cell in dict.fromkeys(cells) if cell and not is_number(cell)):
+        places = [place for place, cell in enumerate(cells) if cell == text]
+        below = [row[place] for row in rows for place in places if place < len(row) and row[place]]
+        if len(places) > 1 and below and all(map(is_number, below)):
+            raise DataError(
+                f"{path}: expected a name of its own for each column in the first line, found {text!r} in columns "
+                f"{', '.join(map(str, places[:5]))} (counted from 0); name them apart"
+            )
+
+
+def _rows_behind(path: Path, delimiter: str) -> list[list[str]]:
+    """The first rows behind the first line, without those of blanks."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream, long_cells():
+        behind = islice(csv.reader(stream, delimiter=delimiter), 1, 1 + _LOOKED_AT)
+        return [[cell.strip() for cell in row] for row in behind if "".join(row).strip()]
 
 
 def _all_named(cells: list[str]) -> list[str]:
@@ -181,9 +207,7 @@ def _names_columns(cells: list[str], path: Path, delimiter: str) -> bool:
     if not (counts or usual):
         return False
     numbers = [place for place, cell in enumerate(cells) if is_number(cell)]
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream, long_cells():
-        behind = islice(csv.reader(stream, delimiter=delimiter), 1, 1 + _LOOKED_AT)
-        rows = [[cell.strip() for cell in row] for row in behind if "".join(row).strip()]
+    rows = _rows_behind(path, delimiter)
     again = any(row[place : place + 1] == [cell] for row in rows for place, cell in texts.items())
     if usual:
         return bool(rows) and not again

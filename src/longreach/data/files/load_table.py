@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longreach.data.files.csv_faults import check_csv, too_many_cells
 from longreach.data.files.csv_head import csv_head
 from longreach.data.files.folders import is_hidden
 from longreach.data.files.options import ReadOptions
@@ -42,18 +43,14 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
     """
     path = Path(source).expanduser()
     if path.is_file():
-        builder = TABLE_ENDINGS[path.suffix.lower()]
-        settings: dict[str, Any] = {"cache_dir": _own_cache(path)}
-        how = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
+        builder, settings = TABLE_ENDINGS[path.suffix.lower()], {"cache_dir": _own_cache(path)}
         if builder == "csv":
-            head = csv_head(path)
-            with closing(csv_rows(path, head.header, head.delimiter)) as rows:
-                settings |= head.settings_for(rows, path.name)
-            how = f"{how} {head.told}"
+            return _load_csv(source, path, settings)
+        how = {"json": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}[builder]
         files = {"train": glob.escape(str(path))}
-        return load_parts(source, builder, data_files=files, **settings), how, builder == "csv"
+        return load_parts(source, builder, data_files=files, **settings), how, False
     if path.is_dir():
-        _check_csv(path)
+        _check_csv(path, options)
         whole = str(path.resolve())
         settings = {"cache_dir": _own_cache(path)}
         there, described = folder_files(source, whole, options.subset, **settings)
@@ -63,6 +60,17 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
     check_there(source, TABLE_ENDINGS)
     return load_parts(source, source, options.subset), "a data set of the hub", False
+
+
+def _load_csv(source: str, path: Path, settings: dict[str, Any]) -> tuple[DatasetDict, str, bool]:
+    head = csv_head(path)
+    with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+        settings = settings | head.settings_for(rows, path.name)
+    try:
+        loaded = load_parts(source, "csv", data_files={"train": glob.escape(str(path))}, **settings)
+    except DataError as error:
+        raise (too_many_cells(path, head) or error) from None
+    return loaded, f"CSV {head.told}", True
 
 
 def _own_cache(path: Path) -> str:
@@ -143,16 +151,17 @@ def _check_all(folder: Path, files: list[Path]) -> None:
         )
 
 
-def _check_csv(folder: Path) -> None:
+def _check_csv(folder: Path, options: ReadOptions) -> None:
     """Refuse what `datasets` would read wrongly: it is handed the folder whole, without settings for each file.
 
     Raises:
-        DataError: a file whose rows have more cells than its first line has names.
+        DataError: a file whose rows have more cells than its first line has names, or what `check_csv` refuses.
     """
     for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
         if is_hidden(path, folder):
             continue
         head = csv_head(path)
+        check_csv(path, head, options)
         if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
             what = f"delimiter {head.delimiter!r}" if head.header else "what seem to be values in the first line"
             raise DataError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from longreach.data.files.csv_cells import cell_features
+from longreach.data.files.csv_faults import check_csv
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
 from longreach.data.files.findings import Finding
@@ -63,6 +64,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
         )
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
+        check_csv(path, head, options)
         if options.values_columns is None:
             check_lone_column(path, head)
         options = with_label_told(path, head, options)
