@@ -80,7 +80,8 @@ def test_numbers_with_a_comma(columns: int, delimiter: str, told: str, tmp_path:
     path = write(tmp_path / "x.csv", *(delimiter.join(row) for row in (names, *rows)))
     assert refused(path) == (
         f"{path}: row 0: expected numbers with a point, found '-1,5' in column 't1'; write them so, as pandas does: "
-        f"read_csv(..., sep={told}, decimal=',').to_csv(..., index=False), or leave the column out with data.values_columns"
+        f"read_csv(..., sep={told}, decimal=',').to_csv(..., index=False), or leave the column out "
+        "with data.values_columns"
     )
 
 
