@@ -42,9 +42,9 @@ def check_csv(path: Path, head: CsvHead, options: ReadOptions) -> None:
         cells = [(row, row_cells[place].strip()) for row, row_cells in rows if place < len(row_cells)]
         if (found := _with_comma(cells)) is not None:
             raise DataError(
-                f"{path}: row {found[0]}: expected numbers with a point, found {found[1]!r} in column {name!r}; write them "
-                f"so, as pandas does: read_csv(..., sep={head.delimiter!r}, decimal=',').to_csv(..., index=False), "
-                "or leave the column out with data.values_columns"
+                f"{path}: row {found[0]}: expected numbers with a point, found {found[1]!r} in column {name!r}; write "
+                f"them so, as pandas does: read_csv(..., sep={head.delimiter!r}, decimal=',').to_csv(..., index=False),"
+                " or leave the column out with data.values_columns"
             )
 
 
