@@ -207,6 +207,8 @@ RUN: dict[str, Setting] = {
 ELSEWHERE = {
     # Sections with tables of their own.
     *("model", "auxiliary", "stored"),
+    # Of a classifier alone, by the labels of its data: `test_class_weights`.
+    "class_weight",
     # Not read by what is built here: data, schedule, and what is done along the run and with its results.
     *("name", "data", "phases", "optimiser", "batch_size", "evaluate_every", "monitor", "checkpoint_every"),
     *("checkpoint_minutes", "on_nan", "log_every", "select", "tensorboard", "budget", "budget_scale"),

@@ -85,6 +85,10 @@ class RunConfig(Section):
     """Steps before the end through which the classifier's gradient flows."""
     auxiliary: tuple[AuxiliaryConfig, ...] = ()
     """The auxiliary losses, none or several."""
+    class_weight: Literal["balanced"] | dict[Text, Annotated[float, Field(ge=0.0)]] | None = None
+    """By how much each class counts in the classifier's loss and in the validation's accuracy and loss: balanced, the
+    more the rarer it is among the training sequences; or a weight by the name of a class, 1 for those not named; null:
+    every sequence counts alike. In training weights are divided by their mean over its sequences."""
     phases: Annotated[tuple[PhaseConfig, ...], Field(min_length=1)] = (PhaseConfig(epochs=10),)
     """What is trained when, in order."""
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -21,6 +21,7 @@ from longreach.data.sequences import Sequences
 from longreach.errors import Interrupted, RunError
 from longreach.ranks import on_any
 from longreach.training.checkpoints import write_checkpoint
+from longreach.training.class_weights import weighted_scores
 from longreach.training.evaluate import evaluate, predict_logits
 from longreach.training.interruption import Interruption
 from longreach.training.metrics_file import MetricsFile
@@ -234,6 +235,10 @@ class Bookkeeper(pl.Callback):
                 # After training the weights are read on the CPU; what another device makes of them is not the same.
                 self.last_test_logits = logits
             result = evaluate(pl_module.objective.classifier, dataset, logits)
+            weights = pl_module.objective.class_weights
+            if part == "validation" and weights is not None:
+                assert dataset.labels is not None, "build_datasets sees to it"
+                result = weighted_scores(logits, torch.from_numpy(dataset.labels), weights.cpu())
             row |= {f"{part}_accuracy": result["accuracy"], f"{part}_loss": result["loss"]}
         shown = "validation" if "validation" in self.monitored else part
         self._shown_accuracy = f"{shown} accuracy {row[f'{shown}_accuracy']:.3f}"

@@ -17,6 +17,7 @@ from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import drawn_from
+from longreach.training.class_weights import class_weights
 from longreach.training.inputs import inputs_of
 from longreach.training.losses import build_loss
 from longreach.training.objective import Objective
@@ -28,7 +29,7 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
     """The classifier with its losses, weights drawn from the run's seed and nothing else.
 
     Raises:
-        ConfigError: a model that cannot read these data.
+        ConfigError: a model that cannot read these data, or weights of classes that they do not have.
     """
     with drawn_from(config.seed, "weights"):
         classifier = _build_classifier(config, train)
@@ -41,6 +42,7 @@ def build_objective(config: RunConfig, train: Sequences) -> Objective:
         config.recompute_every,
         config.prefix_precision,
         config.gradient_precision,
+        class_weights(config, train),
     )
 
 

@@ -40,12 +40,16 @@ class Objective(nn.Module, Generic[C]):
             more in the backward pass; None keeps everything.
         prefix_precision: of what is read without gradient, as `unroll` takes it; not of what stored states read.
         gradient_precision: of what runs with gradient, as `unroll` takes it, and of the auxiliary losses' networks.
+        class_weights: (classes,) by how much the sequences of each class count in the classifier's loss; None: alike.
 
     Raises:
-        ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state.
+        ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state, or class weights
+            for a regressor.
 
     Paper: section 3.3, the sum of the supervised and the auxiliary loss.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Objective(nn.Module, Generic[C]):
         checkpoint_every: int | None = None,
         prefix_precision: Precision = "float32",
         gradient_precision: Precision = "float32",
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         if isinstance(classifier, BaselineClassifier) and (auxiliary or (truncation, checkpoint_every) != (None, None)):
@@ -69,6 +74,10 @@ class Objective(nn.Module, Generic[C]):
         self.checkpoint_every = checkpoint_every
         self.prefix_precision: Precision = prefix_precision
         self.gradient_precision: Precision = gradient_precision
+        if class_weights is not None and isinstance(classifier, SequenceRegressor):
+            raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
+        # Not among the weights that are saved: they are made of the training part again.
+        self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(
         self,
@@ -145,7 +154,7 @@ class Objective(nn.Module, Generic[C]):
         if supervised and batch.labels is not None:
             mask = derived_generator(self.seed, "head", update)
             logits = self.classifier.head(states.pop()[0][-1], mask)
-            terms["supervised"] = total = supervised_loss(logits, batch)
+            terms["supervised"] = total = supervised_loss(logits, batch, self.class_weights)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
             with products_in(self.gradient_precision, batch.values.device):
@@ -160,17 +169,18 @@ class Objective(nn.Module, Generic[C]):
         assert batch.labels is not None, "without auxiliary losses every phase is supervised"
         with products_in(self.gradient_precision, batch.values.device):
             logits = classifier(batch.values, batch.lengths, derived_generator(self.seed, "head", update))
-        loss = supervised_loss(in_full(logits), batch)
+        loss = supervised_loss(in_full(logits), batch, self.class_weights)
         return {"loss": loss, "supervised": loss}
 
 
-def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:
+def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Tensor | None = None) -> Tensor:
     """The mean loss over the sequences whose label is known, a scalar; zero where none is.
 
     Args:
         predictions: (B, classes) logits, or (B, K) targets of a regression.
         batch: with (B,) classes or (B, K) targets. Where it has weights, each sequence's loss is multiplied by its own
             before the mean, so that weights of mean one leave the size of the loss as it is.
+        class_weights: (classes,) the same by class; None: all alike.
 
     Choice: cross-entropy in nats; for targets the squared error, averaged over them.
     """
@@ -181,6 +191,8 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch) -> Tensor:
     losses = token_losses(predictions, torch.where(known, batch.labels, 0))
     if batch.weights is not None:
         losses = losses * batch.weights
+    if class_weights is not None:
+        losses = losses * class_weights[torch.where(known, batch.labels, 0)]
     return (losses * counted).sum() / per_process(counted.sum())
 
 
