@@ -50,6 +50,7 @@ def test_weights_by_name_have_a_mean_of_one_over_the_training_sequences() -> Non
     assert found / found[0] == pytest.approx([1, 0, 4])
     assert found[LABELS[LABELS >= 0]].mean() == pytest.approx(1)
     assert class_weights(parse_config({}, "own"), of_labels()) is None
+    assert weights_of({2: 4, "1": 0}, of_labels(LABELS, ("0", "1", "2"))) == pytest.approx(found.tolist())
 
 
 @pytest.mark.parametrize(

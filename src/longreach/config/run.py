@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from longreach.config.data import DataConfig, idle_keys
 from longreach.config.losses import AuxiliaryConfig
@@ -21,6 +21,11 @@ from longreach.errors import ConfigError
 
 MOST_STEPS_A_CALL = 32_768
 """Of a recurrent layer, in one call: `model.reading.LONGEST_CALL`."""
+
+
+def _named_by_text(value: Any) -> Any:
+    """Classes that are numbers are called so in YAML without quotes."""
+    return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
 
 
 class PhaseConfig(Section):
@@ -85,7 +90,9 @@ class RunConfig(Section):
     """Steps before the end through which the classifier's gradient flows."""
     auxiliary: tuple[AuxiliaryConfig, ...] = ()
     """The auxiliary losses, none or several."""
-    class_weight: Literal["balanced"] | dict[Text, Annotated[float, Field(ge=0.0)]] | None = None
+    class_weight: Annotated[
+        Literal["balanced"] | dict[Text, Annotated[float, Field(ge=0.0)]] | None, BeforeValidator(_named_by_text)
+    ] = None
     """By how much each class counts in the classifier's loss and in the validation's accuracy and loss: balanced, the
     more the rarer it is among the training sequences; or a weight by the name of a class, 1 for those not named; null:
     every sequence counts alike. In training weights are divided by their mean over its sequences."""
