@@ -69,10 +69,14 @@ def test_weights_that_do_not_fit(wanted: object, message: str) -> None:
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("wanted", ["even", {"a": -1.0}, 3])
+@pytest.mark.parametrize("wanted", ["even", {"a": -1.0}, {"a": "x"}, {"a": True}, {"a": float("nan")}, {}, 3])
 def test_settings_that_are_none(wanted: object) -> None:
-    with pytest.raises(ConfigError, match="class_weight"):
+    with pytest.raises(ConfigError) as caught:
         parse_config({"class_weight": wanted}, "own")
+    assert str(caught.value) == (
+        "own: class_weight: expected balanced, or a number from 0 on by the name of a class, such as {up: 2}, found "
+        f"{wanted!r}"
+    )
 
 
 @pytest.mark.parametrize("kind", ["recurrent", "baseline"])

@@ -5,6 +5,7 @@ Every field's docstring line states its unit. Unknown keys are refused.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,9 +24,16 @@ MOST_STEPS_A_CALL = 32_768
 """Of a recurrent layer, in one call: `model.reading.LONGEST_CALL`."""
 
 
-def _named_by_text(value: Any) -> Any:
-    """Classes that are numbers are called so in YAML without quotes."""
-    return {str(name): weight for name, weight in value.items()} if isinstance(value, dict) else value
+def _class_weight(value: Any) -> Any:
+    if value is None or value == "balanced":
+        return value
+    weights = value.values() if isinstance(value, dict) else ()
+    if weights and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in weights):
+        # Classes that are numbers are called so in YAML without quotes.
+        return {str(name): weight for name, weight in value.items()}
+    raise ValueError(
+        f"expected balanced, or a number from 0 on by the name of a class, such as {{up: 2}}, found {value!r}"
+    )
 
 
 class PhaseConfig(Section):
@@ -90,9 +98,7 @@ class RunConfig(Section):
     """Steps before the end through which the classifier's gradient flows."""
     auxiliary: tuple[AuxiliaryConfig, ...] = ()
     """The auxiliary losses, none or several."""
-    class_weight: Annotated[
-        Literal["balanced"] | dict[Text, Annotated[float, Field(ge=0.0)]] | None, BeforeValidator(_named_by_text)
-    ] = None
+    class_weight: Annotated[Literal["balanced"] | dict[str, float] | None, BeforeValidator(_class_weight)] = None
     """By how much each class counts in the classifier's loss and in the validation's accuracy and loss: balanced, the
     more the rarer it is among the training sequences; or a weight by the name of a class, 1 for those not named; null:
     every sequence counts alike. In training weights are divided by their mean over its sequences."""
