@@ -32,7 +32,8 @@ def _class_weight(value: Any) -> Any:
         # Classes that are numbers are called so in YAML without quotes.
         return {str(name): weight for name, weight in value.items()}
     raise ValueError(
-        f"expected balanced, or a number from 0 on by the name of a class, such as {{up: 2}}, found {value!r}"
+        "class_weight: expected balanced, or a number from 0 on by the name of a class, such as {up: 2}, found "
+        f"{value!r}"
     )
 
 
