@@ -13,7 +13,7 @@ from longreach.batch import UNLABELLED
 from longreach.data.groups import whole_groups
 from longreach.data.parts import make_parts
 from longreach.data.ragged import RaggedDataset
-from longreach.data.split import held_rows
+from longreach.data.split import held_rows, left_rows
 from longreach.errors import DataError
 
 
@@ -62,7 +62,7 @@ def test_a_class_of_a_single_group_stays_in_the_training_part() -> None:
         assert 3 not in groups[whole_groups(groups, 8, seed, labels)]
 
 
-def test_held_out_rows_are_whole_groups_of_labelled_sequences() -> None:
+def test_nothing_of_a_group_that_is_held_out_stays_with_a_label_or_without() -> None:
     groups, labels = np.repeat(np.arange(10), 6), np.tile([0, 1, UNLABELLED], 20)
     held = held_rows(of_classes(labels), 0.2, 0, groups=groups)
     assert held.tolist() == sorted(held.tolist())
@@ -70,8 +70,43 @@ def test_held_out_rows_are_whole_groups_of_labelled_sequences() -> None:
     assert (labels[held] != UNLABELLED).all()
     chosen = np.unique(groups[held])
     assert len(chosen) == 2
-    assert len(held) == (np.isin(groups, chosen) & (labels != UNLABELLED)).sum()
+    assert left_rows(60, held, groups).tolist() == np.flatnonzero(~np.isin(groups, chosen)).tolist()
+    assert left_rows(60, held, None).tolist() == np.setdiff1d(np.arange(60), held).tolist()
     assert not np.array_equal(held, held_rows(of_classes(labels), 0.2, 1, groups=groups))
+    parts = make_parts(
+        {"train": of_classes(labels)}, train_samples=None, validation=0.1, validation_seed=0, test=0.2, test_seed=0,
+        groups=groups,
+    )  # fmt: skip
+    assert parts.told == (
+        "test part: 8 of 60 sequences held out, 2 of 10 groups, by seed 0 (data.test, data.test_path); 4 of these "
+        "groups without a label are in no part",
+        "validation part: 4 of 48 training sequences held out, 1 of 8 groups, by seed 0 (data.validation, "
+        "data.validation_path); 2 of these groups without a label are in no part",
+    )
+    assert [len(part) for part in (parts.train, parts.test)] == [42, 8]
+
+
+@pytest.mark.parametrize("lone", [1, 12, 20, 30])
+def test_the_only_group_of_a_class_is_spared_as_long_as_there_are_others(lone: int) -> None:
+    """Of forty persons some have a class that nobody else has."""
+    groups = np.repeat(np.arange(40), 5)
+    labels = np.where(groups < lone, 2 + groups, groups % 2)
+    for seed in range(10):
+        held = whole_groups(groups, 40, seed, labels)
+        assert set(labels[~held]) == set(labels)
+        assert held.sum() == 40
+
+
+def test_a_part_grows_for_classes_to_no_more_than_twice_its_share() -> None:
+    groups = np.repeat(np.arange(100), 4)
+    for classes in (20, 50):
+        for seed in range(5):
+            assert 40 <= whole_groups(groups, 40, seed, groups % classes).sum() <= 80
+
+
+def test_so_many_groups_that_there_are_fewer_draws() -> None:
+    groups = np.arange(200_000)
+    assert whole_groups(groups, 20_000, 0, groups % 3).sum() == 20_000
 
 
 def test_parts_of_groups_share_none_and_say_so() -> None:

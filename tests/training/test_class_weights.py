@@ -16,13 +16,16 @@ from longreach import Objective, SequenceBatch, SequenceClassifier, SequenceRegr
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import UNLABELLED
 from longreach.config import parse_config
+from longreach.config.tune import SearchConfig
 from longreach.data.ragged import RaggedDataset
 from longreach.errors import ConfigError
+from longreach.training.check import check_data
 from longreach.training.checkpoints import read_checkpoint
 from longreach.training.class_weights import class_weights, weighted_scores
 from longreach.training.datasets import build_datasets
 from longreach.training.evaluate import predict_logits
 from longreach.training.fit import fit
+from longreach.training.tune import tune
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, UNLABELLED])
 
@@ -51,6 +54,24 @@ def test_weights_by_name_have_a_mean_of_one_over_the_training_sequences() -> Non
     assert found[LABELS[LABELS >= 0]].mean() == pytest.approx(1)
     assert class_weights(parse_config({}, "own"), of_labels()) is None
     assert weights_of({2: 4, "1": 0}, of_labels(LABELS, ("0", "1", "2"))) == pytest.approx(found.tolist())
+
+
+def test_a_number_names_its_class_however_it_is_written() -> None:
+    expected = weights_of({"1": 3}, of_labels(LABELS, ("0", "1", "2")))
+    assert weights_of({"1.0": 3}, of_labels(LABELS, ("0", "1", "2"))) == expected
+    assert weights_of({1: 3}, of_labels(LABELS, ("0.0", "1.0", "2.5"))) == expected
+    # Of two that are one number neither is meant.
+    with pytest.raises(ConfigError, match="found '1'; correct it"):
+        weights_of({1: 3}, of_labels(LABELS, ("0", "1.0", "1.00")))
+
+
+def test_names_that_yaml_reads_as_truths_are_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"class_weight": {False: 2.0, "x": 1.0}}, "own")
+    assert str(caught.value) == (
+        "own: class_weight: expected names of classes, found true or false, as YAML reads yes and no without quotes; "
+        "put them into quotes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,6 +134,42 @@ def test_regressors_have_no_classes() -> None:
     regressor = SequenceRegressor(targets=1, channels=1, hidden_size=4)
     with pytest.raises(ConfigError, match="class_weights are of classes, found a regressor; leave them out"):
         Objective(regressor, class_weights=torch.ones(2))
+
+
+@pytest.mark.parametrize("weights", [[1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, float("nan"), 1.0], [[1.0, 1.0, 1.0]]])
+def test_weights_that_weigh_nothing(weights: Any) -> None:
+    with pytest.raises(ConfigError, match=r"expected class_weights of shape \(classes,\), finite numbers from 0 on"):
+        Objective(SequenceClassifier(classes=3, channels=1, hidden_size=4), class_weights=weights)
+
+
+def test_weights_of_other_classes_are_refused_and_any_numbers_taken() -> None:
+    batch = SequenceBatch.equal(torch.randn(2, 5, 1), torch.tensor([0, 1]))
+    classifier = SequenceClassifier(classes=3, channels=1, hidden_size=4, drop_connect=0.0)
+    for wrong in ([1.0, 2.0], [1.0] * 5):
+        with pytest.raises(
+            ConfigError, match=f"expected class_weights of the classifier's 3 classes, found {len(wrong)}"
+        ):
+            Objective(classifier, class_weights=wrong)(batch, 0)
+    losses = [
+        Objective(classifier, class_weights=weights)(batch, 0)["loss"]
+        for weights in ([1, 2, 3], np.array([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 3.0]))
+    ]
+    assert losses[0] == losses[1] == losses[2]
+    assert losses[0].dtype == torch.float32
+
+
+def test_check_tells_a_class_that_is_not_there_and_tune_keeps_one_weight(tmp_path: Path) -> None:
+    rows = [f"{row},{row},{'ab'[row % 2]}" for row in range(20)]
+    (tmp_path / "x.csv").write_text("\n".join(["t0,t1,label", *rows]) + "\n")
+    (tmp_path / "own.yaml").write_text(f"data: {{source: table, path: {tmp_path / 'x.csv'}}}\nclass_weight: {{c: 2}}\n")
+    assert check_data(str(tmp_path / "own.yaml"), {}).grave == [
+        "to train with labels: class_weight: expected names of classes (a, b), found 'c'; correct it"
+    ]
+    with pytest.raises(ConfigError, match="expected one class_weight for all trials, found class_weight in the search"):
+        tune(
+            parse_config({}, "own"), SearchConfig(space={"class_weight": (None, "balanced")}), tmp_path / "search",
+            trials=2, progress=False, device="cpu",
+        )  # fmt: skip
 
 
 def test_scores_are_weighed_by_class() -> None:

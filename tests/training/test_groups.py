@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from longreach.commands import print_check
-from longreach.config import DataConfig
+from longreach.config import DataConfig, parse_config
 from longreach.data.sequences import Sequences
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 from longreach.training.check import check_data
 from longreach.training.datasets import build_datasets, build_test_set
 from longreach.training.other_data import other_sequences
@@ -65,6 +65,33 @@ def test_new_data_need_no_groups(tmp_path: Path) -> None:
     for labelled in (False, True):
         with_groups, without = (other_sequences(config, str(path), None, labelled) for path in (own, new))
         assert with_groups.sequences.fingerprint() == without.sequences.fingerprint()
+
+
+def test_groups_of_a_file_without_names_are_told_by_their_place_alone(tmp_path: Path) -> None:
+    own, new = tmp_path / "own.csv", tmp_path / "new.csv"
+    lines = [f"{row % 5},{row}.5,{row},2,{'ab'[row % 2]}\n" for row in range(20)]
+    own.write_text("".join(lines))
+    config = DataConfig(source="table", path=str(own), group_column="0", label_column="4")
+    cells = build_datasets(config).cells
+    assert cells == (5, 5)
+    for labelled in (False, True):
+        assert other_sequences(config, str(own), None, labelled, cells=cells).sequences.steps == 3
+    new.write_text("".join(line.split(",", 1)[1] for line in lines))
+    with pytest.raises(DataError) as caught:
+        other_sequences(config, str(new), None, False, cells=cells)
+    assert str(caught.value) == (
+        "new.csv: expected 5 columns as the training part has, which are told by their places, that of groups (0) "
+        "among them, found 4; name the columns in a first line of both files, or fill in what is missing"
+    )
+
+
+def test_groups_are_not_the_labels() -> None:
+    with pytest.raises(
+        ConfigError, match=r"data\.group_column: expected another column than data\.label_column, found 'kind'"
+    ):
+        parse_config(
+            {"data": {"source": "table", "path": "x.csv", "group_column": "kind", "label_column": "kind"}}, "own"
+        )
 
 
 def test_check_counts_groups_and_tells_a_split_that_cannot_be_made(

@@ -123,6 +123,11 @@ class DataConfig(Section):
             raise ValueError("data.resize: the images of stanford_dogs differ in size; set the pixels per side")
         if self.source != "stanford_dogs" and (self.crops != 1 or self.extra is not None):
             raise ValueError(f"data.crops and data.extra: belong to stanford_dogs, found source {self.source!r}")
+        if self.group_column is not None and self.group_column == self.label_column:
+            raise ValueError(
+                f"data.group_column: expected another column than data.label_column, found {self.group_column!r} for "
+                "both; groups are held out whole, and of each class some must stay"
+            )
         if problem := self.without_effect:
             raise ValueError(problem)
         return self

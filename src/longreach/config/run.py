@@ -29,6 +29,11 @@ def _class_weight(value: Any) -> Any:
         return value
     weights = value.values() if isinstance(value, dict) else ()
     if weights and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in weights):
+        if any(isinstance(name, bool) for name in value):
+            raise ValueError(
+                "class_weight: expected names of classes, found true or false, as YAML reads yes and no without "
+                "quotes; put them into quotes"
+            )
         # Classes that are numbers are called so in YAML without quotes.
         return {str(name): weight for name, weight in value.items()}
     raise ValueError(

@@ -13,7 +13,7 @@ import numpy as np
 from longreach.batch import UNLABELLED
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences
-from longreach.data.split import held_rows
+from longreach.data.split import held_rows, left_rows
 from longreach.data.vocabulary import Vocabulary
 from longreach.errors import DataError
 from longreach.files import replace_file
@@ -67,7 +67,7 @@ def make_parts(
     else:
         held = held_rows(train, test, test_seed, "test", groups)
         told.append(_told("test", train, held, groups, test_seed))
-        left = np.setdiff1d(np.arange(len(train)), held)
+        left = left_rows(len(train), held, groups)
         tested, train = train.subset(held), train.subset(left)
         groups = None if groups is None else groups[left]
     if train_samples is not None:
@@ -77,23 +77,25 @@ def make_parts(
     if validated is None and validation:
         held = held_rows(train, validation, validation_seed, "validation", groups)
         told.append(_told("validation", train, held, groups, validation_seed))
-        validated, train = train.subset(held), train.subset(np.setdiff1d(np.arange(len(train)), held))
+        validated, train = train.subset(held), train.subset(left_rows(len(train), held, groups))
     return Parts(train, validated, tested, tuple(told))
 
 
 def _told(part: str, train: Sequences, held: np.ndarray, groups: np.ndarray | None, seed: int) -> str:
     """How a part was held out of the training part."""
     what = "sequences" if part == "test" else "training sequences"
-    how, missing = "stratified by class", ""
+    how, more = "stratified by class", ""
     if groups is not None:
         how = f"{len(np.unique(groups[held]))} of {len(np.unique(groups))} groups"
+        gone = len(train) - len(left_rows(len(train), held, groups)) - len(held)
+        more = f"; {gone:,} of these groups without a label are in no part" if gone else ""
         if train.labels is not None:
             there = set(train.labels[held].tolist())
             names = [name for label, name in enumerate(train.class_names) if label not in there]
-            missing = f"; none of class {', '.join(map(repr, names))}" if names else ""
+            more += f"; none of class {', '.join(map(repr, names))}" if names else ""
     return (
         f"{part} part: {len(held):,} of {len(train):,} {what} held out, {how}, by seed {seed} "
-        f"(data.{part}, data.{part}_path){missing}"
+        f"(data.{part}, data.{part}_path){more}"
     )
 
 

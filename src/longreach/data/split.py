@@ -29,7 +29,7 @@ def train_validation(
         DataError: as by `held_rows`.
     """
     held = held_rows(dataset, validation, seed, name)
-    return dataset.subset(np.setdiff1d(np.arange(len(dataset)), held)), dataset.subset(held)
+    return dataset.subset(left_rows(len(dataset), held, None)), dataset.subset(held)
 
 
 def held_rows(
@@ -49,7 +49,7 @@ def held_rows(
         name: of the part that is set aside, for messages.
         groups: (N,) whatever tells apart sequences that belong together; None: none do.
 
-    Sequences without a label stay in the training part.
+    Sequences without a label are not set aside; those of a group that is stay in neither part (`left_rows`).
 
     Returns:
         Their places in order, int64.
@@ -88,6 +88,22 @@ def held_rows(
         _check_classes(strata, dataset.class_names, count, name)
     _, held = train_test_split(labelled, test_size=count, random_state=seed, stratify=strata)
     return np.sort(held)
+
+
+def left_rows(sequences: int, held: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """What the training part keeps: all but what was set aside, and nothing of groups of which something was.
+
+    Args:
+        sequences: N.
+        held: places of what was set aside.
+        groups: (N,) or None.
+
+    Returns:
+        Places in order, int64.
+    """
+    gone = np.zeros(sequences, bool) if groups is None else np.isin(groups, groups[held])
+    gone[held] = True
+    return np.flatnonzero(~gone)
 
 
 def _of_groups(

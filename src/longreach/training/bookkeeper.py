@@ -246,6 +246,7 @@ class Bookkeeper(pl.Callback):
         if "validation_accuracy" not in row:
             return
         accuracy, loss = row["validation_accuracy"], row["validation_loss"]
+        loss = math.inf if math.isnan(loss) else loss
         if (accuracy, -loss) > (self.best_accuracy, -self.best_loss):
             self.best_accuracy, self.best_loss, self.best_update = accuracy, loss, done
             with self._saving(done):

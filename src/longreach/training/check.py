@@ -18,7 +18,8 @@ from longreach.data.files.collect import Collected, collect
 from longreach.data.files.report import CheckReport, check_report
 from longreach.data.files.sample import Form, Sample, Samples, Source
 from longreach.data.ragged import RaggedDataset
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
+from longreach.training.class_weights import class_weights
 from longreach.training.datasets import hold_out
 from longreach.training.sources import check_effects, read_files, read_parts, resolved, without_training
 
@@ -42,18 +43,19 @@ def check_data(data: str, changes: dict[str, Any]) -> CheckReport:
     check_effects(config)
     collected = read_files(config) if config.source in FILE_SOURCES else _collect_others(config)
     report = check_report(collected)
-    grave = report.grave or without_training(collected.parts) or _without_hold_out(config, collected)
+    grave = report.grave or without_training(collected.parts) or _without_hold_out(run, config, collected)
     return replace(report, grave=grave)
 
 
-def _without_hold_out(config: DataConfig, collected: Collected) -> list[str]:
-    """Why parts that are missing cannot be held out of the training part, as training would find."""
+def _without_hold_out(run: RunConfig, config: DataConfig, collected: Collected) -> list[str]:
+    """Why parts that are missing cannot be held out of the training part, or classes weighed, as in training."""
     train = collected.parts.get("train")
     if train is None or train.labels is None or not (train.labels != UNLABELLED).any():
         return []
     try:
-        hold_out(dict(collected.parts), config, collected.groups.get("train"))
-    except DataError as error:
+        parts = hold_out(dict(collected.parts), config, collected.groups.get("train"))
+        class_weights(run, parts.train)
+    except (DataError, ConfigError) as error:
         return [f"to train with labels: {error}"]
     return []
 

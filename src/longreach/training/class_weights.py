@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from longreach.batch import UNLABELLED
 from longreach.config import RunConfig
+from longreach.data.files.csv_cells import is_number
+from longreach.data.files.labels import plain_name
 from longreach.data.files.roles import few
 from longreach.data.sequences import Sequences
 from longreach.errors import ConfigError
@@ -40,19 +42,27 @@ def class_weights(config: RunConfig, train: Sequences) -> Tensor | None:
     if isinstance(wanted, str):
         weights = np.where(times > 0, 1 / np.maximum(times, 1), 0.0)
     else:
-        unknown = [name for name in wanted if name not in train.class_names]
-        if unknown:
-            raise ConfigError(
-                f"class_weight: expected names of classes ({', '.join(few(list(train.class_names)))}), found "
-                f"{unknown[0]!r}; correct it"
-            )
-        weights = np.array([wanted.get(name, 1.0) for name in train.class_names])
+        weights = np.ones(train.classes)
+        for name, weight in wanted.items():
+            weights[_class_named(name, train.class_names)] = weight
     mean = (weights * times).sum() / times.sum()
     if mean == 0:
         raise ConfigError(
             "class_weight: expected a weight above zero for a class of the training part, found none; raise one"
         )
     return torch.from_numpy((weights / mean).astype(np.float32))
+
+
+def _class_named(name: str, names: tuple[str, ...]) -> int:
+    """Its place; a number may be written in another way than the class is called."""
+    if name in names:
+        return names.index(name)
+    places = [place for place, other in enumerate(names) if is_number(name) and plain_name(other) == plain_name(name)]
+    if len(places) == 1:
+        return places[0]
+    raise ConfigError(
+        f"class_weight: expected names of classes ({', '.join(few(list(names)))}), found {name!r}; correct it"
+    )
 
 
 def weighted_scores(logits: Tensor, labels: Tensor, weights: Tensor) -> dict[str, float]:

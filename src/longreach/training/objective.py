@@ -44,7 +44,7 @@ class Objective(nn.Module, Generic[C]):
 
     Raises:
         ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state, or class weights
-            for a regressor.
+            that do not fit the classifier.
 
     Paper: section 3.3, the sum of the supervised and the auxiliary loss.
     """
@@ -60,7 +60,7 @@ class Objective(nn.Module, Generic[C]):
         checkpoint_every: int | None = None,
         prefix_precision: Precision = "float32",
         gradient_precision: Precision = "float32",
-        class_weights: Tensor | None = None,
+        class_weights: Tensor | Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if isinstance(classifier, BaselineClassifier) and (auxiliary or (truncation, checkpoint_every) != (None, None)):
@@ -74,10 +74,8 @@ class Objective(nn.Module, Generic[C]):
         self.checkpoint_every = checkpoint_every
         self.prefix_precision: Precision = prefix_precision
         self.gradient_precision: Precision = gradient_precision
-        if class_weights is not None and isinstance(classifier, SequenceRegressor):
-            raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
         # Not among the weights that are saved: they are made of the training part again.
-        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.register_buffer("class_weights", _checked_weights(class_weights, classifier), persistent=False)
 
     def forward(
         self,
@@ -173,6 +171,20 @@ class Objective(nn.Module, Generic[C]):
         return {"loss": loss, "supervised": loss}
 
 
+def _checked_weights(weights: Tensor | Sequence[float] | None, classifier: nn.Module) -> Tensor | None:
+    if weights is None:
+        return None
+    if isinstance(classifier, SequenceRegressor):
+        raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
+    found = torch.as_tensor(weights, dtype=torch.float32)
+    if found.ndim != 1 or not (found.isfinite().all() and (found >= 0).all() and (found > 0).any()):
+        raise ConfigError(
+            "objective: expected class_weights of shape (classes,), finite numbers from 0 on of which some are above "
+            f"it, found {found.tolist()}"
+        )
+    return found
+
+
 def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Tensor | None = None) -> Tensor:
     """The mean loss over the sequences whose label is known, a scalar; zero where none is.
 
@@ -181,6 +193,9 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Te
         batch: with (B,) classes or (B, K) targets. Where it has weights, each sequence's loss is multiplied by its own
             before the mean, so that weights of mean one leave the size of the loss as it is.
         class_weights: (classes,) the same by class; None: all alike.
+
+    Raises:
+        ConfigError: weights of another number of classes.
 
     Choice: cross-entropy in nats; for targets the squared error, averaged over them.
     """
@@ -192,6 +207,11 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Te
     if batch.weights is not None:
         losses = losses * batch.weights
     if class_weights is not None:
+        if len(class_weights) != predictions.shape[-1]:
+            raise ConfigError(
+                f"objective: expected class_weights of the classifier's {predictions.shape[-1]} classes, found "
+                f"{len(class_weights)}"
+            )
         losses = losses * class_weights[torch.where(known, batch.labels, 0)]
     return (losses * counted).sum() / per_process(counted.sum())
 

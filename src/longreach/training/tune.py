@@ -65,6 +65,12 @@ def tune(
             "tune: expected a run that is selected by its validation part; set monitor to [validation] and select to "
             "best"
         )
+    weighed = [key for key in search.space if key.split(".")[0] == "class_weight"]
+    if weighed:
+        raise ConfigError(
+            f"tune: expected one class_weight for all trials, found {weighed[0]} in the search: validation accuracies "
+            "that are weighed differently cannot be compared; set it in the run"
+        )
     for key, range_ in search.space.items():
         base.with_set({key: range_[0] if isinstance(range_, tuple) else range_.low})
     _begin(base, search, out)

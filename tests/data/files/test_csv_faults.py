@@ -73,16 +73,56 @@ def test_a_row_with_cells_too_many(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("columns", [2, 120, 1_100])
-@pytest.mark.parametrize(("delimiter", "told"), [(";", "';'"), ("\t", "'\\t'")])
+@pytest.mark.parametrize(("delimiter", "told"), [(";", "';'"), ("\t", "'\\t'"), (",", "','")])
 def test_numbers_with_a_comma(columns: int, delimiter: str, told: str, tmp_path: Path) -> None:
     names = [*(f"t{step}" for step in range(columns)), "label"]
-    rows = [["7", *["-1,5"] * (columns - 1), "u"], ["", *["2,25"] * (columns - 1), "v"]]
+    number = "{}".format if delimiter != "," else '"{}"'.format
+    rows = [[number(cell)] * columns + [label] for cell, label in (("-1,5", "u"), ("1.002,25", "v"), ("NA", "u"))]
     path = write(tmp_path / "x.csv", *(delimiter.join(row) for row in (names, *rows)))
     assert refused(path) == (
-        f"{path}: row 0: expected numbers with a point, found '-1,5' in column 't1'; write them so, as pandas does: "
-        f"read_csv(..., sep={told}, decimal=',').to_csv(..., index=False), or leave the column out "
-        "with data.values_columns"
+        f"{path}: row 0: expected numbers with a point, found '-1,5' in column 't0'; write them so, as pandas does: "
+        f"read_csv(..., sep={told}, decimal=',').to_csv(..., index=False), or with thousands=',' where the comma marks "
+        "thousands"
     )
+
+
+@pytest.mark.parametrize("columns", [3, 120])
+def test_a_number_with_a_comma_among_others(columns: int, tmp_path: Path) -> None:
+    names = ";".join([*(f"t{step}" for step in range(columns)), "label"])
+    path = write(tmp_path / "x.csv", names, ";".join(["7", "0,5e-3", *["2"] * (columns - 2), "u"]))
+    (said,) = [text for text in read(path).findings.grave if "row 0" in text]
+    assert "found '0,5e-3' at step 1; write numbers with a point" in said
+
+
+def test_channels_with_commas_are_refused_and_columns_that_nobody_needs_are_not(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id;time;a;b;label", "p;0;1;0,5;u", "p;1;2;1,5;u", "q;0;3;2;v")
+    (said,) = [text for text in read(path).findings.grave if "column 'b'" in text]
+    assert said == (
+        "x.csv: column 'b' is no channel, as not all its cells are numbers, though most are: found '0,5' in row 0; "
+        "write numbers with a point, or name the channels with data.values_columns"
+    )
+    assert read(path, values_columns=("a",)).findings.grave == []
+    assert read(path, channels=("a",)).findings.grave == []
+
+
+def test_a_folder_names_the_file_whose_row_has_cells_too_many(tmp_path: Path) -> None:
+    write(tmp_path / "test.csv", "text,label", "one,u")
+    path = write(tmp_path / "train.csv", "text,label", "one,u", "two, or three,v")
+    assert refused_in_folder(path) == (
+        f"{path}: row 1: expected at most 2 cells, found 3; correct the row, or put text that holds the delimiter into "
+        "quotes"
+    )
+
+
+@pytest.mark.parametrize("names", ["0,NA,NA,1.5", "True,False,True,1", "?,?,1,2"])
+def test_what_no_column_is_called_is_no_name_that_comes_twice(names: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", names, "0,1,0,1", "1,0,1,1")
+    assert "CSV without column names" in read(path).told
+
+
+def test_names_that_come_twice_over_numbers_with_gaps_and_commas(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "a;a;y", "0,5;NA;u", "1,5;2;v")
+    assert "found 'a' in columns 0, 1" in refused(path)
 
 
 def test_what_is_no_value_may_hold_commas(tmp_path: Path) -> None:

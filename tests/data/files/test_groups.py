@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from longreach.data.files import store, table
@@ -48,7 +50,8 @@ def test_tables(
         assert "groups in 'person'" in found.told
     # The column of persons holds words: as a value it would be refused.
     not_needed = read(path, group_column="person", group_needed=False)
-    assert (not_needed.groups, not_needed.findings.grave) == ({}, [])
+    assert not_needed.findings.grave == []
+    assert "not used 'person'" in not_needed.told
     assert [not_needed.parts["train"].sequence(row)[:, 0].tolist() for row in range(3)] == [[1, 2], [3, 4], [5]]
 
 
@@ -82,6 +85,7 @@ def test_sequences_without_a_group(by_row: bool, tmp_path: Path, monkeypatch: py
     found = read(path, group_column="person")
     assert found.findings.grave == [said.format(3), said.format(4)]
     assert found.groups == {}
+    assert read(path, group_column="person", group_needed=False).findings.grave == []
 
 
 def test_a_group_that_changes_within_a_sequence(tmp_path: Path) -> None:
@@ -90,6 +94,7 @@ def test_a_group_that_changes_within_a_sequence(tmp_path: Path) -> None:
         "x.csv: id t: expected one group in column 'person' at all steps, found 'p1', 'p3'; write the same in every "
         "row of the sequence"
     ]
+    assert read(path, group_column="person", group_needed=False).findings.grave == []
 
 
 def test_groups_on_both_sides_are_told(tmp_path: Path) -> None:
@@ -150,12 +155,51 @@ def test_arrays_of_parts(tmp_path: Path) -> None:
         "array 'subject_id': expected a group in one part alone, found '3' in train and test; a test on those that "
         "were trained on shows little, move them to one part"
     ]
-    np.savez(tmp_path / "x.npz", **{**arrays, "subject_id_test": np.arange(3)})
+    # Of the training part alone they are needed.
+    for others in ({"subject_id_test": np.arange(3)}, {}):
+        kept = {name: array for name, array in arrays.items() if name != "subject_id_test"}
+        np.savez(tmp_path / "x.npz", **kept, **others)
+        found = read(tmp_path / "x.npz", group_column="subject_id")
+        assert found.groups == {"train": ("0", "1", "2", "3")}
+        assert found.findings.grave == []
+    np.savez(tmp_path / "x.npz", **{**arrays, "subject_id_train": np.arange(3)})
     with pytest.raises(DataError) as caught:
         read(tmp_path / "x.npz", group_column="subject_id")
     assert str(caught.value) == (
-        "x.npz: x_test: expected a group for each of 2 sequences, found groups of shape (3,); take both from the same "
+        "x.npz: x_train: expected a group for each of 4 sequences, found groups of shape (3,); take both from the same "
         "set"
+    )
+
+
+def test_other_parts_may_have_no_groups(tmp_path: Path) -> None:
+    own = write(tmp_path / "own.csv", *WIDE)
+    other = write(tmp_path / "other.csv", "a,b,y", "7,8,u")
+    found = collect(open_files(str(own), None, ReadOptions(group_column="person"), test_path=str(other)))
+    assert found.findings.grave == []
+    assert found.groups == {"train": ("p1", "p2", "p1")}
+    some = write(tmp_path / "some.csv", "person,a,b,y", ",7,8,u", "p1,9,8,v")
+    found = collect(open_files(str(own), None, ReadOptions(group_column="person"), test_path=str(some)))
+    assert found.findings.grave == []
+
+
+def test_groups_that_differ_in_their_writing_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "person,a,b,y", "1,1,2,u", "1.0,3,4,v", "P,5,6,u", "p,7,8,v")
+    assert read(path, group_column="person").findings.light == [
+        f"column 'person': expected names that differ by more than their writing, found {names} as groups of their "
+        "own; write them alike where they are one"
+        for names in ("'1' and '1.0'", "'P' and 'p'")
+    ]
+
+
+def test_lists_tell_no_groups_apart(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"person": [[1], [2]], "x": [[1.0, 2.0], [3.0, 4.0]], "y": ["u", "v"]}), tmp_path / "x.parquet"
+    )
+    with pytest.raises(DataError) as caught:
+        read(tmp_path / "x.parquet", group_column="person")
+    assert str(caught.value) == (
+        "x.parquet: column 'person': expected text or numbers that tell groups apart, as data.group_column says, found "
+        "List; name another column"
     )
 
 
@@ -167,8 +211,21 @@ def test_an_array_with_its_groups_beside_it(tmp_path: Path) -> None:
     assert found.groups == {"train": ("a", "b", "a", "c")}
     assert found.parts["train"].class_names == ("0", "1")
     with pytest.raises(DataError) as caught:
-        read(tmp_path / "walks.npy", group_column="nobody")
+        read(tmp_path / "walks.npy", group_column="nobody", label_needed=False)
     assert str(caught.value) == (
-        f"{tmp_path / 'walks.npy'}: expected nobody.npy beside it, as data.group_column says, found no such file; "
-        "correct the name"
+        f"{tmp_path / 'walks.npy'}: expected walks_nobody.npy or nobody.npy beside it, as data.group_column says, "
+        "found no such file; correct the name"
     )
+
+
+def test_arrays_of_parts_with_their_groups_beside_them(tmp_path: Path) -> None:
+    for part, rows in (("train", [0, 1, 2, 3]), ("test", [1, 0])):
+        np.save(tmp_path / f"X_{part}.npy", VALUES[rows] + 20 * (part == "test"))
+        np.save(tmp_path / f"y_{part}.npy", np.arange(len(rows)) % 2)
+        np.save(tmp_path / f"Person_{part}.npy", PERSONS[rows])
+    path, test_path = str(tmp_path / "X_train.npy"), str(tmp_path / "X_test.npy")
+    for name in ("person", "Person_train"):
+        found = collect(open_files(path, None, ReadOptions(group_column=name), test_path=test_path))
+        assert found.findings.grave == []
+        assert found.groups["train"] == ("a", "b", "a", "c")
+        assert found.groups.get("test") == (("b", "a") if name == "person" else None)

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from longreach.data.files.beside import VALUES, files_beside, role_and_part
+from longreach.data.files.beside import VALUES, files_beside, groups_beside, role_and_part
 from longreach.data.files.labels import label_text
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import Form, Sample, Samples, Source
@@ -51,6 +51,12 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
         offsets = found["offsets"][1] if "offsets" in found else None
         labels = found["y"][1] if "y" in found else None
         groups = found["groups"][1] if "groups" in found else None
+        if (
+            groups is not None
+            and part != "train"
+            and groups.size != (len(values) if offsets is None else len(offsets) - 1)
+        ):
+            groups = None  # Those of the training part alone are needed.
         _check(where, values, offsets, {"label": labels, "group": groups}, form)
         samples[part] = partial(_samples, where, values, offsets, labels, groups, options.channels_first)
         if _is_ready(values, offsets, options, form):
@@ -58,21 +64,17 @@ def array_source(path: Path, options: ReadOptions, stamp: str) -> Source:
     shapes = ", ".join(f"{part} {_shape(found, options)}" for part, found in parts.items())
     named = ", ".join(found["y"][0] for found in parts.values() if "y" in found)
     labelled = f"with labels of {named}" if named else "without labels"
-    grouped = any("groups" in found for found in parts.values())
+    grouped = options.group_needed and any("groups" in found for found in parts.values())
     told = f"{path}: NumPy arrays, {shapes}, {labelled}{f', groups of {options.group_column}' if grouped else ''}"
     return Source(told, form, samples, stamp, whole, groups=f"array {options.group_column!r}" if grouped else None)
 
 
 def _single(path: Path, options: ReadOptions) -> Parts:
-    together = {}
-    if options.group_column is not None and options.group_needed:
-        together["groups"] = path.with_name(f"{options.group_column}.npy")
-        if not together["groups"].is_file():
-            raise DataError(
-                f"{path}: expected {together['groups'].name} beside it, as data.group_column says, found no such file; "
-                "correct the name"
-            )
-    beside = together | files_beside(path, options.label_needed, options.group_column)
+    groups = options.group_column
+    beside = files_beside(path, options.label_needed, groups)
+    together = None if groups is None else groups_beside(path, groups, options.group_needed)
+    if together is not None:
+        beside["groups"] = together
     return {"train": {"x": ("x", _load(path)), **{role: (file.name, _load(file)) for role, file in beside.items()}}}
 
 
@@ -81,7 +83,7 @@ def _by_name(path: Path, options: ReadOptions) -> Parts:
     parts: Parts = {}
     for name, array in arrays.items():
         role, part = role_and_part(name, options.group_column)
-        if role is None or (role == "groups" and not options.group_needed):
+        if role is None:
             continue
         found = parts.setdefault(part, {})
         if role in found:
@@ -97,11 +99,10 @@ def _by_name(path: Path, options: ReadOptions) -> Parts:
             f"{path}: expected an array of sequences named {', '.join(VALUES)}, found {', '.join(arrays) or 'none'}; "
             "name it so, with _train or _test behind where there are parts"
         )
-    ungrouped = [part for part, found in parts.items() if "groups" not in found]
-    if options.group_column is not None and options.group_needed and ungrouped:
+    if options.group_column is not None and options.group_needed and "groups" not in parts.get("train", {"groups": ()}):
         raise DataError(
-            f"{path}: {ungrouped[0]} part: expected an array of groups {options.group_column!r}, as data.group_column "
-            f"says, found {', '.join(arrays)}; correct the name"
+            f"{path}: train part: expected an array of groups {options.group_column!r}, as data.group_column says, "
+            f"found {', '.join(arrays)}; correct the name"
         )
     return parts
 

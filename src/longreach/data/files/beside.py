@@ -48,7 +48,7 @@ def files_beside(path: Path, label_needed: bool, groups: str | None = None) -> d
     Args:
         path: of the array.
         label_needed: False: labels of which it is not clear whose they are are passed over.
-        groups: the name of a file that is none of these, or None.
+        groups: what files of groups are called, which are none of these; None: there are no such files.
 
     Returns:
         By "y" and "offsets", as far as there are such files.
@@ -57,7 +57,8 @@ def files_beside(path: Path, label_needed: bool, groups: str | None = None) -> d
         DataError: several files for one thing, or a file that may be of several arrays.
     """
     stems = {file.stem for file in path.parent.glob("*.npy") if file.is_file() and not file.name.startswith(".")}
-    stems -= {groups}
+    if groups is not None:
+        stems = {stem for stem in stems if stem == path.stem or not _holds_groups(stem, groups)}
     arrays = sorted(stem for stem in stems | {path.stem} if stem == path.stem or _is_array(stem))
     owners = [stem for stem in arrays if _ROLES.get(stem.lower()) == "x"] or arrays
     alone = owners == [path.stem]
@@ -82,6 +83,40 @@ def files_beside(path: Path, label_needed: bool, groups: str | None = None) -> d
             )
         found[role] = path.with_name(f"{there[0]}.npy")
     return found
+
+
+def groups_beside(path: Path, groups: str, needed: bool) -> Path | None:
+    """The file that says which sequences of an array belong together.
+
+    walks_person.npy of walks.npy, person_test.npy of X_test.npy; else, where they are needed, person.npy.
+
+    Args:
+        path: of the array.
+        groups: what it is called, in small or capital letters: person.
+        needed: False: there need be none, and one that may be of another array is none.
+
+    Raises:
+        DataError: there is none, and it is needed.
+    """
+    names = [f"{path.stem}_{groups}", *([f"{groups}{path.stem[1:]}"] if re.match("[xX](_|$)", path.stem) else [])]
+    there = {file.stem.lower(): file for file in path.parent.glob("*.npy") if file.is_file() and file != path}
+    for name in [*names, *([groups] if needed else [])]:
+        if name.lower() in there:
+            return there[name.lower()]
+    if not needed:
+        return None
+    raise DataError(
+        f"{path}: expected {names[0]}.npy or {groups}.npy beside it, as data.group_column says, found no such file; "
+        "correct the name"
+    )
+
+
+def _holds_groups(stem: str, groups: str) -> bool:
+    return (
+        stem.lower() == groups.lower()
+        or stem.lower().startswith(f"{groups.lower()}_")
+        or stem.lower().endswith(f"_{groups.lower()}")
+    )
 
 
 def _is_array(stem: str) -> bool:

@@ -105,7 +105,9 @@ def collect(source: Source, vocabulary: int | None = None, double: bool = False)
                     checks.vocabulary = made[part].highest + 1
         look_at_labels({part: found.labels for part, found in made.items()}, findings)
         if source.groups is not None:
-            look_at_groups({part: found.groups for part, found in made.items()}, source.groups, findings)
+            look_at_groups(
+                {part: found.groups for part, found in made.items() if found.grouped}, source.groups, findings
+            )
         names = class_names(label for found in made.values() for label in found.labels.kept)
         parts = {part: _dataset(found, names, checks, source.form) for part, found in made.items() if found.steps}
         if aside.is_dir():
@@ -167,7 +169,7 @@ def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool)
                 found.ids.append(sample.id)
             if sample.group is not None:
                 found.groups.append(sample.group)
-            elif source.groups is not None:
+            elif source.groups is not None and part == "train":
                 checks.findings.add(without_group(sample, source.groups))
             if sample.label is None and len(found.labels.unlabelled) < LISTED:
                 found.labels.unlabelled.append(sample.place)

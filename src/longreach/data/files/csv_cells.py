@@ -8,6 +8,7 @@ Shapes: R rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ MISSING_WORDS = frozenset(
 
 _TRUTHS = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0}
 _ROWS_AT_ONCE = 1 << 16
+_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)+([eE][+-]?\d+)?")
 
 
 def is_number(cell: str) -> bool:
@@ -35,6 +37,16 @@ def is_number(cell: str) -> bool:
         return False
     # Python's own way of writing thousands; elsewhere it is part of a name.
     return "_" not in cell
+
+
+def has_comma(cell: str) -> bool:
+    """Whether a cell holds a number with a comma, where others have a point or nothing at all."""
+    return _COMMA.fullmatch(cell.strip()) is not None
+
+
+def mend_of(cell: str) -> str:
+    """What mends a cell that holds no number."""
+    return "write numbers with a point" if has_comma(cell) else "correct it"
 
 
 def number_of(cell: str) -> float | None:

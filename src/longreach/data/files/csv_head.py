@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from longreach.data.files.csv_cells import is_number
+from longreach.data.files.csv_cells import has_comma, is_number, number_of
 from longreach.data.files.roles import ROLE_NAMES
 from longreach.errors import DataError
 
@@ -152,10 +152,10 @@ def _check_repeated(cells: list[str], path: Path, delimiter: str) -> None:
         DataError: there is one.
     """
     rows = _rows_behind(path, delimiter)
-    for text in (cell for cell in dict.fromkeys(cells) if cell and not is_number(cell)):
+    for text in (cell for cell in dict.fromkeys(cells) if any(map(str.isalpha, cell)) and number_of(cell) is None):
         places = [place for place, cell in enumerate(cells) if cell == text]
         below = [row[place] for row in rows for place in places if place < len(row) and row[place]]
-        if len(places) > 1 and below and all(map(is_number, below)):
+        if len(places) > 1 and below and all(number_of(cell) is not None or has_comma(cell) for cell in below):
             raise DataError(
                 f"{path}: expected a name of its own for each column in the first line, found {text!r} in columns "
                 f"{', '.join(map(str, places[:5]))} (counted from 0); name them apart"

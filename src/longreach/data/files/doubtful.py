@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longreach.data.files.csv_cells import is_text, number_of, trimmed
+from longreach.data.files.csv_cells import has_comma, is_text, number_of, trimmed
 from longreach.data.files.findings import Finding
 from longreach.data.files.layout import Layout
 from longreach.data.files.roles import is_label_name
@@ -52,13 +52,18 @@ def doubtful_steps(layout: Layout, where: str) -> Iterator[Finding]:
             )
 
 
-def doubtful_columns(rows: Dataset, at: np.ndarray | None, layout: Layout, where: str) -> Iterator[Finding]:
-    """Channels that are called like labels, and columns left out for few cells that are no numbers; none is grave.
+def doubtful_columns(
+    rows: Dataset, at: np.ndarray | None, layout: Layout, known: bool, where: str
+) -> Iterator[Finding]:
+    """Channels that are called like labels, and columns left out for few cells that are no numbers.
+
+    Grave is a column of numbers all of which have a comma or none: without it the sequences would be others.
 
     Args:
         rows: R rows.
         at: where in the table they stand; None where they are all of it.
         layout: of a table of steps; nobody said which columns are its channels.
+        known: its channels are those of another table, so that no other column matters much.
         where: for messages.
     """
     if layout.label is not None:
@@ -71,18 +76,19 @@ def doubtful_columns(rows: Dataset, at: np.ndarray | None, layout: Layout, where
             )
     for name in (name for name in layout.unused if not is_label_name(name)):
         if (wrong := _nearly_numbers(rows, name)) is not None:
-            row, cell, mend = wrong
+            row, cell, mend, only_commas = wrong
             yield Finding(
                 "unused column",
                 f"{where}: column {name!r} is no channel, as not all its cells are numbers, though most are: found "
                 f"{cell[:40]!r} in row {row if at is None else int(at[row])}; {mend}, or name the channels with "
                 "data.values_columns",
-                grave=False,
+                grave=only_commas and not known,
             )
 
 
-def _nearly_numbers(rows: Dataset, name: str) -> tuple[int, str, str] | None:
-    """Row and content of a column's first cell that is no number, and a mend, where half and more of its cells are.
+def _nearly_numbers(rows: Dataset, name: str) -> tuple[int, str, str, bool] | None:
+    """Row and content of a column's first cell that is no number, a mend, and whether commas are all there is to mend,
+    where half and more of its cells are numbers.
 
     With a comma in the place of the point a cell counts as a number that is to be mended.
     """
@@ -100,7 +106,7 @@ def _nearly_numbers(rows: Dataset, name: str) -> tuple[int, str, str] | None:
             if number_of(cell) is not None:
                 numbers += count
                 continue
-            comma = number_of(cell.replace(",", ".")) is not None
+            comma = has_comma(cell)
             commas, numbers, others = commas or comma, numbers + comma * count, others + (not comma) * count
         if wrong is None:
             cells = enumerate(column.to_pylist(), begin)
@@ -110,4 +116,4 @@ def _nearly_numbers(rows: Dataset, name: str) -> tuple[int, str, str] | None:
         begin += len(table)
     if wrong is None or not numbers:
         return None
-    return (*wrong, "write decimal points" if commas else "correct it")
+    return (*wrong, "write numbers with a point" if commas else "correct it", commas and not others)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from longreach.data.files.findings import Finding, Findings
+from longreach.data.files.labels import alike
 from longreach.data.files.sample import Sample
 
 
@@ -23,13 +24,22 @@ def without_group(sample: Sample, told: str) -> Finding:
 
 
 def look_at_groups(parts: dict[str, list[str]], told: str, findings: Findings) -> None:
-    """Note groups of which the files have sequences in several parts.
+    """Note groups of which the files have sequences in several parts, and those that may be one.
 
     Args:
         parts: by name, the group of each sequence.
         told: what tells the groups, for messages.
         findings: where to note what is found.
     """
+    for names in alike(set[str]().union(*parts.values())):
+        findings.add(
+            Finding(
+                "groups alike",
+                f"{told}: expected names that differ by more than their writing, found "
+                f"{' and '.join(map(repr, names))} as groups of their own; write them alike where they are one",
+                grave=False,
+            )
+        )
     for first, second in combinations(parts, 2):
         shared = sorted(set(parts[first]) & set(parts[second]))
         if shared:

@@ -74,7 +74,7 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
         findings.add(
             Finding("no sequences", "training part: expected at least 1 sequence that can be read, found none")
         )
-    for group in _alike(set[str]().union(*(labels.seen for labels in parts.values()))):
+    for group in alike(set[str]().union(*(labels.seen for labels in parts.values()))):
         findings.add(
             Finding(
                 "classes alike",
@@ -107,15 +107,16 @@ def look_at_labels(parts: dict[str, PartLabels], findings: Findings) -> None:
         )
 
 
-def _alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Names that are the same number, or the same text but for capital letters and blanks: at least two each."""
     groups: dict[Decimal | str, list[str]] = {}
     for name in names:
-        groups.setdefault(_plain(name), []).append(name)
+        groups.setdefault(plain_name(name), []).append(name)
     return sorted(class_names(group) for group in groups.values() if len(group) > 1)
 
 
-def _plain(name: str) -> Decimal | str:
+def plain_name(name: str) -> Decimal | str:
+    """The number that a name is, or its text without capital letters and blanks."""
     if is_number(name):
         # Exactly: long numbers that float64 cannot tell apart may well be classes.
         with suppress(InvalidOperation):  # An exponent beyond what Decimal knows: it stays a text.

@@ -39,6 +39,7 @@ class Layout:
         own_ids: rows are sequences as nobody said otherwise, so each is expected to have an id of its own.
         apart: a column of parts, within each of which ids are told apart, where all parts are read as one.
         guessed: the column of labels is not called like one: it is the only one of text.
+        group_needed: what is wrong with the groups matters.
     """
 
     cells: Cells
@@ -52,6 +53,7 @@ class Layout:
     apart: str | None = None
     guessed: bool = False
     group: str | None = None
+    group_needed: bool = True
 
     @property
     def told(self) -> str:
@@ -69,7 +71,7 @@ class Layout:
         ids = "" if self.id is None or self.cells == "steps" else f", ids in {self.id!r}"
         parts = "" if self.part is None else f", parts by {self.part!r}"
         labels = "without labels" if self.label is None else f"labels in {self.label!r}"
-        groups = "" if self.group is None else f", groups in {self.group!r}"
+        groups = f", groups in {self.group!r}" if self.group and self.group_needed else ""
         unused = f", not used {', '.join(map(repr, few(list(self.unused))))}" if self.unused else ""
         return f"{what}, {labels}{ids}{groups}{parts}{unused}"
 
@@ -89,6 +91,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     kinds = {name: _kind(name, features[name]) for name in there}
     roles = find_roles(kinds, options, where)
     label, part, identity, time, group = roles.label, roles.part, roles.id, roles.time, roles.group
+    _check_groups(features, group, where)
     index = _index_columns(
         features, {*(options.values_columns or ()), label, part, identity, time, group}, options, where
     )
@@ -113,6 +116,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
         layout = Layout("steps", tuple(values), label, identity, time, part, group=group)
+        layout = replace(layout, group_needed=options.group_needed)
         return replace(layout, unused=_unused(there, layout))
     if whole:
         values = _channels_of_lists(kinds, options, where) or (_only(whole, kinds, where),)
@@ -131,6 +135,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     # A list or a text is no step, whatever its row shares with others.
     own_ids = layout.cells == "wide" and (options.values_columns is None or options.id_column is not None)
     layout = replace(layout, id=identity if names_rows else None, own_ids=own_ids, group=group)
+    layout = replace(layout, group_needed=options.group_needed)
     return replace(layout, unused=_unused(there, layout))
 
 
@@ -152,8 +157,19 @@ def without_other_parts(layout: Layout, options: ReadOptions, cells: Callable[[s
 
 
 def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
-    used = {layout.label, layout.part, layout.apart, layout.id, layout.time, layout.group, *layout.values}
+    used = {layout.label, layout.part, layout.apart, layout.id, layout.time, *layout.values}
+    used |= {layout.group} if layout.group_needed else set()
     return tuple(name for name in there if name not in used)
+
+
+def _check_groups(features: Features, group: str | None, where: str) -> None:
+    from datasets import ClassLabel, Value
+
+    if group is not None and not isinstance(features[group], (Value, ClassLabel)):
+        raise DataError(
+            f"{where}: column {group!r}: expected text or numbers that tell groups apart, as data.group_column says, "
+            f"found {type(features[group]).__name__}; name another column"
+        )
 
 
 def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: str) -> DataError:

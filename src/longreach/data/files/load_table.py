@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longreach.data.files.csv_faults import check_csv, too_many_cells
+from longreach.data.files.csv_faults import check_rows, too_many_cells
 from longreach.data.files.csv_head import csv_head
 from longreach.data.files.folders import is_hidden
 from longreach.data.files.options import ReadOptions
@@ -50,14 +50,20 @@ def load_table(source: str, options: ReadOptions) -> tuple[DatasetDict, str, boo
         files = {"train": glob.escape(str(path))}
         return load_parts(source, builder, data_files=files, **settings), how, False
     if path.is_dir():
-        _check_csv(path, options)
+        _check_csv(path)
         whole = str(path.resolve())
         settings = {"cache_dir": _own_cache(path)}
         there, described = folder_files(source, whole, options.subset, **settings)
         if options.subset is None and not described and not _names_its_files(path):
             _check_all(path, there)
         as_text = {} if described else _text_settings(_csv_alone(there))
-        return load_parts(source, whole, options.subset, **settings, **as_text), "a folder of tables", bool(as_text)
+        try:
+            loaded = load_parts(source, whole, options.subset, **settings, **as_text)
+        except DataError as error:
+            raise next(
+                (wrong for file in _csv_alone(there) if (wrong := too_many_cells(file, csv_head(file)))), error
+            ) from None
+        return loaded, "a folder of tables", bool(as_text)
     check_there(source, TABLE_ENDINGS)
     return load_parts(source, source, options.subset), "a data set of the hub", False
 
@@ -69,7 +75,7 @@ def _load_csv(source: str, path: Path, settings: dict[str, Any]) -> tuple[Datase
     try:
         loaded = load_parts(source, "csv", data_files={"train": glob.escape(str(path))}, **settings)
     except DataError as error:
-        raise (too_many_cells(path, head) or error) from None
+        raise too_many_cells(path, head) or error from None
     return loaded, f"CSV {head.told}", True
 
 
@@ -151,17 +157,17 @@ def _check_all(folder: Path, files: list[Path]) -> None:
         )
 
 
-def _check_csv(folder: Path, options: ReadOptions) -> None:
+def _check_csv(folder: Path) -> None:
     """Refuse what `datasets` would read wrongly: it is handed the folder whole, without settings for each file.
 
     Raises:
-        DataError: a file whose rows have more cells than its first line has names, or what `check_csv` refuses.
+        DataError: a file whose rows have more cells than its first line has names, or without rows.
     """
     for path in sorted(one for one in folder.rglob("*") if TABLE_ENDINGS.get(one.suffix.lower()) == "csv"):
         if is_hidden(path, folder):
             continue
         head = csv_head(path)
-        check_csv(path, head, options)
+        check_rows(path, head)
         if not head.header or head.delimiter != ("\t" if path.suffix.lower() == ".tsv" else ","):
             what = f"delimiter {head.delimiter!r}" if head.header else "what seem to be values in the first line"
             raise DataError(

@@ -46,7 +46,8 @@ def open_files(
         DataError: nothing there, nothing that can be read, images, or parts of different kinds.
     """
     source = _open(path, kind or detect(path), options)
-    alike = options if source.channels is None else replace(options, channels=source.channels)
+    # Of groups those of the training part alone are held out; the others are compared with them where they are told.
+    alike = replace(options, channels=source.channels or options.channels, group_needed=False)
     for part, other in (("validation", validation_path), ("test", test_path)):
         if other is None:
             continue

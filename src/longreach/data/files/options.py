@@ -21,7 +21,7 @@ class ReadOptions:
         tokens: what a step is, where it is no real value: "numbers", "characters" or "bytes".
         subset: of a data set on the hub that has several.
         label_needed: False: a `label_column` that is not there does not matter.
-        group_needed: False: a `group_column` that is not there does not matter, and what it holds is not read.
+        group_needed: False: a `group_column` that is not there does not matter, nor what is wrong with what it holds.
         unlabelled: no column holds labels, whatever the columns are called.
         by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
         cells: fewest and most cells in the rows of another table, where its columns had no names.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.csv_cells import first_without_number, numbers_of
+from longreach.data.files.csv_cells import first_without_number, mend_of, numbers_of
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import read_recording
 from longreach.data.files.labels import class_name, label_text
@@ -90,7 +90,7 @@ def _wide(
             return Finding(
                 "not a number",
                 f"{place}: expected a number in column {column!r}, found {wrong[1][:40]!r} at step {step}; "
-                "correct it, or name the columns of values with data.values_columns",
+                f"{mend_of(wrong[1])}, or name the columns of values with data.values_columns",
             )
     return Sample(values[:length], label, place)
 

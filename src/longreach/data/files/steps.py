@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.csv_cells import first_without_number, is_text, numbers_of, trimmed
+from longreach.data.files.csv_cells import first_without_number, is_text, mend_of, numbers_of, trimmed
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import class_name, label_text
 from longreach.data.files.layout import Layout
@@ -99,14 +99,14 @@ def step_samples(
         group: str | None = None
         if layout.group:
             groups = list(dict.fromkeys(map(label_text, columns[layout.group].unique().to_pylist())))
-            if len(groups) > 1:
+            if len(groups) > 1 and layout.group_needed:
                 yield Finding(
                     "changing group",
                     f"{place}: expected one group in column {layout.group!r} at all steps, found "
                     f"{', '.join(map(repr, groups[:5]))}; write the same in every row of the sequence",
                 )
                 continue
-            group = groups[0]
+            group = groups[0] if len(groups) == 1 else None
         channels = _values(columns, layout.values, place)
         if isinstance(channels, Finding):
             yield channels
@@ -185,7 +185,7 @@ def _values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Fi
             return Finding(
                 "not a number",
                 f"{place}: expected a number in column {name!r}, found {wrong[1][:40]!r} at step {wrong[0]}, channel "
-                f"{channel}; correct it, or leave the column out with data.values_columns",
+                f"{channel}; {mend_of(wrong[1])}, or leave the column out with data.values_columns",
             )
         channels.append(array)
     return np.stack(channels, axis=1)

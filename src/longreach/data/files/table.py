@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from longreach.data.files.csv_cells import cell_features
-from longreach.data.files.csv_faults import check_csv
+from longreach.data.files.csv_faults import check_rows, numbers_with_comma
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
 from longreach.data.files.findings import Finding
@@ -64,7 +64,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
         )
     if path.is_file() and TABLE_ENDINGS[path.suffix.lower()] == "csv":
         head = csv_head(path)
-        check_csv(path, head, options)
+        check_rows(path, head)
         if options.values_columns is None:
             check_lone_column(path, head)
         options = with_label_told(path, head, options)
@@ -74,8 +74,12 @@ def table_source(source: str, options: ReadOptions) -> Source:
     loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
     features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
+    try:
+        found = _layout(features, options, where)
+    except DataError as error:
+        raise (numbers_with_comma(path, csv_head(path)) if as_text and path.is_file() else None) or error from None
     layout = without_other_parts(
-        _layout(features, options, where),
+        found,
         options,
         lambda name: (label_text(cell) for rows in loaded.values() for cell in rows.with_format(None)[name][:]),
     )
@@ -99,7 +103,9 @@ def table_source(source: str, options: ReadOptions) -> Source:
             if layout.cells == "steps":
                 more: Samples = partial(step_samples, chosen, at, layout, names, form, place)
                 if options.values_columns is None:
-                    more = partial(_after, partial(doubtful_columns, chosen, at, layout, place), more)
+                    more = partial(
+                        _after, partial(doubtful_columns, chosen, at, layout, options.channels is not None, place), more
+                    )
             else:
                 more = partial(row_samples, chosen, at, layout, names, options.channels_first, form, place)
                 more = with_own_ids(more, layout)
@@ -117,7 +123,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
         stamp,
         channels=channels,
         columns=columns,
-        groups=_groups_told(layout),
+        groups=_groups_told(layout, options),
     )
 
 
@@ -128,11 +134,11 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
     # A column without a name behind named ones must be empty to the last row; those before them are an index.
     unnamed = any(map(is_unnamed, itertools.dropwhile(is_unnamed, head.names)))
     kinds = column_kinds(path, head, None if unnamed else _LOOKED_AT)
-    layout = without_other_parts(
-        _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name),
-        options,
-        partial(_cells, path, head),
-    )
+    try:
+        found = _layout(Features({name: Value(kind) for name, kind in kinds.items()}), options, path.name)
+    except DataError as error:
+        raise numbers_with_comma(path, head) or error from None
+    layout = without_other_parts(found, options, partial(_cells, path, head))
     if layout.cells != "wide" or options.tokens not in (None, "numbers"):
         if len(head.names) < MOST_COLUMNS:
             return None
@@ -148,12 +154,12 @@ def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> S
         parts,
         stamp,
         columns=len(head.names) if head.nameless else None,
-        groups=_groups_told(layout),
+        groups=_groups_told(layout, options),
     )
 
 
-def _groups_told(layout: Layout) -> str | None:
-    return None if layout.group is None else f"column {layout.group!r}"
+def _groups_told(layout: Layout, options: ReadOptions) -> str | None:
+    return f"column {layout.group!r}" if layout.group is not None and options.group_needed else None
 
 
 def _cells(path: Path, head: CsvHead, name: str) -> Iterator[str | None]:
@@ -166,8 +172,6 @@ def _layout(features: Features, options: ReadOptions, where: str) -> Layout:
     """The layout, without labels and parts where nobody asks for them: a column of labels is then of no use."""
     found = find_layout(features, options, where)
     layout = found
-    if not options.group_needed and found.group is not None:
-        layout = replace(layout, group=None, unused=(*layout.unused, found.group))
     if not options.by_part and found.part is not None:
         # Ids may be those of each part.
         layout = replace(layout, part=None, own_ids=False, apart=found.part)

@@ -22,6 +22,8 @@ def with_label_told(path: Path, head: CsvHead, options: ReadOptions) -> ReadOpti
     Raises:
         DataError: columns that may be all of steps, or all but one.
     """
+    if not options.group_needed and options.cells is not None and options.group_column is not None and head.nameless:
+        return _with_groups_told(path, head, options)
     label = options.label_column
     if options.label_needed or options.cells is None or label is None:
         return options
@@ -38,6 +40,23 @@ def with_label_told(path: Path, head: CsvHead, options: ReadOptions) -> ReadOpti
         f"{path.name}: expected {differ} as the training part has, or one fewer in all rows, without classes, found "
         f"{found}, which does not tell whether column {label} holds classes; name the columns in a first line, or add "
         f"--set label_column={label} where it does and --set label_column=null where it does not"
+    )
+
+
+def _with_groups_told(path: Path, head: CsvHead, options: ReadOptions) -> ReadOptions:
+    """The same options, for a file with all the columns of the training part.
+
+    Raises:
+        DataError: another number of columns: which of them is missing is not told.
+    """
+    assert options.cells is not None
+    fewest, most = options.cells
+    if len(head.names) == most or (fewest < most and len(head.names) >= fewest):
+        return options
+    raise DataError(
+        f"{path.name}: expected {most} columns as the training part has, which are told by their places, that of "
+        f"groups ({options.group_column}) among them, found {len(head.names)}; name the columns in a first line of "
+        "both files, or fill in what is missing"
     )
 
 

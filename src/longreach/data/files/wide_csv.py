@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longreach.data.files.csv_cells import kind_of, number_of
+from longreach.data.files.csv_cells import kind_of, mend_of, number_of
 from longreach.data.files.csv_head import CsvHead, long_cells
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
@@ -154,7 +154,8 @@ def _sample(cells: list[str], label: str | None, place: str) -> Sample | Finding
             number = number_of(cell) if cell.strip() else np.nan
             if number is None:
                 return Finding(
-                    "not a number", f"{place}: expected a number, found {cell[:40]!r} at step {step}; correct it"
+                    "not a number",
+                    f"{place}: expected a number, found {cell[:40]!r} at step {step}; {mend_of(cell)}",
                 )
             values[step] = number
     return Sample(values, label, place)
