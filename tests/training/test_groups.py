@@ -85,6 +85,22 @@ def test_groups_of_a_file_without_names_are_told_by_their_place_alone(tmp_path: 
     )
 
 
+def test_persons_of_a_given_validation_part_are_not_held_out_for_the_test(tmp_path: Path) -> None:
+    own = write(tmp_path / "x.csv", 20)
+    head, *lines = own.read_text().splitlines()
+    of_validation = [line for line in lines if line.split(",")[0] in {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"}]
+    (tmp_path / "validation.csv").write_text("\n".join([head, *of_validation]) + "\n")
+    paths = {"path": str(own), "validation_path": str(tmp_path / "validation.csv")}
+    for seed in range(5):
+        config = DataConfig(source="table", group_column="person", test=0.3, test_seed=seed, **paths)
+        assert min(persons_of(build_datasets(config).test)) >= 8
+    own.write_text("\n".join([head, *of_validation, lines[0].replace(lines[0].split(",")[0], "p99")]) + "\n")
+    with pytest.raises(
+        DataError, match="test split: expected at least 2 groups that are not in the validation part, found 1"
+    ):
+        build_datasets(DataConfig(source="table", group_column="person", **paths))
+
+
 def test_groups_are_not_the_labels() -> None:
     with pytest.raises(
         ConfigError, match=r"data\.group_column: expected another column than data\.label_column, found 'kind'"

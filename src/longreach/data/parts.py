@@ -45,6 +45,7 @@ def make_parts(
     test: int | float,
     test_seed: int,
     groups: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> Parts:
     """Take the parts that are given, and hold out of the training part those that are not.
 
@@ -56,6 +57,8 @@ def make_parts(
         test: the same for the test part; needed there.
         test_seed: of that split.
         groups: (N,) whatever tells apart sequences of the training part that are held out together; None: none are.
+        kept: (N,) whether a sequence of the training part is of a group that the given validation part has as well: it
+            is not held out for the test; None: none is.
 
     Raises:
         DataError: parts that cannot be made.
@@ -65,7 +68,7 @@ def make_parts(
     if "test" in given:
         tested = given["test"]
     else:
-        held = held_rows(train, test, test_seed, "test", groups)
+        held = held_rows(train, test, test_seed, "test", groups, kept)
         told.append(_told("test", train, held, groups, test_seed))
         left = left_rows(len(train), held, groups)
         tested, train = train.subset(held), train.subset(left)

@@ -33,7 +33,12 @@ def train_validation(
 
 
 def held_rows(
-    dataset: Sequences, validation: int | float, seed: int, name: str = "validation", groups: np.ndarray | None = None
+    dataset: Sequences,
+    validation: int | float,
+    seed: int,
+    name: str = "validation",
+    groups: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> np.ndarray:
     """Which sequences are set aside.
 
@@ -48,6 +53,7 @@ def held_rows(
         seed: 0 or above, of the split alone.
         name: of the part that is set aside, for messages.
         groups: (N,) whatever tells apart sequences that belong together; None: none do.
+        kept: (N,) whether a sequence's group is never set aside; None: every one may be.
 
     Sequences without a label are not set aside; those of a group that is stay in neither part (`left_rows`).
 
@@ -83,7 +89,9 @@ def held_rows(
         )
     strata = None if labels is None else labels[labelled]
     if groups is not None:
-        return labelled[_of_groups(groups[labelled], strata, dataset.class_names, count, seed, name)]
+        free = np.ones(total, bool) if kept is None else ~kept[labelled]
+        held = _of_groups(groups[labelled], strata, free, dataset.class_names, count, seed, name)
+        return labelled[held]
     if strata is not None:
         _check_classes(strata, dataset.class_names, count, name)
     _, held = train_test_split(labelled, test_size=count, random_state=seed, stratify=strata)
@@ -107,16 +115,24 @@ def left_rows(sequences: int, held: np.ndarray, groups: np.ndarray | None) -> np
 
 
 def _of_groups(
-    groups: np.ndarray, strata: np.ndarray | None, class_names: tuple[str, ...], count: int, seed: int, name: str
+    groups: np.ndarray,
+    strata: np.ndarray | None,
+    free: np.ndarray,
+    class_names: tuple[str, ...],
+    count: int,
+    seed: int,
+    name: str,
 ) -> np.ndarray:
-    """(N,) whether a labelled sequence is set aside."""
-    there = len(np.unique(groups))
+    """(N,) whether a labelled sequence is set aside; `free` are those that may be."""
+    there = len(np.unique(groups[free]))
     if there < 2:
+        others = "" if free.all() else " that are not in the validation part"
         raise DataError(
-            f"{name} split: expected at least 2 groups, found {there}; a group is in one part as a whole, so give a "
-            f"{name} part, or leave data.group_column out"
+            f"{name} split: expected at least 2 groups{others}, found {there}; a group is in one part as a whole, so "
+            f"give a {name} part, or leave data.group_column out"
         )
-    held = whole_groups(groups, count, seed, strata)
+    held = np.zeros(len(groups), bool)
+    held[free] = whole_groups(groups[free], count, seed, None if strata is None else strata[free])
     if 2 * held.sum() < count:
         raise DataError(
             f"{name} split: expected whole groups of about {count} of {len(groups)} sequences, found {held.sum()} "

@@ -53,7 +53,7 @@ def _without_hold_out(run: RunConfig, config: DataConfig, collected: Collected) 
     if train is None or train.labels is None or not (train.labels != UNLABELLED).any():
         return []
     try:
-        parts = hold_out(dict(collected.parts), config, collected.groups.get("train"))
+        parts = hold_out(dict(collected.parts), config, collected.groups)
         class_weights(run, parts.train)
     except (DataError, ConfigError) as error:
         return [f"to train with labels: {error}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,17 +84,21 @@ def build_datasets(config: DataConfig) -> Datasets:
     )
 
 
-def hold_out(given: dict[str, Sequences], config: DataConfig, groups: tuple[str, ...] | None = None) -> Parts:
+def hold_out(
+    given: dict[str, Sequences], config: DataConfig, groups: Mapping[str, tuple[str, ...]] | None = None
+) -> Parts:
     """The parts that are given, and those that the configuration holds out of the training part.
 
     Args:
         given: the parts, by name.
         config: of the data.
-        groups: of the training part, the group of each sequence, which stay together; None: none do.
+        groups: of the parts, the group of each sequence, which stay together; without the training part's none do.
 
     Raises:
         DataError: parts that cannot be made.
     """
+    groups = groups or {}
+    together = np.array(groups["train"]) if "train" in groups else None
     return make_parts(
         given,
         train_samples=config.train_samples,
@@ -102,7 +106,8 @@ def hold_out(given: dict[str, Sequences], config: DataConfig, groups: tuple[str,
         validation_seed=config.validation_seed,
         test=config.test,
         test_seed=config.test_seed,
-        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
+        groups=None if together is None else np.unique(together, return_inverse=True)[1],
+        kept=None if together is None else np.isin(together, groups.get("validation", ())),
     )
 
 

@@ -6,7 +6,7 @@ Each source brings its own libraries, so each is imported where it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,7 +38,7 @@ class Found:
         code_points: characters are still code points, without a vocabulary.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
-        groups: of the training part, the group of each sequence; None where nothing tells which belong together.
+        groups: of each part, the group of each sequence; no entry where nothing tells which belong together.
     """
 
     parts: dict[str, Sequences]
@@ -47,7 +47,7 @@ class Found:
     code_points: bool = False
     channels: tuple[str, ...] | None = None
     cells: tuple[int, int] | None = None
-    groups: tuple[str, ...] | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def resolved(config: DataConfig) -> DataConfig:
@@ -101,7 +101,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
             collected.form == "characters",
             collected.channels,
             collected.cells,
-            collected.groups.get("train"),
+            collected.groups,
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):
