@@ -21,9 +21,10 @@ from longreach.data.files.csv_cells import cell_features
 from longreach.data.files.csv_faults import check_rows, numbers_with_comma
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
+from longreach.data.files.find_layout import find_layout, is_unnamed, without_other_parts
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
-from longreach.data.files.layout import Layout, find_layout, is_unnamed, without_other_parts
+from longreach.data.files.layout import Layout
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.lone_column import check_lone_column
 from longreach.data.files.options import ReadOptions
