@@ -40,7 +40,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
     kinds = {name: _kind(name, features[name]) for name in there}
     roles = find_roles(kinds, options, where)
     label, part, identity, time, group = roles.label, roles.part, roles.id, roles.time, roles.group
-    _check_groups(features, group, where)
+    group = _group(features, group, options, where)
     index = _index_columns(
         features, {*(options.values_columns or ()), label, part, identity, time, group}, options, where
     )
@@ -111,14 +111,22 @@ def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
     return tuple(name for name in there if name not in used)
 
 
-def _check_groups(features: Features, group: str | None, where: str) -> None:
+def _group(features: Features, group: str | None, options: ReadOptions, where: str) -> str | None:
+    """The column of groups; None where it holds lists and the like, and nobody needs it.
+
+    Raises:
+        DataError: it holds such, and is needed.
+    """
     from datasets import ClassLabel, Value
 
-    if group is not None and not isinstance(features[group], (Value, ClassLabel)):
+    if group is None or isinstance(features[group], (Value, ClassLabel)):
+        return group
+    if options.group_needed:
         raise DataError(
             f"{where}: column {group!r}: expected text or numbers that tell groups apart, as data.group_column says, "
             f"found {type(features[group]).__name__}; name another column"
         )
+    return None
 
 
 def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: str) -> DataError:
