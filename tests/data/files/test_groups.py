@@ -201,8 +201,8 @@ def test_lists_tell_no_groups_apart(tmp_path: Path) -> None:
         "x.parquet: column 'person': expected text or numbers that tell groups apart, as data.group_column says, found "
         "List; name another column"
     )
-    needed = read(tmp_path / "x.parquet", group_column="person", group_needed=False, values_columns=("x",))
-    assert needed.findings.grave == []
+    found = read(tmp_path / "x.parquet", group_column="person", group_needed=False, values_columns=("x",))
+    assert found.findings.grave == []
 
 
 def test_an_array_with_its_groups_beside_it(tmp_path: Path) -> None:
