@@ -43,10 +43,10 @@ def refused(command, tmp_path: Path):
         ),
         (
             ["mnist14-recall", "--set", "modle.hidden_size=64"],
-            "--set modle.hidden_size: no key 'modle'; there is name, seed, data, model, truncation, auxiliary, phases, "
-            "optimiser, batch_size, evaluate_every, monitor, recompute_every, prefix_precision, gradient_precision, "
-            "stored, checkpoint_every, checkpoint_minutes, on_nan, log_every, select, tensorboard, budget, "
-            "budget_scale",
+            "--set modle.hidden_size: no key 'modle'; there is name, seed, data, model, truncation, auxiliary, "
+            "class_weight, phases, optimiser, batch_size, evaluate_every, monitor, recompute_every, prefix_precision, "
+            "gradient_precision, stored, checkpoint_every, checkpoint_minutes, on_nan, log_every, select, tensorboard, "
+            "budget, budget_scale",
         ),
         (
             ["mnist14-recall", "--set", "auxiliary.1.weight=2"],

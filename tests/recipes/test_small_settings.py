@@ -91,7 +91,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     **{
         f"small-digits{side}-transformer": (
             {**_TINY, "hidden_size": 32, "filter_size": 128, "heads": 2},
-            (None, 300, 200, 0.001),
+            (None, 300, 15_000, 0.001),
         )
         for side in (40, 64)
     },
