@@ -49,5 +49,6 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     """A configuration without what a machine adds to it."""
     settings = config.model_dump(mode="json")
     settings["data"].pop("path")
-    settings.pop("budget_scale")
+    for key in ("budget_scale", "checkpoint_minutes"):
+        settings.pop(key)
     return settings

@@ -20,6 +20,9 @@ from longreach.memory import is_out_of_memory
 OUT_OF_MEMORY = 77
 """Status of a process that met the end of its memory and lived to tell."""
 
+CHECKPOINT_MINUTES = 5.0
+"""Between checkpoints, where updates are so slow that the configuration's number of them takes longer."""
+
 BUSY = 78
 """Status where another process holds the same run."""
 
@@ -69,10 +72,14 @@ def train(config: RunConfig, folder: Path, device: str) -> None:
     from longreach.training.run_folder import RunFolder
 
     resume = (folder / "config.yaml").is_file()
-    if resume and config.budget is not None:
-        # How often it is evaluated hangs on the device that it began on.
+    if config.checkpoint_minutes is None:
+        config = config.model_copy(update={"checkpoint_minutes": CHECKPOINT_MINUTES})
+    if resume:
         begun = RunFolder(folder).load_config()
-        config = config.model_copy(update={"evaluate_every": begun.evaluate_every})
+        config = config.model_copy(update={"checkpoint_minutes": begun.checkpoint_minutes})
+        if config.budget is not None:
+            # How often it is evaluated hangs on the device that it began on.
+            config = config.model_copy(update={"evaluate_every": begun.evaluate_every})
     fit(config, folder, resume=resume, progress=False, device=device)
 
 
