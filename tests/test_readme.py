@@ -34,7 +34,8 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("page", "code"), EXAMPLES, ids=[page for page, _ in EXAMPLES])
-def test_python_examples_run(page: str, code: str) -> None:
+def test_python_examples_run(page: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # They may write files.
     with torch.random.fork_rng():
         torch.manual_seed(0)
         exec(compile(code, page, "exec"), {})
