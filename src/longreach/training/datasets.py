@@ -106,7 +106,7 @@ def hold_out(
         validation_seed=config.validation_seed,
         test=config.test,
         test_seed=config.test_seed,
-        groups=None if together is None else np.unique(together, return_inverse=True)[1],
+        groups=together,
         kept=None if together is None else np.isin(together, groups.get("validation", ())),
     )
 
