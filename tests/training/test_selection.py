@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from longreach.config import parse_config
-from longreach.training.checkpoints import read_checkpoint
+from longreach.training.checkpoints import read_checkpoint, write_checkpoint
 from longreach.training.fit import fit
 
 SETTINGS: dict[str, Any] = {
@@ -42,3 +44,22 @@ def test_of_equal_accuracies_the_lowest_loss_is_kept_also_over_a_resumption(tmp_
     assert again["resumed_at_updates"] == [16]
     check(again, out)
     assert again["best_update"] == whole["best_update"]
+
+
+def test_what_was_best_before_a_resumption_is_remembered_with_its_loss(tmp_path: Path) -> None:
+    config, out = parse_config(SETTINGS, "small"), tmp_path / "run"
+    whole = fit(config, out, progress=False, device="cpu")
+    accuracies = {row["accuracy"] for row in whole["curves"]["validation"]}
+    assert len(accuracies) == 1, "this test is of equal accuracies"
+    assert whole["best_update"] > 16
+    (out / "record.json").unlink()
+    (out / "checkpoints" / "last.ckpt").unlink()
+    previous = out / "checkpoints" / "previous.ckpt"
+    content = read_checkpoint(previous)
+    (state,) = (state for state in content["callbacks"].values() if "best_loss" in state)
+    assert (state["best_update"], state["best_accuracy"]) == (16, *accuracies)
+    # As if nothing later could be as good.
+    state["best_loss"] = 0.0
+    write_checkpoint(previous, lambda aside: torch.save(content, aside))
+    again = fit(config, out, resume=True, progress=False, device="cpu")
+    assert (again["resumed_at_updates"], again["best_update"]) == ([16], 16)
