@@ -24,7 +24,7 @@ This page is made by `scripts/reliability_page.py` out of the records of the har
 undisturbed one, bit for bit on a CPU | `scripts/soak.py`; five kills in the checks, a hundred by `make soak` |
 | No file is taken for whole that is not: all are written aside, brought to the disk and then named; a checkpoint has a \
 checksum and the one before is kept | `tests/training/test_checkpoints.py`: any flipped bit, any cut |
-| Ctrl-C and SIGTERM save the update in hand, leave within seconds and say how to go on, on several processes too | \
+| Ctrl-C and SIGTERM save the update in hand, leave within seconds and say how to go on, on several processes and in the runs of `longreach reproduce` too | \
 `tests/cli/test_interrupt.py` |
 | A full disk ends a run with what to do, and nothing that was there is lost | `tests/training/test_bad_updates.py`, on a \
 small mounted file system |

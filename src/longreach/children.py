@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from longreach.errors import RunError
 
 _PATIENCE = 5.0
-"""Seconds that a child gets to end by itself."""
+"""Seconds that a child gets to end by itself where nothing else is said."""
 
 _SHOWN = 15
 """Last lines of a failed child's output that are shown."""
@@ -66,15 +66,20 @@ def start(
     return process
 
 
-def stop(processes: Iterable[subprocess.Popen[str]]) -> None:
-    """End children that still run, all at once, and close their pipes."""
+def stop(processes: Iterable[subprocess.Popen[str]], patience: float = _PATIENCE) -> None:
+    """End children that still run, all at once, and close their pipes.
+
+    Args:
+        processes: which.
+        patience: seconds that each gets to save what it has; then it is killed.
+    """
     held = list(processes)
     for process in held:
         if process.poll() is None:
             process.terminate()
     for process in held:
         try:
-            process.wait(_PATIENCE)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -21,7 +21,7 @@ class ConfigError(LongreachError):
 
 
 class Interrupted(LongreachError):
-    """Somebody pressed Ctrl-C; the message says how to go on."""
+    """Somebody pressed Ctrl-C, or a scheduler ended the command; the message says how to go on."""
 
 
 class RunError(LongreachError):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from longreach.training.checkpoints import read_checkpoint
+from longreach.training.metrics_file import read_metrics
 
 WORKERS = ["--set", "data.workers=2"]
 PROCESSES = ["--device", "cpu", "--devices", "2"]
@@ -69,3 +70,44 @@ def test_a_signal_saves_the_run_and_says_how_to_go_on(
     done = command("train", "--resume", "--out", folder, "--set", "phases.0.updates=20", *more)
     assert done.returncode == 2
     assert "holds a run of another configuration (different: phases)" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_to_reproduce_saves_its_runs(tmp_path: Path, number: signal.Signals) -> None:
+    """The signal reaches the command alone, as a scheduler's does; its runs have processes of their own."""
+    work = tmp_path / "work"
+    arguments = ["reproduce", "mnist14-ablation", "--only", "lstm-truncated", "--seeds", "2", "--jobs", "2"]
+    arguments += ["--results", str(tmp_path / "results"), "--work", str(work)]
+    folders = [work / "mnist14-ablation" / f"lstm-truncated-seed{seed}" for seed in (0, 1)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longreach", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while not all(updates(folder) for folder in folders):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until, "no updates"
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, errors) == (
+        130,
+        "longreach: reproduce: interrupted; the same command goes on from the last checkpoints\n",
+    )
+    for folder in folders:
+        # Of the update in hand, not the last that the schedule saves, which is every 500th.
+        saved = read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"]
+        assert saved >= updates(folder)[-1]
+    assert not (tmp_path / "results").exists()
+
+
+def updates(folder: Path) -> list[int]:
+    """Those that a run has written down so far."""
+    try:
+        return [int(row["update"]) for row in read_metrics(folder / "metrics.csv")]
+    except FileNotFoundError:
+        return []

@@ -205,7 +205,7 @@ def test_a_run_that_is_killed_though_a_single_sequence_fits(
         return subprocess.Popen([sys.executable, "-c", end])
 
     monkeypatch.setattr("longreach.reproduce.attempt.start", start)
-    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes: None)
+    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes, patience: None)
     attempt = Attempt(job(tiny_run("mine")), settings)
     (settings.work / "table" / "mine-seed0.log").write_text("RuntimeError: no room\n  a hint\n")
     while (outcome := attempt.poll()) is None:
@@ -249,7 +249,7 @@ def test_what_does_not_fit_beside_others_is_tried_alone(
         return Child(name, 0 if name == "small" else -signal.SIGKILL, Path(task["folder"]))
 
     monkeypatch.setattr("longreach.reproduce.attempt.start", start)
-    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes: None)
+    monkeypatch.setattr("longreach.reproduce.attempt.stop", lambda processes, patience: None)
     monkeypatch.setattr("longreach.reproduce.local._LOOK_EVERY", 0.01)
     failed, said = run([job(tiny_run("large")), job(tiny_run("small"))], results, settings)
     assert failed == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Any
 
 import typer
@@ -22,6 +24,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line: status 0, or 2 with one message where the user can mend it."""
     debug = "--debug" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result: Any = app(standalone_mode=False)
     except LongreachError as error:
@@ -45,6 +48,11 @@ def main() -> None:
     if result == _INTERRUPTED:  # Typer takes Ctrl-C as an exit with this status.
         _exit_interrupted()
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A scheduler's signal ends a command as Ctrl-C does, its child processes and half-written files with it."""
+    raise KeyboardInterrupt
 
 
 def _exit_interrupted() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from longreach.cli.app import app
+from longreach.errors import Interrupted
 
 
 @app.command()
@@ -87,7 +88,10 @@ def reproduce(
         for job in plan.missing:
             typer.echo(f"  {job.folder} {job.title}")
         return
-    failed = run_missing(plan, store, settings, jobs, cluster, typer.echo)
+    try:
+        failed = run_missing(plan, store, settings, jobs, cluster, typer.echo)
+    except KeyboardInterrupt:
+        raise Interrupted("reproduce: interrupted; the same command goes on from the last checkpoints") from None
     for job, reason in failed:
         typer.echo(f"{job.folder} {job.title}: {reason}", err=True)
     if failed or plan.no_data:

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,9 @@ State = Literal["done", "infeasible", "failed"]
 
 _KILLED = -9
 """How the system ends a process when memory runs out, and how anybody may."""
+
+_TO_SAVE = 25.0
+"""Seconds that runs get to finish their updates and save them when they are stopped; schedulers often give thirty."""
 
 _MORE = 1.05
 """By how much memory must exceed what a run did not fit into for it to be tried again."""
@@ -117,6 +121,9 @@ class Attempt:
     Args:
         job: what to run.
         settings: how.
+
+    Attributes:
+        process: the child; another one from the moment that it is tried with one sequence.
     """
 
     def __init__(self, job: Job, settings: Settings) -> None:
@@ -125,11 +132,11 @@ class Attempt:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._probing = False
         self._ended_by = 0
-        self._process = self._start()
+        self.process = self._start()
 
     def poll(self) -> Outcome | None:
         """What became of it; None while it goes on."""
-        status = self._process.poll()
+        status = self.process.poll()
         if status is None:
             return None
         self.stop()
@@ -144,7 +151,7 @@ class Attempt:
             if self._probing:
                 return Outcome("infeasible", self._infeasible())
             self._probing, self._ended_by = True, status
-            self._process = self._start()
+            self.process = self._start()
             return None
         if self._probing and status == 0:
             size = self.job.config.batch_size
@@ -165,8 +172,8 @@ class Attempt:
         return self._folder.parent / f"{self.job.title}{'.probe' if probe else ''}.log"
 
     def stop(self) -> None:
-        """End the process if it still runs."""
-        stop([self._process])
+        """End the process if it still runs; the update in hand is saved."""
+        stop_attempts([self])
 
     def clear(self) -> None:
         """Take away what lay there while it ran; for when its record is kept."""
@@ -205,3 +212,8 @@ class Attempt:
             "environment": {**environment(self.settings.device), "threads": 1},
             "config": config.model_dump(mode="json"),
         }
+
+
+def stop_attempts(attempts: Iterable[Attempt]) -> None:
+    """End the processes that still run, all at once; the updates in hand are saved."""
+    stop((attempt.process for attempt in attempts), _TO_SAVE)

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from longreach.reproduce.attempt import Attempt, Outcome, Settings
+from longreach.reproduce.attempt import Attempt, Outcome, Settings, stop_attempts
 from longreach.reproduce.jobs import Job
 
 _LOOK_EVERY = 0.2
@@ -24,6 +24,8 @@ def run_locally(
     still_missing: Callable[[Job], bool] = lambda _: True,
 ) -> None:
     """Run all jobs; stopped at any moment, the runs that were going on are taken up again the next time.
+
+    Ctrl-C lets them save the updates in hand; a second one does not wait for that.
 
     A run that did not fit into memory beside others is tried once more when it has the machine to itself.
 
@@ -70,6 +72,5 @@ def _run(
                 if outcome.state != "failed":
                     attempt.clear()
     finally:
-        for attempt, _ in running:
-            attempt.stop()
+        stop_attempts(attempt for attempt, _ in running)
     return crowded
