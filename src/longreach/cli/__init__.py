@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from types import FrameType
 from typing import Any
 
 import typer
@@ -50,7 +49,7 @@ def main() -> None:
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(*_: object) -> None:
     """A scheduler's signal ends a command as Ctrl-C does, its child processes and half-written files with it."""
     raise KeyboardInterrupt
 
