@@ -19,7 +19,8 @@ from longreach.training.sources import check_effects
 OF_IMAGES = {"resize": 14, "scan": "snake", "permutation_seed": 0}
 COLUMNS = {"values_columns": ["a"], "label_column": "0", "id_column": "i", "time_column": "t", "split_column": "part"}
 OF_TABLES = {"group_column": "person"}
-OF_FILES = COLUMNS | OF_TABLES | {
+OF_TABLES_ALONE = {"files_column": "name", "files_root": "audio"}
+OF_FILES = COLUMNS | OF_TABLES | OF_TABLES_ALONE | {
     "channels_first": True, "tokens": "numbers", "vocabulary": 9, "character_least": 1, "subset": "en"
 }  # fmt: skip
 
@@ -50,9 +51,12 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
         None if named else f"own.yaml: data.{key}: is for files of sequences, found source '{source}'; leave it out"
     )
     for other in (*FILE_SOURCES, "auto"):
-        alone = key in OF_TABLES and other in ("ts", "audio", "text", "bytes")
+        idle = OF_TABLES_ALONE if other == "arrays" else OF_TABLES | OF_TABLES_ALONE
+        what = "tables and arrays" if key in OF_TABLES else "tables"
         assert refused(other, key, value) == (
-            f"own.yaml: data.{key}: is for tables and arrays, found source '{other}'; leave it out" if alone else None
+            f"own.yaml: data.{key}: is for {what}, found source '{other}'; leave it out"
+            if key in idle and other not in ("table", "auto")
+            else None
         )
 
 

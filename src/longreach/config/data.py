@@ -16,7 +16,8 @@ SplitSeed = Annotated[int, Field(ge=0, lt=2**32)]
 
 _IMAGE_KEYS = ("resize", "scan", "permutation_seed")
 _FILE_KEYS = (
-    *("values_columns", "label_column", "id_column", "time_column", "split_column", "group_column", "channels_first"),
+    *("values_columns", "files_column", "files_root"),
+    *("label_column", "id_column", "time_column", "split_column", "group_column", "channels_first"),
     *("tokens", "vocabulary", "character_least", "subset"),
 )
 
@@ -57,6 +58,11 @@ class DataConfig(Section):
     """The test part, likewise."""
     values_columns: Annotated[tuple[Text, ...], BeforeValidator(_several)] | None = None
     """Columns of a table that hold the sequences; null finds them and says so."""
+    files_column: Text | None = None
+    """Column of a table that names files, each of which is a sequence: recordings, .npy arrays or texts; null finds it
+    and says so."""
+    files_root: Text | None = None
+    """Folder from which these names count, itself counted from that of the table; null for the table's own."""
     label_column: Text | None = None
     """Column of the classes, of images of the hub's schema too; null for label, class, target or y."""
     id_column: Text | None = None
@@ -128,6 +134,11 @@ class DataConfig(Section):
                 f"data.group_column: expected another column than data.label_column, found {self.group_column!r} for "
                 "both; groups are held out whole, and of each class some must stay"
             )
+        if self.files_column is not None and self.values_columns is not None:
+            raise ValueError(
+                "data.files_column: expected no data.values_columns beside it, as the sequences are in the files; "
+                "leave one of them out"
+            )
         if problem := self.without_effect:
             raise ValueError(problem)
         return self
@@ -153,6 +164,8 @@ def idle_keys(source: str) -> dict[str, str]:
     idle |= {key: "files of sequences" for key in _FILE_KEYS if source not in FILE_SOURCES}
     if source in ("ts", "audio", "text", "bytes"):
         idle["group_column"] = "tables and arrays"
+    if source in FILE_SOURCES and source != "table":
+        idle |= {"files_column": "tables", "files_root": "tables"}
     if source == "hub":
         idle.pop("label_column")
     return idle

@@ -134,6 +134,8 @@ def read_options(config: DataConfig) -> ReadOptions:
 
     return ReadOptions(
         values_columns=config.values_columns,
+        files_column=config.files_column,
+        files_root=config.files_root,
         label_column=config.label_column,
         id_column=config.id_column,
         time_column=config.time_column,

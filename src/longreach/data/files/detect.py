@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from longreach.data.files.arrow_check import check_arrow
-from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, is_hidden
+from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, TEXT_ENDINGS, is_hidden
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.sample import PART_NAMES
@@ -17,7 +17,6 @@ from longreach.errors import DataError
 
 FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]
 
-_TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
 _IMAGE_COLUMNS = ("image", "img")
 _IDX = re.compile(r"idx[13]-ubyte")
 _ABOUT = ("readme", "licen", "changes", "changelog", "notice", "citation", "description", "requirements")
@@ -56,7 +55,7 @@ def _of_file(path: Path, as_bytes: bool) -> FileKind:
         return "ts"
     if ending in AUDIO_ENDINGS:
         return "audio"
-    if ending in _TEXT_ENDINGS:
+    if ending in TEXT_ENDINGS:
         return "text"
     if _IDX.search(path.name):
         return "idx"
@@ -96,7 +95,7 @@ def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
     kinds: dict[FileKind, int] = {
         "hub": sum(below[ending] for ending in IMAGE_ENDINGS),
         "audio": sum(below[ending] for ending in AUDIO_ENDINGS),
-        "text": sum(below[ending] for ending in _TEXT_ENDINGS),
+        "text": sum(below[ending] for ending in TEXT_ENDINGS),
     }
     kind = max(kinds, key=lambda name: kinds[name])
     if 2 * kinds[kind] > below.total():
@@ -136,7 +135,7 @@ def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:
 
 
 def _texts(top: list[Path]) -> list[Path]:
-    return [path for path in top if path.suffix.lower() in _TEXT_ENDINGS and not path.name.lower().startswith(_ABOUT)]
+    return [path for path in top if path.suffix.lower() in TEXT_ENDINGS and not path.name.lower().startswith(_ABOUT)]
 
 
 def _sounds(folder: Path) -> list[Path]:

@@ -45,10 +45,12 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         features, {*(options.values_columns or ()), label, part, identity, time, group}, options, where
     )
     free = [name for name in there if name not in (label, part, group, *index)]
-    whole = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
+    named = options.files_column
+    holding = [name for name in options.values_columns or free if kinds[name] in ("lists", "binary", "audio", "image")]
+    whole = holding if named is None else [named]
     # Ids alone name rows, each of which is a whole sequence, unless the training part was a table of steps.
     of_steps = (time is not None and not whole) or options.channels is not None
-    by_id = options.time_column is not None or (options.id_column is not None and of_steps)
+    by_id = named is None and (options.time_column is not None or (options.id_column is not None and of_steps))
     if by_id and (identity is None or time is None):
         raise DataError(
             f"{where}: expected a column of ids and a column of times, found {identity or 'no id'} and "
@@ -67,7 +69,10 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
         layout = Layout("steps", tuple(values), label, identity, time, part, group=group)
         layout = replace(layout, group_needed=options.group_needed)
         return replace(layout, unused=_unused(there, layout))
-    if whole:
+    if named is not None:
+        used = {*index, part, identity, time, group}
+        layout = _of_files(kinds, named, used, label, part, options.unlabelled, where)
+    elif whole:
         values = _channels_of_lists(kinds, options, where) or (_only(whole, kinds, where),)
         kind = kinds[values[0]]
         if kind == "image":
@@ -205,6 +210,30 @@ def _channels_of_lists(kinds: dict[str, str], options: ReadOptions, where: str) 
                 f"channels, found {kinds[name]} in {name!r}; leave it out of data.values_columns"
             )
     return names
+
+
+def _of_files(
+    kinds: dict[str, str],
+    name: str,
+    used: set[str | None],
+    label: str | None,
+    part: str | None,
+    unlabelled: bool,
+    where: str,
+) -> Layout:
+    """The name of a file in a column.
+
+    Raises:
+        DataError: that column holds no text.
+    """
+    if kinds[name] != "text":
+        raise DataError(
+            f"{where}: column {name!r}: expected names of files, as data.files_column says, found {kinds[name]}; "
+            "name another column"
+        )
+    texts = [other for other, kind in kinds.items() if kind == "text" and other not in {name, label, *used}]
+    guessed = label is None and len(texts) == 1 and not unlabelled
+    return Layout("files", (name,), texts[0] if guessed else label, part=part, guessed=guessed)
 
 
 def _of_single_cells(

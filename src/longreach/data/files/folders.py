@@ -22,6 +22,7 @@ from longreach.errors import DataError
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".aiff", ".aif")
 OTHER_SOUNDS = (".mp3", ".m4a", ".aac", ".opus", ".wma")
 """Of recordings that are not read."""
+TEXT_ENDINGS = (".txt", ".md", ".text", ".rst")
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 ReadFile = Callable[[Path, str, str | None], Sample | Finding]

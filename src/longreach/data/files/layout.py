@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from longreach.data.files.named_files import NamedFiles
 from longreach.data.files.roles import few
 
-Cells = Literal["steps", "wide", "lists", "text", "binary", "audio"]
+Cells = Literal["steps", "wide", "lists", "text", "binary", "audio", "files"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Layout:
 
     Args:
         cells: "steps": a row is one step of a sequence; otherwise a row is a whole sequence, "wide": one number in each
-            of many columns; "lists": a list in each of one or more columns; "text", "binary" and "audio": in one.
+            of many columns; "lists": a list in each of one or more columns; "text", "binary" and "audio": in one;
+            "files": in a file that one column names.
         values: columns of the sequences.
         label, id, time, part, group: columns, None where there is none.
         unused: columns of which no use is made.
@@ -27,6 +29,7 @@ class Layout:
         apart: a column of parts, within each of which ids are told apart, where all parts are read as one.
         guessed: the column of labels is not called like one: it is the only one of text.
         group_needed: what is wrong with the groups matters.
+        files: what the files are, where they are named.
     """
 
     cells: Cells
@@ -41,6 +44,7 @@ class Layout:
     guessed: bool = False
     group: str | None = None
     group_needed: bool = True
+    files: NamedFiles | None = None
 
     @property
     def told(self) -> str:
@@ -54,6 +58,7 @@ class Layout:
             "text": f"a row is one text, in {columns}",
             "binary": f"a row is one sequence of bytes, in {columns}",
             "audio": f"a row is one recording, in {columns}",
+            "files": f"a row names a file, in {columns}: {self.files.told if self.files else ''}",
         }[self.cells]
         ids = "" if self.id is None or self.cells == "steps" else f", ids in {self.id!r}"
         parts = "" if self.part is None else f", parts by {self.part!r}"

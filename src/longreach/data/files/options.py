@@ -12,6 +12,8 @@ class ReadOptions:
 
     Args:
         values_columns: columns that hold the sequences.
+        files_column: column that names files, each of which is a sequence.
+        files_root: folder from which these names count, itself counted from that of the table.
         label_column: column of the classes.
         id_column: column that tells sequences apart where a row is one step, or names rows that are sequences.
         time_column: column by which the rows of a sequence are sorted.
@@ -29,6 +31,8 @@ class ReadOptions:
     """
 
     values_columns: tuple[str, ...] | None = None
+    files_column: str | None = None
+    files_root: str | None = None
     label_column: str | None = None
     id_column: str | None = None
     time_column: str | None = None

@@ -52,6 +52,9 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
     by_name = {name.lower(): name for name in reversed(list(kinds))}
 
     said = {*(options.label_column, options.split_column, options.id_column, options.time_column, options.group_column)}
+    if options.files_column is not None:
+        _check_there(options.files_column, "files_column", kinds, where)
+        said.add(options.files_column)
 
     def chosen(asked: str | None, usual: tuple[str, ...], option: str) -> str | None:
         if asked is not None:

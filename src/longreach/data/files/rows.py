@@ -1,4 +1,4 @@
-"""Tables in which a row is one sequence: numbers in many columns, lists, a text, bytes or a recording.
+"""Tables in which a row is one sequence: numbers in many columns, lists, a text, bytes, a recording, a named file.
 
 Shapes: T steps, C channels.
 """
@@ -69,8 +69,11 @@ def row_samples(
             else:
                 cells = [table[name][row] for name in layout.values]
                 found = _cell(cells, layout, channels_first, form, label, place)
-            name, group = label_text(ids[row]), label_text(groups[row])
-            yield found if isinstance(found, Finding) else replace(found, id=name, group=group)
+            if isinstance(found, Finding):
+                yield found
+                continue
+            name = found.id if layout.id is None else label_text(ids[row])
+            yield replace(found, id=name, group=label_text(groups[row]))
 
 
 def _matrix(table: pa.Table, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +103,8 @@ def _cell(
 ) -> Sample | Finding:
     if any(not cell.is_valid for cell in cells):
         return Finding("empty", f"{place}: expected a sequence, found an empty cell; leave the row out")
+    if layout.files is not None:
+        return layout.files.read(cells[0].as_py(), label, place)
     if layout.cells == "text":
         text = "\n".join(cell.as_py() for cell in cells)
         if form == "bytes":

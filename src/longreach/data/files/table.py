@@ -27,6 +27,7 @@ from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.lone_column import check_lone_column
+from longreach.data.files.named_files import find_files_column, name_files, named_stamp
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import few
 from longreach.data.files.row_ids import with_own_ids
@@ -38,7 +39,7 @@ from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kin
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Dataset, DatasetDict, Features
 
 _READING = 5
 """Of what is made of a table; raised whenever reading one changes."""
@@ -75,6 +76,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
     loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
     features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
+    options = _with_files_told(path, loaded, features, options, where)
     try:
         found = _layout(features, options, where)
     except DataError as error:
@@ -84,18 +86,12 @@ def table_source(source: str, options: ReadOptions) -> Source:
         options,
         lambda name: (label_text(cell) for rows in loaded.values() for cell in rows.with_format(None)[name][:]),
     )
-    form: Form = {"text": "characters", "binary": "bytes"}.get(layout.cells, "real")  # type: ignore[assignment]
-    if options.tokens is not None:
-        if layout.cells in ("text", "binary") and options.tokens == "numbers":
-            raise DataError(f"{where}: data.tokens=numbers is for whole numbers, found {layout.told}")
-        if layout.cells not in ("text", "binary") and options.tokens != "numbers":
-            raise DataError(f"{where}: data.tokens={options.tokens} is for text, found {layout.told}")
-        if len(layout.values) > 1 and layout.cells != "wide" and form != options.tokens == "numbers":
-            raise DataError(
-                f"{where}: data.tokens=numbers: expected one column, whose numbers are the tokens, found "
-                f"{', '.join(few(list(layout.values)))}; name it with data.values_columns"
-            )
-        form = options.tokens
+    stamp = ""
+    if layout.cells == "files":
+        files = name_files(loaded, layout.values[0], options, _files_root(path, options), where)
+        layout = replace(layout, files=files)
+        stamp = f";{named_stamp(loaded, layout.values[0], files)}"
+    form = _form(layout, options, where)
     parts: dict[str, Samples] = {}
     for name, rows in loaded.items():
         for part, chosen, at in _by_column(rows, layout, PART_NAMES.get(str(name).lower(), "train"), where):
@@ -115,7 +111,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
             more = partial(_in_utf8, more, place)
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
-    stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}"
+    stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}{stamp}"
     channels = layout.values if layout.cells == "steps" else None
     return Source(
         f"{source}: {how}, {layout.told}",
@@ -126,6 +122,55 @@ def table_source(source: str, options: ReadOptions) -> Source:
         columns=columns,
         groups=_groups_told(layout, options),
     )
+
+
+def _form(layout: Layout, options: ReadOptions, where: str) -> Form:
+    """What a step is.
+
+    Raises:
+        DataError: something else than the user said.
+    """
+    if layout.files is not None:
+        return layout.files.form
+    form: Form = {"text": "characters", "binary": "bytes"}.get(layout.cells, "real")  # type: ignore[assignment]
+    if options.tokens is None:
+        return form
+    if layout.cells in ("text", "binary") and options.tokens == "numbers":
+        raise DataError(f"{where}: data.tokens=numbers is for whole numbers, found {layout.told}")
+    if layout.cells not in ("text", "binary") and options.tokens != "numbers":
+        raise DataError(f"{where}: data.tokens={options.tokens} is for text, found {layout.told}")
+    if len(layout.values) > 1 and layout.cells != "wide" and form != options.tokens == "numbers":
+        raise DataError(
+            f"{where}: data.tokens=numbers: expected one column, whose numbers are the tokens, found "
+            f"{', '.join(few(list(layout.values)))}; name it with data.values_columns"
+        )
+    return options.tokens
+
+
+def _files_root(path: Path, options: ReadOptions) -> Path:
+    """The folder from which names of files count: that of the table, or another counted from there."""
+    folder = path if path.is_dir() else path.parent
+    return folder if options.files_root is None else folder / Path(options.files_root).expanduser()
+
+
+def _with_files_told(
+    path: Path, loaded: DatasetDict, features: Features, options: ReadOptions, where: str
+) -> ReadOptions:
+    """The same options, with the column that names files where the table speaks for one.
+
+    Raises:
+        DataError: files of a table that is not on this machine.
+    """
+    if not path.exists():
+        if options.files_column is not None:
+            raise DataError(
+                f"{where}: data.files_column: expected a table on this machine, beside its files, found the name of "
+                "one on the hub; fetch it first"
+            )
+        return options
+    if options.files_column is not None:
+        return options
+    return replace(options, files_column=find_files_column(loaded, features, options, _files_root(path, options)))
 
 
 def _wide_csv(source: str, path: Path, head: CsvHead, options: ReadOptions) -> Source | None:
