@@ -150,8 +150,12 @@ def test_names_count_from_the_folder_that_is_said(tmp_path: Path) -> None:
     assert there.ids == ("z.npy",)
     assert refusal(table, files_column="file") == (
         f"x.csv: row 0: expected a file 'r0.npy' in {tmp_path / 'meta'}, found none; correct the name, or say with "
-        "data.files_root from which folder names count"
+        "data.files_root from which folder names count, or with data.values_columns which columns hold the sequences "
+        "instead"
     )
+    # They are no texts, though none of them is there.
+    assert refusal(table) == refusal(table, files_column="file")
+    assert "a row is one text" in read(table, values_columns=("file",)).told
 
 
 def test_other_slashes(tmp_path: Path) -> None:

@@ -157,8 +157,8 @@ class NamedFiles:
 def find_files_column(parts: Mapping[str, Dataset], features: Features, options: ReadOptions, root: Path) -> str | None:
     """The column that names files, where nobody said which one holds the sequences.
 
-    Choice: the first column of text of which the first cells all end as recordings, arrays or texts do, and one of them
-    is there.
+    Choice: the first column of text of which the first cells all end as recordings or arrays do, or as texts do of
+    which one is there.
 
     Args:
         parts: of the table.
@@ -173,10 +173,13 @@ def find_files_column(parts: Mapping[str, Dataset], features: Features, options:
         if name in said or getattr(feature, "dtype", "") not in ("string", "large_string"):
             continue
         cells = _first_cells(parts, name)
-        if cells and all(_ending(cell) in _all_endings() for cell in cells):
-            files = NamedFiles(root, "bytes", False, "bytes")
-            if any(files.problem_with(cell, "") is None for cell in cells):
-                return name
+        endings = {_ending(cell) for cell in cells}
+        if not cells or not endings <= {*_all_endings()}:
+            continue
+        files = NamedFiles(root, "bytes", False, "bytes")
+        # A text may end in ".txt" as well.
+        if endings.isdisjoint(TEXT_ENDINGS) or any(files.problem_with(cell, "") is None for cell in cells):
+            return name
     return None
 
 
@@ -198,7 +201,7 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
     wrong = [files.problem_with(cell, f"{where}: row 0") for cell in first]
     if first and all(problem is not None for problem in wrong):
         assert wrong[0] is not None
-        raise DataError(wrong[0].text)
+        raise DataError(f"{wrong[0].text}, or with data.values_columns which columns hold the sequences instead")
     return files
 
 
