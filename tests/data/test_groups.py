@@ -177,3 +177,19 @@ def test_groups_that_cannot_be_parted(groups: list[int], labels: list[int], coun
     with pytest.raises(DataError) as caught:
         held_rows(of_classes(np.array(labels)), count, 0, groups=np.array(groups))
     assert re.sub("class '[ab]'", "class 'X'", str(caught.value)) == f"validation split: {message}"
+
+
+def test_a_part_may_be_filled_to_the_last_sequence_or_fall_a_little_short() -> None:
+    """Groups of three: of six wanted two, of seven two as well, which is no fault."""
+    groups = np.repeat(np.arange(10), 3)
+    assert [whole_groups(groups, share, seed).sum() for share in (6, 7) for seed in range(5)] == [6] * 10
+    data = of_classes(np.tile([0, 1], 15))
+    assert len(held_rows(data, 7, 0, groups=groups)) == 6
+
+
+def test_of_draws_with_the_same_classes_the_nearest_size_is_taken() -> None:
+    """One class: its shares are right in every draw, so that the size alone decides."""
+    sizes = [7, 5, 3, 2, 2, 2, 1, 8]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(20):
+        assert whole_groups(groups, 10, seed, np.zeros(len(groups), dtype=np.int64)).sum() == 10

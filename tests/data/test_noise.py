@@ -126,3 +126,13 @@ def test_faults(sequences: SequenceDataset | RaggedDataset, noise: int, message:
     with pytest.raises(DataError) as caught:
         NoisePadded(sequences, noise, "test")
     assert str(caught.value) == message
+
+
+def test_another_standardisation_is_of_what_is_no_noise() -> None:
+    plain, padded = equal(), NoisePadded(equal(), 4, "test")
+    other = Standardisation((1.0, 1.0), (4.0, 4.0))
+    rows = np.arange(5)
+    made = padded.standardised(other)
+    assert made.standardisation == other
+    assert torch.equal(made.batch(rows).values[:, :7], plain.standardised(other).batch(rows).values)
+    assert torch.equal(made.batch(rows).values[:, 7:], padded.batch(rows).values[:, 7:])

@@ -315,3 +315,19 @@ def test_every_recipe_does_two_updates(tiny: Path, recipe) -> None:
 
 def test_own_recipes_are_tuned_on_a_validation_part() -> None:
     assert all(recipe().data.validation > 0 for recipe in OWN_RECIPES)
+
+
+def test_marks_of_figure_3_speak_of_their_lengths() -> None:
+    """12,544 steps are the 12,000 mark, not over it; seconds of an update are no accuracy."""
+    spoken = {
+        (line.model, line.setting, line.value): [row.setting for row in rows_of(line, TABLES) if row.model == "LSTM"]
+        for line in LINES
+        if line.where == "figure3" and line.model == "LSTM"
+    }
+    assert spoken == {
+        ("LSTM", "1600 steps", "4"): ["1600 steps"],
+        ("LSTM", "12000 steps", "26"): ["12544 steps"],
+        ("LSTM", "over 12000 steps", "out of memory"): ["16384 steps"],
+        ("LSTM", "9000 steps", "random"): ["9216 steps"],
+    }
+    assert [row for row in find_table("figure3").rows if find_table("figure3").printed(row) is not None] == []

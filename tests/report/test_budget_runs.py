@@ -174,3 +174,16 @@ def test_rows_that_were_given_a_time_say_what_they_made_of_it(results: Results, 
     shorter = shrink(recipe(), 0.01, 1_875).model_dump(mode="json")
     save(table, row, 0.5, **made, budget_scale=0.01, config=shorter)
     assert shown() == "50.0 (1 seed; 1,200 updates, 10 min of 10 planned)"
+
+
+def test_seeds_that_differ_and_a_whole_run_beside_them(results: Results, keep: Save) -> None:
+    """Mean updates, the median of their times; sampling that was shortened with the rest is no other setting."""
+    folder, recipe = "table4-paper-budget-2h", find_recipe("dbpedia-p-truncated")
+    for seed, (updates, seconds) in enumerate(((1_000, 4.0), (1_200, 5.0), (2_000, 9.0))):
+        run = shrink(recipe, 0.003, 4_375).model_copy(update={"seed": seed})
+        keep(folder, run, 0.4, **{**SHORT, "updates": updates, "seconds_per_update": seconds})
+    keep(folder, recipe.model_copy(update={"seed": 3}), 0.9)
+    (found,) = budget_runs(results)
+    assert found.cells[3:] == (
+        *("60.0 ± 0.0 (3 seeds)", "2.0 h", "0.3 %", "1,400 of 469,000", "5", "27 days", "", "a processor, 1 thread"),
+    )

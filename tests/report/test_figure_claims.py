@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from made_records import made_record
 
 from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import find_table
@@ -183,3 +184,67 @@ def test_at_least_so_many() -> None:
     assert finding(worse, worse) == "does not hold"
     assert finding(better, worse, unclear) == "not clear"
     assert finding(better, alone, worse) == "holds"
+
+
+def test_all_that_is_said_of_figure_3_holds_as_it_is_drawn(results: Results, save: Save) -> None:
+    """At every mark: 3,000, 9,000, 9,200 and 12,000 steps, where the paper says that something begins or ends."""
+    seconds = {"LSTM": 3.0, "r-LSTM 20x30": 0.5}
+    for row in LENGTHS.rows:
+        gone = steps_of(row) > {"LSTM": 12_544, "Transformer": 9_216}.get(row.model, 20_000)
+        accuracy = max(drawn(row, "paper"), 0.009)
+        if row.model == "Transformer" and steps_of(row) > 3_000:
+            accuracy = 0.009 if steps_of(row) == 9_216 else 0.03
+        made = INFEASIBLE if gone else {"seconds_per_update": seconds.get(row.model, 1.0)}
+        save(LENGTHS, row, accuracy, accuracy + 1e-6, scale="paper", **made)
+    found = verdicts(LENGTHS, "paper", results)
+    assert len(found) == 12
+    assert [(one.words, one.shown) for one in found if not one.holds] == []
+    # Less time than each of the others.
+    save(LENGTHS, row_of("p-LSTM", "6400 steps"), 0.05, 0.05, scale="paper", seconds_per_update=0.4)
+    assert verdict(LENGTHS, results, CHEAPEST, "paper").holds is False
+    # One length more that does not fit, or one less.
+    for model, mark, words in (
+        ("LSTM", "12544 steps", "the LSTM with full backpropagation is infeasible"),
+        ("Transformer", "9216 steps", "the Transformer is infeasible"),
+    ):
+        places = [row for row in LENGTHS.rows if row.model == model]
+        (at,) = [place for place, row in enumerate(places) if row.setting == mark]
+        save(LENGTHS, places[at], 0.5, 0.5, scale="paper", **INFEASIBLE)
+        assert verdict(LENGTHS, results, words, "paper").holds is False
+        save(LENGTHS, places[at], 0.01, 0.01, scale="paper")
+        save(LENGTHS, places[at + 1], 0.01, 0.01, scale="paper")
+        assert verdict(LENGTHS, results, words, "paper").holds is False
+
+
+def row_of(model: str, setting: str) -> Row:
+    (found,) = [row for row in LENGTHS.rows if (row.model, row.setting) == (model, setting)]
+    return found
+
+
+def test_curves_that_lie_apart_do_not_trace_each_other_whichever_is_above(results: Results, save: Save) -> None:
+    low, high = [0.3, 0.4, 0.5], [0.4, 0.5, 0.6]
+    lstm = along("LSTM", [0.2, 0.3, 0.4], [0.2, 0.3, 0.4])
+    for r, p in ((low, high), (high, low)):
+        save_along(save, lstm, along("r-LSTM", r, r), along("p-LSTM", p, p))
+        assert verdict(ALONG, results, TRACE).holds is False
+
+
+def test_on_the_test_set_r_is_held_against_p(results: Results, save: Save) -> None:
+    for row in ALONG.rows:
+        accuracy = {"LSTM": 0.95, "r-LSTM": 0.9}.get(row.model, 0.8)
+        save(ALONG, row, accuracy, accuracy)
+    assert verdict(ALONG, results, "r-LSTM is above p-LSTM").holds is True
+
+
+def test_a_seed_that_was_not_evaluated_there_leaves_figure_5_unknown(results: Results, save: Save) -> None:
+    """Not told by the seeds that were: the LSTM's second one ends before the others begin."""
+    curve = [0.1, 0.4, 0.6]
+    save_along(save, along("LSTM", curve, curve), along("r-LSTM", curve, curve), along("p-LSTM", curve, curve))
+    (row,) = [row for row in ALONG.rows if row.model == "LSTM"]
+    early = {part: [{"update": 100, "accuracy": 0.1, "loss": 1.0}] for part in ("train", "test")}
+    recipe = row.recipe("small")
+    assert recipe is not None
+    config = recipe().model_copy(update={"seed": 1})
+    results.save("table2-small", config.name, 1, made_record(config, 0.5, curves=early))
+    for words in ("start from a higher training accuracy", GUESSING):
+        assert verdict(ALONG, results, words).shown == UNKNOWN

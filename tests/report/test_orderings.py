@@ -86,3 +86,11 @@ def test_a_tie_is_in_no_order(results: Results, save: Save, accuracies: tuple[fl
         "MNIST-14 in the place of CIFAR10, supervised truncation 1: 0 of 1 pairs in the paper's order, 0 of them "
         "clearly; 0 clearly in the other; 1 tie; 13 pairs lack a run"
     )
+
+
+def test_pairs_in_the_other_order_are_told_the_widest_apart_first(results: Results, save: Save) -> None:
+    table = find_table("table4")
+    for model, accuracy in (("p-LSTM", 0.80), ("r-LSTM 20x15", 0.85), ("SA-LSTM", 0.95)):
+        save(table, row_of(table, model, "truncate 100"), accuracy, accuracy)
+    (order,) = orderings(table, "small", results)
+    assert [round(pair.ours, 1) for pair in order.contrary] == [-15.0, -10.0, -5.0]

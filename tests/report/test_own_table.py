@@ -157,3 +157,27 @@ def test_what_is_the_machines_is_no_change() -> None:
     other = copy.deepcopy(record)
     other["config"]["data"] |= {"path": "/mnt/elsewhere/mnist", "workers": 4}
     assert changed(other, record) == "nothing"
+
+
+def test_each_cell_of_a_row_tells_what_its_column_says(tmp_path: Path) -> None:
+    """The best weights and the last ones apart; a dash where one seed was not looked at."""
+    results = Results(tmp_path)
+    (run,) = [run for run in mnist784() if run.name == "recall"]
+    whole = [{"update": update, "accuracy": 0.5, "loss": 1.0} for update in (1_000, 2_000, 3_000, 4_000)]
+    for seed, curve in enumerate((whole, whole[1:])):
+        record = made_record(run.model_copy(update={"seed": seed}), 0.8, curves={"validation": curve})
+        results.save("mnist784", "recall", seed, {**record, "test_last": {"accuracy": 0.6}})
+    (tmp_path / "mnist784" / "README.md").write_text("# Words")
+    page = own_table_page("mnist784", results)
+    assert page is not None
+    (line,) = [line.split(" | ") for line in page.splitlines() if line.startswith("| recall ")]
+    assert line[2:5] == [
+        "**0.800** ± 0.000 (0.800, 0.800)",
+        "**0.600** ± 0.000 (0.600, 0.600)",
+        "– 0.500 0.500 0.500",
+    ]
+
+
+def test_a_run_varies_the_longest_one_that_it_goes_on_from() -> None:
+    names = ["r-1x98", "r-1x98-immediate", "r-1x98-immediate-lags"]
+    assert base_of("r-1x98-immediate-lags", names) == "r-1x98-immediate"

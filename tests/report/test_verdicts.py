@@ -198,3 +198,50 @@ def test_claims_on_one_seed_say_so(results: Results, save: Save) -> None:
     assert said(four, results, "with 50 of 75").startswith(
         "holds in one seed, which is no finding (r-LSTM, supervised truncation"
     )
+
+
+def test_both_intervals_count() -> None:
+    """Means that each lie outside the other's interval are not apart while the two intervals overlap."""
+    other = Estimate(50.0, 2.0, 3)
+    assert not above(Estimate(53.0, 2.0, 3), other).clear
+    assert above(Estimate(54.5, 2.0, 3), other).clear
+    assert other.times(0.9) == Estimate(45.0, 1.8, 3)
+    # What a pair with intervals refutes is a finding, though another pair is of a single seed.
+    refuted = together([above(Estimate(40.0, half, 3), other) for half in (1.0, math.nan)], "")
+    assert refuted is not None
+    assert (refuted.finding, refuted.one_seed) == ("does not hold", False)
+
+
+def test_each_claim_on_figure_4_has_its_own_truncation_and_margin(results: Results, save: Save) -> None:
+    four = find_table("figure4")
+
+    def held_at(**accuracies: float) -> list[bool | None]:
+        by_reach = {
+            "100": 0.65,
+            "50": 0.57,
+            "0": 0.3,
+            **{key.removeprefix("k"): one for key, one in accuracies.items()},
+        }
+        for row in four.rows:
+            words = row.setting.split()[-1]
+            accuracy = 0.6 if row.model == "LSTM" else by_reach.get(words, 0.65)
+            save(four, row, accuracy, accuracy + 1e-5)
+        return held(four, results)
+
+    assert held_at() == [True, True, True]
+    assert held_at(k100=0.59) == [False, True, True]
+    # Within five points of it; eight are not near.
+    assert held_at(k50=0.52) == [True, False, True]
+    assert held_at(k0=0.12) == [True, True, False]
+    # Of both of them.
+    held_at()
+    save(four, row_of(four, "p-LSTM", "supervised truncation 0"), 0.12, 0.12)
+    assert held(four, results) == [True, True, False]
+
+
+def test_what_costs_most_costs_more_than_nothing(results: Results, save: Save) -> None:
+    """Where every part that is left out gains, the one that gains least does not cost most."""
+    six = find_table("figure6")
+    gains = {"all parts": 0.60, "without joint training": 0.62}
+    fill(six, save, lambda row: gains.get(row.setting, 0.65))
+    assert held(six, results)[0] is False

@@ -249,3 +249,13 @@ def test_expected_times_of_networks_are_near_measured_ones(
     seconds = expected_seconds(config)
     assert seconds is not None
     assert 0.6 < seconds / measured < 1.7
+
+
+def test_how_long_a_run_takes_is_the_median_of_those_that_were_trained(tiny_run: Tiny, results: Results) -> None:
+    jobs = make_jobs([("t", tiny_run("a"))], seeds=5)
+    for seed, seconds in enumerate((100.0, 300.0, 9_000.0)):
+        results.save("t", "a", seed, made_record(jobs[seed].config, 0.5, seconds=seconds))
+    # One that did not fit took no time that would tell.
+    gone = made_record(jobs[3].config, 0.5, infeasible=True)
+    results.save("t", "a", 3, {key: value for key, value in gone.items() if key != "seconds"})
+    assert make_plan(jobs, results).seconds == 300.0

@@ -11,7 +11,7 @@ import pytest
 from made_records import made_record
 
 from longreach.config import PhaseConfig, RecallConfig, ReconstructConfig, RunConfig
-from longreach.recipes import PAPER_RECIPES, RECIPES, SMALL_RECIPES
+from longreach.recipes import PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe
 from longreach.recipes.paper import Scale
 from longreach.reproduce.jobs import OWN_TABLES, make_jobs, outdated_jobs, wanted_runs, within_budget
 from longreach.reproduce.records import Results
@@ -108,3 +108,17 @@ def test_a_budget_hides_no_other_settings(changes: dict[str, object], tiny_run: 
     assert make_plan(jobs, results).outdated == []
     results.save("t", "a", 0, made_record(shrink(run.with_set(changes), 0.05, updates_per_epoch=8), 0.5, data=data))
     assert make_plan(jobs, results).outdated == jobs
+
+
+def test_where_the_data_lie_and_how_often_a_budget_is_evaluated_make_no_record_outdated(
+    results: Results, tmp_path: Path
+) -> None:
+    run = find_recipe("mnist-lstm-full")
+    (job,) = make_jobs([("t", run)], seeds=1)
+    elsewhere = job.config.model_copy(update={"data": run.data.model_copy(update={"path": str(tmp_path)})})
+    results.save("t", run.name, 0, made_record(elsewhere, 0.5))
+    assert outdated_jobs([job], results) == []
+    (short,) = make_jobs(within_budget([("t", run)], 600.0), seeds=1)
+    on_a_gpu = short.config.model_copy(update={"evaluate_every": 7, "monitor": ()})
+    results.save(short.folder, run.name, 0, made_record(on_a_gpu, 0.5))
+    assert outdated_jobs([short], results) == []

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from longreach.config import RunConfig
+from longreach.config import PhaseConfig, RecallConfig, RunConfig
+from longreach.data.ragged import RaggedDataset
 from longreach.reproduce import worker
 from longreach.reproduce.settings import is_of_today
 from longreach.reproduce.worker import train
+from longreach.training.build import build_objective
 from longreach.training.fit import fit
 
 Tiny = Callable[..., RunConfig]
@@ -52,3 +57,27 @@ def test_slow_runs_write_checkpoints_by_the_clock_and_their_records_count_all_th
     old = json.loads((tmp_path / "old" / "record.json").read_text())
     assert old["config"]["checkpoint_minutes"] is None
     assert is_of_today(old, config)
+
+
+def test_a_trial_takes_the_longest_sequence_through_every_phase(
+    tiny_run: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fits in pretraining, or with a short sequence, may not fit in the run."""
+    lists = [np.ones((steps, 1), dtype=np.float32) for steps in (3, 9, 5)]
+    train_part = RaggedDataset.from_list(lists, np.array([0, 1, 0]), ("a", "b"))
+    monkeypatch.setattr("longreach.training.datasets.build_datasets", lambda _: SimpleNamespace(train=train_part))
+    seen: list[tuple[int, bool, bool]] = []
+
+    def watched(*given: Any) -> Any:
+        objective = build_objective(*given)
+
+        def see(_: Any, given: Any, named: Any) -> None:
+            seen.append((given[0].steps, named["supervised"], named["auxiliary"]))
+
+        objective.register_forward_pre_hook(see, with_kwargs=True)
+        return objective
+
+    monkeypatch.setattr("longreach.training.build.build_objective", watched)
+    phases = (PhaseConfig(name="pretrain", updates=1, supervised=False), PhaseConfig(updates=1, auxiliary=False))
+    worker.probe(tiny_run("any", auxiliary=(RecallConfig(anchors=1, queries=2, truncation=3),), phases=phases), "cpu")
+    assert seen == [(9, False, True), (9, True, False)]
