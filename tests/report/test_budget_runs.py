@@ -180,7 +180,7 @@ def test_seeds_that_differ_and_a_whole_run_beside_them(results: Results, keep: S
     """Mean updates, the median of their times; sampling that was shortened with the rest is no other setting."""
     folder, recipe = "table4-paper-budget-2h", find_recipe("dbpedia-p-truncated")
     for seed, (updates, seconds) in enumerate(((1_000, 4.0), (1_200, 5.0), (2_000, 9.0))):
-        run = shrink(recipe, 0.003, 4_375).model_copy(update={"seed": seed})
+        run = shrink(recipe, 0.003, 4_375).model_copy(update={"seed": seed, "checkpoint_minutes": 5.0})
         keep(folder, run, 0.4, **{**SHORT, "updates": updates, "seconds_per_update": seconds})
     keep(folder, recipe.model_copy(update={"seed": 3}), 0.9)
     (found,) = budget_runs(results)

@@ -138,8 +138,8 @@ class BudgetRuns:
             f"{key} {mine[key]}, not {theirs[key]}"
             for key in mine
             if key in theirs and mine[key] != theirs[key] and not key.startswith(_NOT_SETTINGS)
-            # Where the data lie is the machine's own; scheduled sampling is shortened with the rest.
-            if key != "data.path" and not key.endswith("sampling_updates")
+            # Where the data lie and when it saves is the machine's own; scheduled sampling is shortened with the rest.
+            if key not in ("data.path", "checkpoint_minutes") and not key.endswith("sampling_updates")
         ]
         return ", ".join(other)
 
