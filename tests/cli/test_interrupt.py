@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,22 +43,9 @@ def test_a_signal_saves_the_run_and_says_how_to_go_on(
     ]  # fmt: skip
     arguments = ["train", "mnist-recall", "--quiet", "--out", str(folder), *[p for s in settings for p in ("--set", s)]]
     arguments += more
-    process = subprocess.Popen(
-        [sys.executable, "-m", "longreach", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    try:
-        until = time.monotonic() + 120
-        while not (folder / "checkpoints" / "last.ckpt").is_file():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until, "no checkpoint"
-            time.sleep(0.05)
-        os.killpg(process.pid, number) if reaches_all else process.send_signal(number)
-        out, errors = process.communicate(timeout=60)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130, errors
+    begun = (folder / "checkpoints" / "last.ckpt").is_file
+    status, out, errors = ended_by(number, arguments, begun, reaches_all)
+    assert status == 130, errors
     said = re.fullmatch(
         rf"longreach: {folder}: interrupted after update (\d+), which is saved; go on with "
         rf"longreach train --resume --out {folder}\n",
@@ -79,22 +67,8 @@ def test_a_signal_to_reproduce_saves_its_runs(tmp_path: Path, number: signal.Sig
     arguments = ["reproduce", "mnist14-ablation", "--only", "lstm-truncated", "--seeds", "2", "--jobs", "2"]
     arguments += ["--results", str(tmp_path / "results"), "--work", str(work)]
     folders = [work / "mnist14-ablation" / f"lstm-truncated-seed{seed}" for seed in (0, 1)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "longreach", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    try:
-        until = time.monotonic() + 120
-        while not all(updates(folder) for folder in folders):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until, "no updates"
-            time.sleep(0.02)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert (process.returncode, errors) == (
+    status, _, errors = ended_by(number, arguments, lambda: all(updates(folder) for folder in folders))
+    assert (status, errors) == (
         130,
         "longreach: reproduce: interrupted; the same command goes on from the last checkpoints\n",
     )
@@ -111,3 +85,25 @@ def updates(folder: Path) -> list[int]:
         return [int(row["update"]) for row in read_metrics(folder / "metrics.csv")]
     except FileNotFoundError:
         return []
+
+
+def ended_by(
+    number: signal.Signals, arguments: list[str], begun: Callable[[], bool], reaches_all: bool = False
+) -> tuple[int, str, str]:
+    """Status and output of a command that gets a signal once it has begun; of its processes none outlives it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longreach", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while not begun():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until, "it has not begun"
+            time.sleep(0.02)
+        os.killpg(process.pid, number) if reaches_all else process.send_signal(number)
+        out, errors = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, out, errors

@@ -17,11 +17,7 @@ from longreach.recipes.paper import Row
 from longreach.recipes.tables import TABLES, find_table
 from longreach.report.along import accuracy_at, first_evaluation, meeting_place, supervised_curve
 from longreach.report.claim import row_of
-from longreach.report.claims import rows_with_records
-from longreach.report.figure3 import figure3
-from longreach.report.figure4 import figure4
 from longreach.report.figure5 import mean_curve
-from longreach.report.figure6 import figure6
 from longreach.report.orderings import orderings
 from longreach.report.paper_figures import draw
 from longreach.report.paper_page import HEADER, html, markdown, outdated_pages, sections, write_report
@@ -340,40 +336,3 @@ def test_a_change_is_against_the_same_seed_whichever_there_are(results: Results,
 def test_weights_of_the_dogs_are_of_120_breeds() -> None:
     counted = count_weights(find_recipe("dogs40-r")).classifier
     assert counted == (3 + 1) * 128 + 4 * 128 * (128 + 128 + 1) + (128 + 1) * 256 + (256 + 1) * 120
-
-
-def test_marks_and_bars_stand_where_the_figures_are(results: Results, save: Save) -> None:
-    """What is printed on the left and what was found on the right; an SVG file's words do not tell."""
-    three, four, six = (find_table(f"figure{number}") for number in (3, 4, 6))
-    for row in four.rows:
-        save(four, row, 0.4, 0.42)
-    drawn = figure4(four, [("small", rows_with_records(four, "small", results))])
-    printed = drawn.axes[0]
-    marks = {(float(x), float(y)) for one in printed.containers for x, y in zip(*one.lines[0].get_data(), strict=True)}
-    beyond = -0.04 * printed.get_xlim()[0]
-    assert marks == {(300.0, 65.9), (300.0, 64.7), (1.0, 46.1), (1.0, 47.0), (beyond, 37.7), (beyond, 34.9)}
-    assert 58.8 in [line.get_ydata()[0] for line in printed.lines]
-    for row in six.rows:
-        save(six, row, *((0.6, 0.62) if row.setting == "all parts" else (0.5, 0.53)))
-    (axes,) = figure6(six, [("small", rows_with_records(six, "small", results))]).axes
-    widths = [bar.get_width() for bar in axes.patches]
-    assert widths == pytest.approx([-9.5] * (len(six.rows) - 1) + [-3.6, -2.0])
-    half = 12.706205 * statistics.stdev([-10.0, -9.0]) / math.sqrt(2)
-    ((left, right),) = axes.containers[0].lines[2][0].get_segments()
-    assert (left[0], right[0]) == pytest.approx((-9.5 - half, -9.5 + half), rel=1e-5)
-    for row in three.rows:
-        if row.small is not None:
-            save(three, row, 0.3, 0.3, seconds_per_update=int(row.setting.split()[0]) / 10_000)
-    _, mine, below, taken = figure3(three, [("small", rows_with_records(three, "small", results))], None).axes
-    timed = [line for line in below.lines if line.get_marker() != "x"]
-    assert sorted((float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in timed) == [
-        *[(1_600.0, 3.0)] * 2,
-        (1_600.0, 4.0),
-        (12_000.0, 26.0),
-        *[(16_384.0, 8.0)] * 2,
-    ]
-    for axes, unit in ((mine, None), (taken, 10_000.0)):
-        assert len(axes.containers) == 5
-        for one in axes.containers:
-            x, y = one.lines[0].get_data()
-            assert list(y) == pytest.approx([30.0] * len(x) if unit is None else [steps / unit for steps in x])

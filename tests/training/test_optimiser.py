@@ -110,3 +110,19 @@ def test_a_closure_is_run_with_gradient_and_its_loss_returned() -> None:
 
     assert optimiser.step(closure).item() == 4.0
     assert weight.item() == pytest.approx(by_hand([2.0], [[4.0]], 0.001, 0.9, 1e-10)[0])
+
+
+def test_each_group_has_settings_of_its_own_and_waits_for_no_other() -> None:
+    """The first has no gradient at all."""
+    waiting, *trained = (nn.Parameter(torch.full((2,), start, dtype=torch.float64)) for start in (1.0, 2.0, 3.0))
+    settings = [{"lr": 0.1, "decay": 0.5, "epsilon": 0.1}, {"lr": 0.01, "decay": 0.9, "epsilon": 1e-3}]
+    groups = [{"params": [one], **own} for one, own in zip(trained, settings, strict=True)]
+    optimiser = TensorFlowRMSprop([{"params": [waiting]}, *groups])
+    for gradient in (2.0, -0.5, 1.5):
+        for one in trained:
+            one.grad = torch.full((2,), gradient, dtype=torch.float64)
+        optimiser.step()
+    assert waiting.tolist() == [1.0, 1.0]
+    for one, start, own in zip(trained, (2.0, 3.0), settings, strict=True):
+        right = by_hand([start], [[2.0], [-0.5], [1.5]], own["lr"], own["decay"], own["epsilon"])
+        assert one.tolist() == pytest.approx(right * 2, rel=1e-12)

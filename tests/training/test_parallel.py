@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from longreach import ranks
 from longreach.auxiliary.decoder import SegmentDecoder
@@ -25,6 +26,7 @@ from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.recall import Recall
 from longreach.auxiliary.reconstruct import Reconstruct
 from longreach.auxiliary.schedule import TruthSchedule
+from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
 from longreach.config import PhaseConfig, PredictConfig, RecallConfig, ReconstructConfig, RunConfig, StoredConfig
 from longreach.errors import ConfigError
@@ -271,3 +273,23 @@ def test_whether_every_weight_gets_a_gradient(changes: dict[str, object], trains
     losses = objective(batch, 0, supervised=phase.supervised, auxiliary=phase.auxiliary)
     losses["loss"].backward()
     assert all(parameter.grad is not None for parameter in objective.parameters()) is trains
+
+
+def test_without_a_state_a_share_is_its_rows_alone() -> None:
+    torch.manual_seed(0)
+    options = RunConfig.model_validate({"model": {"network": "transformer"}}).model.model_dump(mode="json")
+    options.pop("network")
+    classifier = BaselineClassifier(network="transformer", options=options, classes=3, channels=1, input_steps=20)
+    objective = Objective(classifier.double().eval(), seed=4)
+    values, labels = torch.randn(7, 20, 1).double(), torch.tensor([0, 1, 2, 0, 1, 1, 2])
+    rows = cross_entropy(torch.cat([classifier(row.unsqueeze(0), None) for row in values]), labels, reduction="none")
+    parameters = list(objective.parameters())
+    for share in (slice(0, 3), slice(3, 7)):
+        found, right = objective(SequenceBatch.equal(values, labels), 5, rows=share)["loss"], rows[share].mean()
+        torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+        for part, other in zip(
+            torch.autograd.grad(found, parameters),
+            torch.autograd.grad(right, parameters, retain_graph=True),
+            strict=True,
+        ):
+            torch.testing.assert_close(part, other, rtol=1e-9, atol=1e-10)

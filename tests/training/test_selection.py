@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from longreach.config import parse_config
+from longreach.training import bookkeeper
 from longreach.training.checkpoints import read_checkpoint, write_checkpoint
 from longreach.training.fit import fit
 
@@ -63,3 +66,18 @@ def test_what_was_best_before_a_resumption_is_remembered_with_its_loss(tmp_path:
     write_checkpoint(previous, lambda aside: torch.save(content, aside))
     again = fit(config, out, resume=True, progress=False, device="cpu")
     assert (again["resumed_at_updates"], again["best_update"]) == ([16], 16)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [([math.nan, 3.0, 2.0, math.nan], 3), ([math.nan, math.nan, math.inf], 1), ([2.0, 2.0, math.nan], 1)],
+)
+def test_a_loss_that_is_no_number_is_the_worst_and_of_equal_ones_the_first_is_kept(
+    losses: list[float], best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter(losses)
+    monkeypatch.setattr(bookkeeper, "evaluate", lambda *_: {"accuracy": 0.5, "loss": next(told)})
+    config = parse_config(SETTINGS, "small").with_set({"phases.0.updates": len(losses)})
+    record = fit(config, tmp_path / "run", progress=False, device="cpu")
+    assert (record["best_update"], record["best_validation_accuracy"]) == (best, 0.5)
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")["global_step"] == best

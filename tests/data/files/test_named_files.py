@@ -149,9 +149,9 @@ def test_names_count_from_the_folder_that_is_said(tmp_path: Path) -> None:
     np.testing.assert_array_equal(there.sequences.sequence(0), values)
     assert there.ids == ("z.npy",)
     assert refusal(table, files_column="file") == (
-        f"x.csv: row 0: expected a file 'r0.npy' in {tmp_path / 'meta'}, found none; correct the name, or say with "
-        "data.files_root from which folder names count, or with data.values_columns which columns hold the sequences "
-        "instead"
+        f"x.csv: column 'file': expected a file 'r0.npy' in {tmp_path / 'meta'}, found none; correct the name, or say "
+        "with data.files_root from which folder names count, or with data.values_columns which columns hold the "
+        "sequences instead"
     )
     # They are no texts, though none of them is there.
     assert refusal(table) == refusal(table, files_column="file")
@@ -215,7 +215,7 @@ def test_channels_first(tmp_path: Path) -> None:
             "row 1: expected a file that ends in .npy, like the first of them, found 'note.txt'; convert it, or give "
             "it a table of its own",
         ),
-        ("broken.npy", "row 1: broken.npy: expected an array of NumPy, found something else ("),
+        ("broken.npy", "row 1: broken.npy: expected an array of NumPy, found a file that cannot be read ("),
         (
             "cube.npy",
             "row 1: cube.npy: expected numbers of shape (steps,) or (steps, channels), found (2, 3, 4) of float64; "

@@ -164,10 +164,15 @@ def _declared(stream: IO[bytes]) -> int:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({why_unreadable(error)})")
+
+
+def why_unreadable(error: Exception) -> str:
+    """What NumPy says of a file that it cannot read, in one line."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if "allow_pickle" in reason or "Python objects" in reason:
-        reason = "it holds Python objects, which could run code; save arrays of numbers"
-    return DataError(f"{path}: expected arrays of NumPy, found a file that cannot be read ({reason})")
+        return "it holds Python objects, which could run code; save arrays of numbers"
+    return reason
 
 
 def _check(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from longreach.data.files.arrays import why_unreadable
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import (
     AUDIO_ENDINGS,
@@ -139,9 +140,10 @@ class NamedFiles:
         try:
             array = mapped_array(path)
         except BROKEN_ARRAY as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             return Finding(
-                "unreadable", f"{place}: expected an array of NumPy, found something else ({reason}); save it again"
+                "unreadable",
+                f"{place}: expected an array of NumPy, found a file that cannot be read ({why_unreadable(error)}); "
+                "save it again",
             )
         dimensions = (1, 2) if self.form == "real" else (1,)
         if array.ndim not in dimensions or array.dtype.kind not in "biuf":
@@ -198,7 +200,7 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
     files = NamedFiles(root, kind, options.channels_first, form)
     _check_once(cells, column, where)
     first = cells[:_LOOKED_AT]
-    wrong = [files.problem_with(cell, f"{where}: row 0") for cell in first]
+    wrong = [files.problem_with(cell, f"{where}: column {column!r}") for cell in first]
     if first and all(problem is not None for problem in wrong):
         assert wrong[0] is not None
         raise DataError(f"{wrong[0].text}, or with data.values_columns which columns hold the sequences instead")
