@@ -263,6 +263,13 @@ def test_files_that_are_not_read(name: str, told: str, tmp_path: Path) -> None:
     )
 
 
+def test_names_in_another_encoding_are_told(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b'{"file": "a.npy", "y": "u"}\n{"file": "\xff.npy", "y": "v"}\n')
+    assert refusal(tmp_path / "x.jsonl", files_column="file") == (
+        "x.jsonl: expected text in UTF-8, found byte 0xff; convert the file"
+    )
+
+
 def test_recordings_that_are_not_read_are_found_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_text("1")
     assert refusal(write_table(tmp_path / "x.csv", [{"file": "a.mp3", "y": "u"}])).endswith("convert them to WAV")

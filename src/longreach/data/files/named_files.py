@@ -174,7 +174,10 @@ def find_files_column(parts: Mapping[str, Dataset], features: Features, options:
     for name, feature in features.items():
         if name in said or getattr(feature, "dtype", "") not in ("string", "large_string"):
             continue
-        cells = _first_cells(parts, name)
+        try:
+            cells = _first_cells(parts, name)
+        except UnicodeDecodeError:  # It is told of when the rows are read.
+            continue
         endings = {_ending(cell) for cell in cells}
         if not cells or not endings <= {*_all_endings()}:
             continue

@@ -88,7 +88,10 @@ def table_source(source: str, options: ReadOptions) -> Source:
     )
     stamp = ""
     if layout.cells == "files":
-        files = name_files(loaded, layout.values[0], options, _files_root(path, options), where)
+        try:
+            files = name_files(loaded, layout.values[0], options, _files_root(path, options), where)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(error, where) from None
         layout = replace(layout, files=files)
         stamp = f";{named_stamp(loaded, layout.values[0], files)}"
     form = _form(layout, options, where)
@@ -256,9 +259,11 @@ def _in_utf8(samples: Samples, where: str) -> Iterator[Sample | Finding]:
     try:
         yield from samples()
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: expected text in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file"
-        ) from None
+        raise _not_utf8(error, where) from None
+
+
+def _not_utf8(error: UnicodeDecodeError, where: str) -> DataError:
+    return DataError(f"{where}: expected text in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file")
 
 
 def _after(findings: Callable[[], Iterator[Finding]], samples: Samples) -> Iterator[Sample | Finding]:
