@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from longreach.baselines.attention import AttentionStack, Heads, timing_signal
+from longreach.baselines.attention import AttentionStack, Block, Heads, timing_signal
 from longreach.baselines.t_dmca import TDMCA, CompressedAttention, LocalAttention
 from longreach.baselines.transformer import FullAttention, Transformer
 from longreach.errors import ConfigError
@@ -30,7 +30,7 @@ def small(kind: type[Transformer] | type[TDMCA], tokens: bool, **changes: Any) -
         "filter_size": 5,
         "heads": 2,
         "head_size": 7,
-        **({"block_length": 4} if kind is TDMCA else {}),
+        **({"block_length": 4, "kernels": (2, 5)} if kind is TDMCA else {}),
         **changes,
     }
     return kind(**given).double()
@@ -90,6 +90,21 @@ def normal(layer: nn.LayerNorm, steps: Tensor) -> Tensor:
     return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt() * layer.weight + layer.bias
 
 
+def around(block: Block, layer: int, steps: Tensor) -> Tensor:
+    """What a row's (T, H) steps are before a linear layer: of separable convolutions, every number's own sum over the
+    steps around; as many in front as behind, or one fewer."""
+    if block.around is None:
+        return steps
+    weight = block.around[layer].weight[:, 0]
+    kernel = weight.shape[1]
+    found = []
+    for t in range(len(steps)):
+        seen = [(j, t + j - (kernel - 1) // 2) for j in range(kernel)]
+        terms = [weight[:, j] * steps[place] for j, place in seen if 0 <= place < len(steps)]
+        found.append(torch.stack(terms).sum(0))
+    return torch.stack(found)
+
+
 def slow(stack: AttentionStack, row: Tensor) -> Tensor:
     """Logits (classes,) of one row alone, by the formulas."""
     if row.is_floating_point():
@@ -104,7 +119,8 @@ def slow(stack: AttentionStack, row: Tensor) -> Tensor:
     steps = steps + torch.tensor(timing, dtype=torch.float64)
     for block in stack.blocks:
         steps = steps + attended(block.attention, normal(block.before_attention, steps))
-        hidden = (normal(block.before_filter, steps) @ block.first.weight.T + block.first.bias).clamp(min=0)
+        seen = around(block, 0, normal(block.before_filter, steps))
+        hidden = around(block, 1, (seen @ block.first.weight.T + block.first.bias).clamp(min=0))
         steps = steps + hidden @ block.second.weight.T + block.second.bias
     pooled = normal(stack.norm, steps).sum(0) / len(row)
     hidden = (stack.head.first.weight @ pooled + stack.head.first.bias).clamp(min=0)
@@ -148,8 +164,18 @@ def test_local_attention_sees_its_block_alone_and_compressed_attention_everythin
     assert reached.all()
 
 
-def test_a_row_shorter_than_the_compression_has_a_memory() -> None:
-    network = small(TDMCA, False, factor=5)
+def test_the_convolutions_of_t_dmca_see_3_and_31_steps() -> None:
+    """Tensor2Tensor's "sep". Each number is read and written at a step by a matrix, as before."""
+    block = TDMCA(classes=2, channels=1).stack.blocks[1]
+    values = torch.randn(1, 64, 128, requires_grad=True)
+    for layer, reach in ((0, range(31, 34)), (1, range(17, 48))):
+        found = block.around[layer](values, torch.ones(1, 64, dtype=torch.bool))
+        (slope,) = torch.autograd.grad(found[0, 32, 5], values)
+        assert slope[0].nonzero().tolist() == [[t, 5] for t in reach]
+
+
+def test_a_row_shorter_than_compression_and_convolutions_has_a_memory() -> None:
+    network = small(TDMCA, False, factor=5, kernels=(3, 31))
     values = torch.randn(2, 2, 2, dtype=torch.float64)
     expected = torch.stack([slow(network.stack, row) for row in values])
     torch.testing.assert_close(network(values), expected, rtol=1e-10, atol=1e-10)
@@ -198,6 +224,7 @@ def test_dropout_is_the_generators_alone_and_off_without_one(kind: type) -> None
         (Transformer, {"layers": 0}, "transformer layers: expected at least 1, found 0"),
         (TDMCA, {"factor": 0}, "t_dmca factor: expected at least 1, found 0"),
         (TDMCA, {"block_length": 0}, "t_dmca block_length: expected at least 1, found 0"),
+        (TDMCA, {"kernels": (3, 0)}, "t_dmca kernels: expected at least 1, found 0"),
         (Transformer, {"dropout": 1.0}, "dropout: expected a probability from 0 to below 1, found 1.0"),
         (
             Transformer,

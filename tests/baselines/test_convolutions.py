@@ -82,34 +82,49 @@ def slow_cnn_rnn(network: CNNRNN, row: Tensor) -> Tensor:
     return dense(network.last, torch.cat(ends))
 
 
-def normal(layer: nn.BatchNorm1d, steps: Tensor) -> Tensor:
-    """As in evaluation, with what was counted in training."""
-    assert layer.running_mean is not None
-    assert layer.running_var is not None
-    return (steps - layer.running_mean) / (layer.running_var + layer.eps).sqrt() * layer.weight + layer.bias
+def normal(layer: nn.BatchNorm1d, rows: list[Tensor]) -> list[Tensor]:
+    """In training with the mean and the variance of the batch, else with what was counted there."""
+    mean, variance = layer.running_mean, layer.running_var
+    if layer.training:
+        every = torch.cat(rows)
+        mean = every.sum(0) / len(every)
+        variance = (every - mean).square().sum(0) / len(every)
+    assert mean is not None
+    assert variance is not None
+    return [(steps - mean) / (variance + layer.eps).sqrt() * layer.weight + layer.bias for steps in rows]
 
 
-def slow_block(block: ConvolutionBlock, steps: Tensor) -> Tensor:
-    found = normal(block.norm_first, convolved(block.first, steps, 1)).clamp(min=0)
-    found = normal(block.norm_second, convolved(block.second, found, 1))
+def slow_block(block: ConvolutionBlock, rows: list[Tensor]) -> list[Tensor]:
+    found = normal(block.norm_first, [convolved(block.first, steps, 1) for steps in rows])
+    found = normal(block.norm_second, [convolved(block.second, steps.clamp(min=0), 1) for steps in found])
     if block.shortcut:
-        found = found + (steps if block.across is None else convolved(block.across, steps))
-    return found.clamp(min=0)
+        past = [steps if block.across is None else convolved(block.across, steps) for steps in rows]
+        found = [one + other for one, other in zip(found, past, strict=True)]
+    return [steps.clamp(min=0) for steps in found]
+
+
+def slow_vdcnn_batch(network: VDCNN, rows: list[Tensor]) -> Tensor:
+    every = [convolved(network.widen, fitted(embedded(network.embedding, row), network.length), 1) for row in rows]
+    for place, stage in enumerate(network.stages):
+        if place:
+            every = [
+                torch.stack([steps[max(t - 1, 0) : t + 2].amax(0) for t in range(0, len(steps), 2)]) for steps in every
+            ]
+        for block in stage:
+            every = slow_block(block, every)
+    logits = []
+    for steps in every:
+        kept = []
+        for feature in steps.T:
+            largest = sorted(range(len(feature)), key=lambda t: -feature[t].item())[: network.keep]
+            kept.append(feature[sorted(largest)])
+        hidden = dense(network.first, torch.cat(kept)).clamp(min=0)
+        logits.append(dense(network.last, dense(network.second, hidden).clamp(min=0)))
+    return torch.stack(logits)
 
 
 def slow_vdcnn(network: VDCNN, row: Tensor) -> Tensor:
-    steps = convolved(network.widen, fitted(embedded(network.embedding, row), network.length), 1)
-    for place, stage in enumerate(network.stages):
-        if place:
-            steps = torch.stack([steps[max(t - 1, 0) : t + 2].amax(0) for t in range(0, len(steps), 2)])
-        for block in stage:
-            steps = slow_block(block, steps)
-    kept = []
-    for feature in steps.T:
-        largest = sorted(range(len(feature)), key=lambda t: -feature[t].item())[: network.keep]
-        kept.append(feature[sorted(largest)])
-    hidden = dense(network.first, torch.cat(kept)).clamp(min=0)
-    return dense(network.last, dense(network.second, hidden).clamp(min=0))
+    return slow_vdcnn_batch(network, [row])[0]
 
 
 def char_cnn(tokens: bool, **changes: Any) -> CharCNN:
@@ -177,6 +192,28 @@ def test_a_ragged_batch_equals_every_row_alone_by_loops(
     one, right = (torch.autograd.grad((weights * logits).sum(), wanted) for logits in (found, expected))
     for a, b in zip(one, right, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("depth", "shortcut"), [(9, False), (17, True), (29, False)])
+def test_vdcnn_in_training_equals_loops_over_the_whole_batch(depth: int, shortcut: bool) -> None:
+    """Normalised by the batch's own mean and variance; what follows a text counts in them as well."""
+    torch.manual_seed(0)
+    network = moved(vdcnn(False, depth=depth, shortcut=shortcut)).double().train()
+    counted = [
+        (m, m.running_mean.clone(), m.running_var.clone()) for m in network.modules() if isinstance(m, nn.BatchNorm1d)
+    ]
+    lengths = [20, 6, 13]
+    rows = [torch.randn(n, 2, dtype=torch.float64, requires_grad=True) for n in lengths]
+    batch = torch.stack([torch.cat([row.new_full((20 - len(row), 2), torch.nan), row]) for row in rows])
+    found, expected = network(batch, torch.tensor(lengths)), slow_vdcnn_batch(network, rows)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    weights = torch.randn(found.shape, dtype=torch.float64)
+    wanted = [*network.parameters(), *rows]
+    one, right = (torch.autograd.grad((weights * logits).sum(), wanted) for logits in (found, expected))
+    for a, b in zip(one, right, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
+    assert len(counted) == depth - 1
+    assert not any(torch.equal(m.running_mean, mean) or torch.equal(m.running_var, var) for m, mean, var in counted)
 
 
 def test_the_largest_values_keep_their_order() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
+from longreach.baselines.autoencoder import SequenceAutoencoder
 from longreach.baselines.char_cnn import CharCNN
 from longreach.baselines.cnn_rnn import CNNRNN
+from longreach.baselines.language_model import LanguageModel
 from longreach.baselines.t_dmca import TDMCA
 from longreach.baselines.transformer import Transformer
 from longreach.baselines.vdcnn import VDCNN, Depth
@@ -42,8 +44,10 @@ def test_transformer_tiny() -> None:
 
 
 def test_t_dmca() -> None:
-    source = 5 * (ATTENTION + linear(128, 128) + linear(128, 128) + NORMS) + 2 * convolution(128, 128, 3) + AROUND
-    assert count(TDMCA(classes=10, channels=1)) == source == 630_026
+    """A separable convolution is a kernel for each number and a linear layer: Tensor2Tensor's, of 3 and 31 steps."""
+    separable = 3 * 128 + linear(128, 128) + 31 * 128 + linear(128, 128)
+    source = 5 * (ATTENTION + separable + NORMS) + 2 * convolution(128, 128, 3) + AROUND
+    assert count(TDMCA(classes=10, channels=1)) == source == 651_786
 
 
 @pytest.mark.parametrize(("features", "dense", "total"), [(256, 1024, 11_350_030), (1024, 2048, 95_961_102)])
@@ -88,6 +92,16 @@ def test_vdcnn(depth: Depth) -> None:
     assert sum(1 for m in network.modules() if isinstance(m, nn.Conv1d)) == depth
     # Table 2 counts the same 0.6 M more at each depth, whatever they are: they are in none of the layers it lists.
     assert 0.5e6 < PUBLISHED[depth] - layers < 0.7e6
+
+
+@pytest.mark.parametrize("kind", [LanguageModel, SequenceAutoencoder], ids=["LM-LSTM", "SA-LSTM"])
+def test_lm_and_sa_lstm(kind: type[LanguageModel] | type[SequenceAutoencoder]) -> None:
+    """Dai and Le 2015: one LSTM reads and, of the autoencoder, writes as well; a head names the next character. In the
+    sizes of Trinh et al. and with Zhang's alphabet of 69 and its blank."""
+    classifier = SequenceClassifier(classes=14, vocabulary=70, hidden_size=128, embedding_size=128)
+    reader = 70 * 128 + 4 * 128 * (128 + 128 + 1)
+    assert count(classifier) == reader + linear(128, 256) + linear(256, 14) == 177_166
+    assert count(kind(output_size=128, vocabulary=70)) == linear(128, 256) + linear(256, 70) == 51_014
 
 
 def test_irnn() -> None:

@@ -87,6 +87,10 @@ def test_convolutions_of_the_baselines_begin_so_too() -> None:
     memory = TDMCA(classes=3, channels=1, hidden_size=64, heads=4, layers=2, initialisation="glorot")
     (compressed,) = [layer for layer in memory.modules() if isinstance(layer, CompressedAttention)]
     assert is_uniform(compressed.compress.weight, math.sqrt(6 / (2 * 3 * 64)))
+    # A kernel for each number: TensorFlow's (width, 1, numbers, 1) has width * numbers inputs and width outputs.
+    for layer, (width, numbers) in enumerate(((3, 64), (31, 128))):
+        kernels = torch.stack([block.around[layer].weight for block in memory.stack.blocks])
+        assert is_uniform(kernels, math.sqrt(6 / (width * (numbers + 1))))
     below = CNNRNN(classes=3, vocabulary=70, initialisation="glorot")
     assert is_uniform(below.convolutions[0].weight, math.sqrt(6 / (5 * (8 + 128))))
     assert is_uniform(below.convolutions[1].weight, math.sqrt(6 / (3 * (128 + 128))))

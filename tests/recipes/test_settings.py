@@ -106,8 +106,17 @@ TRANSFORMER: Tree = {
     "initialisation": "glorot",
 }
 # Section 4.3.1, the footnote: "5 alternating layers of unmasked local attention and memory compressed attention, with
-# all hidden sizes and filter sizes set to 128". Liu et al.: blocks of 256, three steps in one of memory.
-T_DMCA: Tree = {**TRANSFORMER, "network": "t_dmca", "layers": 5, "filter_size": 128, "block_length": 256, "factor": 3}
+# all hidden sizes and filter sizes set to 128". Liu et al.: blocks of 256, three steps in one of memory. Its text "adds
+# convolutions at each self-attention layer": Tensor2Tensor's, of 3 and 31 steps.
+T_DMCA: Tree = {
+    **TRANSFORMER,
+    "network": "t_dmca",
+    "layers": 5,
+    "filter_size": 128,
+    "kernels": [3, 31],
+    "block_length": 256,
+    "factor": 3,
+}
 
 
 def images(source: str, path: str, **changed: Any) -> Tree:

@@ -317,7 +317,7 @@ def test_weights_are_those_of_the_networks_that_are_trained() -> None:
     # Paper: section 4.1, "comparable number of parameters as our RNNs (0.5M weights)".
     for name in ("mnist-r", "mnist-transformer", "mnist-t-dmca"):
         paper = count_weights(find_recipe(name))
-        assert 400_000 < paper.classifier + paper.auxiliary < 650_000
+        assert 400_000 < paper.classifier + paper.auxiliary < 660_000
 
 
 def test_a_change_is_against_the_same_seed_whichever_there_are(results: Results, save: Save, keep: Save) -> None:

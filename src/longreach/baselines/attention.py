@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from longreach.baselines.chance import chance_of, check_probability, drop, global_chance
-from longreach.baselines.sequences import embedding_of, left_aligned, mean_of_steps
+from longreach.baselines.sequences import embedding_of, left_aligned, mean_of_steps, only
 from longreach.errors import ConfigError
 from longreach.model.embedding import TokenEmbedding
 from longreach.model.head import FeedForward
-from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.initialisation import Initialisation, initialise_convolution, initialise_linear
 
 
 def timing_signal(steps: int, size: int, like: Tensor) -> Tensor:
@@ -84,8 +84,33 @@ class Heads(nn.Module):
         return self.out(found.transpose(1, 2).flatten(2))
 
 
+class Depthwise(nn.Module):
+    """Each of the numbers of a step convolved with a kernel of its own over the steps around it, zeros beyond the row.
+
+    Args:
+        size: H.
+        kernel: steps; of an even number one more lies behind than in front (TensorFlow's "SAME").
+        initialisation: "torch" or "glorot".
+    """
+
+    def __init__(self, size: int, kernel: int, initialisation: Initialisation = "torch") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size, 1, kernel))
+        initialise_convolution(self.weight, None, kernel, initialisation)
+
+    def forward(self, steps: Tensor, inside: Tensor) -> Tensor:
+        """(B, T, H), of which the (B, T) mask says what is a row's own, to (B, T, H)."""
+        kernel = self.weight.shape[2]
+        own = nn.functional.pad(only(steps, inside), (0, 0, (kernel - 1) // 2, kernel // 2))
+        # As an image one pixel high with its numbers innermost, as they lie: PyTorch's kernels for that are many times
+        # faster than those of a convolution in one dimension.
+        image = own.unsqueeze(1).permute(0, 3, 1, 2)
+        found = nn.functional.conv2d(image, self.weight.unsqueeze(2), groups=image.shape[1])
+        return found.permute(0, 2, 3, 1).squeeze(1)
+
+
 class Block(nn.Module):
-    """Attention and a two-layer network at every step, each normalised before and added to what came in.
+    """Attention and a network of two layers, each normalised before and added to what came in.
 
     Args:
         attention: from (B, T, H), its (B, T) mask, a dropout and what draws it to (B, T, H).
@@ -93,6 +118,8 @@ class Block(nn.Module):
         filter_size: units between the two layers.
         dropout: on both results, on attention's links and between the two layers.
         initialisation: "torch" or "glorot".
+        kernels: None for layers that are linear at every step; for separable convolutions the steps that each of the
+            two sees.
     """
 
     def __init__(
@@ -102,6 +129,7 @@ class Block(nn.Module):
         filter_size: int,
         dropout: float,
         initialisation: Initialisation = "torch",
+        kernels: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.attention = attention
@@ -110,13 +138,24 @@ class Block(nn.Module):
         self.first, self.second = nn.Linear(size, filter_size), nn.Linear(filter_size, size)
         for layer in (self.first, self.second):
             initialise_linear(layer.weight, layer.bias, initialisation)
+        self.around: nn.ModuleList | None = None
+        if kernels is not None:
+            # In front of a linear layer each makes a separable convolution of it.
+            self.around = nn.ModuleList(
+                Depthwise(numbers, kernel, initialisation)
+                for numbers, kernel in zip((size, filter_size), kernels, strict=True)
+            )
 
     def forward(self, steps: Tensor, inside: Tensor, chance: torch.Generator | None) -> Tensor:
         """(B, T, H), of which the (B, T) mask says what is a row's own, to (B, T, H)."""
         found = self.attention(self.before_attention(steps), inside, self.dropout, chance)
         steps = steps + drop(found, self.dropout, chance)
-        hidden = drop(torch.relu(self.first(self.before_filter(steps))), self.dropout, chance)
-        return steps + drop(self.second(hidden), self.dropout, chance)
+        hidden = self._seen(0, self.before_filter(steps), inside)
+        hidden = drop(torch.relu(self.first(hidden)), self.dropout, chance)
+        return steps + drop(self.second(self._seen(1, hidden, inside)), self.dropout, chance)
+
+    def _seen(self, layer: int, steps: Tensor, inside: Tensor) -> Tensor:
+        return steps if self.around is None else self.around[layer](steps, inside)
 
 
 class AttentionStack(nn.Module):
@@ -128,11 +167,12 @@ class AttentionStack(nn.Module):
         channels: C for real-valued sequences; give this or `vocabulary`.
         vocabulary: V for token sequences.
         size: H.
-        filter_size: units of the two-layer network of a block.
+        filter_size: units between the two layers of a block.
         dropout: in training, on all of the places that Tensor2Tensor has for it.
         head_size: hidden units of the head.
         drop_connect: on the head's second layer.
         initialisation: "torch" or "glorot".
+        kernels: see `Block`.
 
     Paper: section 4, "the Transformer output vectors is average-pooled and fed into a two-layer FFN".
     Choice: real values are embedded linearly. Tokens get a learned vector times the root of H, as in Tensor2Tensor.
@@ -151,13 +191,14 @@ class AttentionStack(nn.Module):
         head_size: int,
         drop_connect: float,
         initialisation: Initialisation,
+        kernels: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         check_probability("dropout", dropout)
         self.size, self.dropout = size, dropout
         self.embedding = embedding_of(channels, vocabulary, size, initialisation)
         self.blocks = nn.ModuleList(
-            Block(attention, size, filter_size, dropout, initialisation) for attention in attentions
+            Block(attention, size, filter_size, dropout, initialisation, kernels) for attention in attentions
         )
         self.norm = nn.LayerNorm(size, 1e-6)
         self.head = FeedForward(size, classes, head_size, drop_connect, initialisation)

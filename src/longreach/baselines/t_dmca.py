@@ -97,7 +97,8 @@ class TDMCA(nn.Module):
         vocabulary: V for token sequences.
         layers: in all; of 5, three are local.
         hidden_size: H.
-        filter_size: units of the two-layer network of each layer.
+        filter_size: units between the two convolutions of each layer.
+        kernels: steps that each of the two sees.
         heads: of every attention.
         block_length: steps that see one another in a local layer.
         factor: steps in one step of compressed memory.
@@ -109,9 +110,12 @@ class TDMCA(nn.Module):
     Raises:
         ConfigError: sizes or probabilities that make no network.
 
-    Paper: footnote 8, "5 alternating layers of unmasked local attention and memory compressed attention, with all
-    hidden sizes and filter sizes set to 128"; blocks of 256 and compression by 3 are Liu et al.'s.
-    Choice: 4 heads, as in `transformer_tiny`.
+    Paper: section 4.3.1, it "adds convolutions at each self-attention layer"; footnote 8, "5 alternating layers of
+    unmasked local attention and memory compressed attention, with all hidden sizes and filter sizes set to 128"; blocks
+    of 256 and compression by 3 are Liu et al.'s.
+    Choice: the convolutions are Tensor2Tensor's where it has these five layers ("sep" of `transformer_moe_8k`): the
+    network after each attention is two separable convolutions, of 3 and of 31 steps, unmasked. 4 heads, as in
+    `transformer_tiny`.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class TDMCA(nn.Module):
         layers: int = 5,
         hidden_size: int = 128,
         filter_size: int = 128,
+        kernels: tuple[int, int] = (3, 31),
         heads: int = 4,
         block_length: int = 256,
         factor: int = 3,
@@ -132,7 +137,12 @@ class TDMCA(nn.Module):
         initialisation: Initialisation = "torch",
     ) -> None:
         super().__init__()
-        for name, size in (("layers", layers), ("block_length", block_length), ("factor", factor)):
+        for name, size in (
+            ("layers", layers),
+            ("block_length", block_length),
+            ("factor", factor),
+            ("kernels", min(kernels)),
+        ):
             if size < 1:
                 raise ConfigError(f"t_dmca {name}: expected at least 1, found {size}")
         self.stack = AttentionStack(
@@ -151,6 +161,7 @@ class TDMCA(nn.Module):
             head_size=head_size,
             drop_connect=drop_connect,
             initialisation=initialisation,
+            kernels=kernels,
         )
 
     def forward(

@@ -49,7 +49,9 @@ class TDMCAConfig(Section):
     hidden_size: Count = 128
     """Numbers per step."""
     filter_size: Count = 128
-    """Units between the two layers of a block."""
+    """Units between the two convolutions of a block."""
+    kernels: tuple[Count, Count] = (3, 31)
+    """Steps that each of the two separable convolutions of a block sees."""
     heads: Count = 4
     """Heads of the attention."""
     block_length: Count = 256
@@ -57,7 +59,7 @@ class TDMCAConfig(Section):
     factor: Count = 3
     """Steps in one of compressed memory."""
     dropout: Probability = 0.1
-    """Probability on results, on the attention's links and between the two layers."""
+    """Probability on results, on the attention's links and between the two convolutions."""
     head_size: Count = 256
     """Hidden units of the head."""
     drop_connect: Probability = 0.5
