@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
 from longreach.recipes.tables import find_table
 from longreach.report.claim import OURS, Claim, Found, Named, all_above, row_of, short_name, told
-from longreach.report.estimate import Answer, above, at_least, most
+from longreach.report.estimate import Answer, Estimate, above, at_least, most
 from longreach.report.naming import label
+from longreach.report.standing import paired
 
 _CUT, _FULL = "truncate 300", "full BPTT"
+_HARDER = ("MNIST", "pMNIST", "CIFAR10")
+"""Each harder than the one before."""
 _T4, _T5 = "truncate 100", ""
+_PRINTED = 0.05
+"""Half of a tenth, the last digit that the paper prints."""
 
 
 def _on(dataset: str, words: str, where: str = "table2") -> Callable[[Found], str]:
@@ -45,6 +51,27 @@ def _best_recurrent(found: Found, dataset: str) -> Answer | None:
     mine = _at2(found, "r-LSTM", _FULL, dataset)
     others = [_at2(found, r.model, r.setting, dataset) for r in rows if (r.model, r.setting) != ("r-LSTM", _FULL)]
     return all_above([(mine, other) for other in others])
+
+
+def _gains_grow(found: Found) -> Answer | None:
+    """Whether the auxiliary losses add more, with full backpropagation, on each dataset than on the one before."""
+    gains = {(model, dataset): _gain(found, model, dataset) for model in OURS for dataset in _HARDER}
+    return all_above(
+        [
+            (gains[model, harder], gains[model, easier])
+            for model in OURS
+            for easier, harder in itertools.pairwise(_HARDER)
+        ]
+    )
+
+
+def _gain(found: Found, model: str, dataset: str) -> Named:
+    """Points above the LSTM, seed by seed."""
+    mine, plain = (found.at("table2", one, _FULL, dataset) for one in (model, "LSTM"))
+    name = f"{model} on {found.data('table2', dataset)}"
+    if mine is None or plain is None:
+        return Named(name, None)
+    return Named(name, Estimate.of(paired(mine.records, plain.records)), mine.lack or plain.lack)
 
 
 def _transformer_above_ours(found: Found, dataset: str) -> Answer | None:
@@ -87,6 +114,26 @@ def _peak_words(truncation: int) -> Callable[[Found], str]:
         row = row_of(find_table("table6"), "r-LSTM 20x30", f"supervised truncation {truncation}")
         printed = "" if found.scale == "paper" else f" (in the place of {label(row)})"
         return f"the peak is at {short_name(row, found.scale)}{printed}"
+
+    return said
+
+
+def _decays(found: Found, truncation: int) -> Answer | None:
+    """Whether each number of segments is no worse than the next one farther from 20."""
+    setting = f"supervised truncation {truncation}"
+    models = [row.model for row in find_table("table6").rows if row.setting == setting]
+    peak = models.index("r-LSTM 20x30")
+    sides = (models[peak::-1], models[peak:])
+    figures = [[found.figure("table6", model, setting) for model in side] for side in sides]
+    return all_above([pair for side in figures for pair in itertools.pairwise(side)], -_PRINTED)
+
+
+def _decays_words(truncation: int) -> Callable[[Found], str]:
+    def said(found: Found) -> str:
+        row = row_of(find_table("table6"), "r-LSTM 20x30", f"supervised truncation {truncation}")
+        return (
+            f"from {short_name(row, found.scale)} on accuracy falls, or stays, towards fewer segments and towards more"
+        )
 
     return said
 
@@ -184,6 +231,23 @@ TABLE_CLAIMS: tuple[Claim, ...] = (
     ),
     *(
         Claim(
+            "table2",
+            _on(
+                dataset, "with full backpropagation r-LSTM is above the LSTM by a large margin (more than five points)"
+            ),
+            lambda found, dataset=dataset: all_above(  # type: ignore[misc]
+                [(_at2(found, "r-LSTM", _FULL, dataset), _at2(found, "LSTM", _FULL, dataset))], 5.0
+            ),
+        )
+        for dataset in ("pMNIST", "CIFAR10")
+    ),
+    Claim(
+        "table2",
+        "the auxiliary losses gain more from MNIST to pMNIST and to CIFAR10 (with full backpropagation)",
+        _gains_grow,
+    ),
+    *(
+        Claim(
             "table3",
             _on(dataset, "the Transformer is above the best of r-LSTM and p-LSTM", "table3"),
             lambda found, dataset=dataset: _transformer_above_ours(found, dataset),  # type: ignore[misc]
@@ -252,6 +316,10 @@ TABLE_CLAIMS: tuple[Claim, ...] = (
     ),
     *(
         Claim("table6", _peak_words(truncation), lambda found, truncation=truncation: _peak(found, truncation))  # type: ignore[misc]
+        for truncation in (1, 0)
+    ),
+    *(
+        Claim("table6", _decays_words(truncation), lambda found, truncation=truncation: _decays(found, truncation))  # type: ignore[misc]
         for truncation in (1, 0)
     ),
     Claim(
