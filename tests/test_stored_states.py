@@ -5,6 +5,7 @@ Shapes: B batch, T steps, H hidden.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from longreach.errors import ConfigError, DataError
 from longreach.model.cells import State
 from longreach.model.encoder import RecurrentEncoder
 from longreach.unrolling import StoredStates, unroll, unroll_stored
+from longreach.unrolling import stored as reading
 
 
 @pytest.mark.parametrize("refresh_every", [None, 1, 2, 4])
@@ -239,3 +241,30 @@ def test_what_is_taken_over_counts_as_written() -> None:
         one.write(torch.tensor([0]), torch.tensor([2]), state)
     other.restore(first.visits, first.parts, first.types)
     assert not other.changed.any()
+
+
+class Calls(RecurrentEncoder):
+    """Notes rows and steps of each call without gradient."""
+
+    def forward(
+        self, inputs: Tensor, state: State | None = None, padding: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        if not torch.is_grad_enabled():
+            self.calls.append(inputs.shape[:2])
+        return super().forward(inputs, state, padding)
+
+
+@pytest.mark.parametrize("piece", [7, 100])
+def test_tracks_are_read_in_pieces_and_no_further_than_the_grid(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grid wider than a piece: 73 steps end 13 behind the grid, and their window begins at 68."""
+    monkeypatch.setattr(reading, "prefix_piece", lambda *_: piece)
+    encoder = Calls(channels=1, hidden_size=3)
+    encoder.calls = []
+    stored = StoredStates(sequences=1, steps=73, grid=20, burn_in=0, refresh_every=1)
+    unroll_stored(encoder, torch.randn(1, 73, 1), [73, 50], [5, 5], stored=stored, rows=torch.arange(1))
+    marks = [0, 20, 40, 45, 60, 68]
+    right = []
+    for begin, end in itertools.pairwise(marks):
+        right += [(1, min(piece, end - here)) for here in range(begin, end, piece)]
+    assert encoder.calls == right
+    assert stored.changed.tolist() == [[True, True, True]]

@@ -97,3 +97,12 @@ def test_lags_are_told_in_the_precision_that_layers_are_made_in() -> None:
         assert readout(torch.zeros(2, 3), torch.ones(2, 5, dtype=torch.long)).dtype == torch.float64
     finally:
         torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_counts_as_far_as_single(kind: torch.dtype) -> None:
+    features, lags = LagFeatures(70_000), torch.tensor([1, 2_047, 2_049, 65_535, 69_999])
+    right = features(lags)
+    found = features.to(kind)(lags)
+    assert found.dtype == kind
+    torch.testing.assert_close(found.float(), right, rtol=0, atol=0.004)

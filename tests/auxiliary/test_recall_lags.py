@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from longreach.auxiliary.recall import Recall
-from longreach.auxiliary.recall_lags import HorizonSchedule, draw_lags
+from longreach.auxiliary.recall_lags import HorizonSchedule, _log_ranks, draw_lags
 from longreach.errors import ConfigError
 
 
@@ -215,3 +215,9 @@ def test_faults(arguments: tuple[int, ...], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         HorizonSchedule(*arguments)
     assert str(caught.value) == message
+
+
+def test_the_largest_draw_there_is_asks_within_reach() -> None:
+    reach = torch.arange(1, 20_000)
+    uniform = torch.full(reach.shape, 1.0 - 2.0**-53, dtype=torch.float64)
+    assert torch.equal(_log_ranks(uniform, reach), reach)

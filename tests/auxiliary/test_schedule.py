@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longreach.auxiliary.schedule import TruthSchedule
+from longreach.auxiliary.schedule import Decay, TruthSchedule
 from longreach.errors import ConfigError
 
 
@@ -89,3 +89,16 @@ def test_faults(updates: int) -> None:
     assert str(caught.value) == (
         f"scheduled sampling: expected at least 1 update, or None for the truth always, found {updates}"
     )
+
+
+@pytest.mark.parametrize(
+    ("decay", "k", "right"),
+    [
+        ("constant", 0.0, [0.0, 0.0, 0.0]),
+        ("constant", 1.0, [1.0, 1.0, 1.0]),
+        ("inverse_sigmoid", 1.0, [1 / (1 + math.exp(update)) for update in range(3)]),
+    ],
+)
+def test_the_last_numbers_that_are_allowed(decay: Decay, k: float, right: list[float]) -> None:
+    schedule = TruthSchedule(decay=decay, k=k)
+    assert [schedule.probability(update) for update in range(3)] == pytest.approx(right)

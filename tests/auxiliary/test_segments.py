@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longreach.auxiliary.anchors import AnchorsPer, steps_read
+from longreach.auxiliary.anchors import AnchorsPer, draw_stops, steps_read
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.predict import Predict
 from longreach.auxiliary.reconstruct import Reconstruct
@@ -265,3 +265,14 @@ def test_every_segment_has_a_place_of_its_own_and_so_has_every_sequence_that_dra
         assert ((found[:, one] - found[:, other]).abs() < 0.01).double().mean() < 0.1
     near = ((found[..., 0] - found[..., 1]).abs() < 0.01).double().mean()
     assert near == 1.0 if per == "batch" else near < 0.1
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_no_sequence_of_its_own_anchors_is_asked_outside_it(first: int, left: int) -> None:
+    lengths, draws = torch.tensor([1, 2, 3, 4, 9]), torch.Generator().manual_seed(0)
+    stops = torch.stack(draw_stops(lengths, 500, draws, per="sequence", first=first, left=left))
+    own = stops - (9 - lengths)
+    for row, steps in enumerate(lengths.tolist()):
+        lowest = min(first, steps)
+        assert set(own[:, row].tolist()) == set(range(lowest, max(steps - left, lowest) + 1))

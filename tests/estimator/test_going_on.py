@@ -11,6 +11,7 @@ from toys import QUICK, same, states, toy
 
 from longreach import LongSequenceClassifier
 from longreach.errors import ConfigError, DataError
+from longreach.training.objective import Objective
 
 
 def test_partial_fit_goes_on_where_it_was() -> None:
@@ -157,3 +158,22 @@ def test_a_device_that_is_not_here_is_named() -> None:
     model = LongSequenceClassifier(**QUICK).fit(X, y).set_params(device="tpu")
     with pytest.raises(ConfigError, match=r"^device: expected one of auto, cpu.* on this machine, found 'tpu'$"):
         model.predict(X)
+
+
+def test_what_is_drawn_goes_on_and_does_not_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = toy(40)
+    plain, seen = Objective.forward, []
+
+    def noting(self: Objective[Any], batch: Any, update: int, **more: Any) -> Any:
+        seen.append(update)
+        return plain(self, batch, update, **more)
+
+    monkeypatch.setattr(Objective, "forward", noting)
+    model = LongSequenceClassifier(**QUICK)
+    for _ in range(3):
+        model.partial_fit(X, y, classes=[0, 1])
+    assert seen == list(range(model._fitted.updates))
+    warm = LongSequenceClassifier(**QUICK, warm_start=True)
+    seen.clear()
+    warm.fit(X, y).fit(X, y)
+    assert seen == list(range(warm._fitted.updates))

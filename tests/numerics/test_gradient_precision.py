@@ -31,7 +31,7 @@ from longreach.model.half import bfloat16_is_there
 from longreach.model.mixed import products_in
 from longreach.model.network import EncoderCell, make_encoder
 from longreach.training.objective import Objective
-from longreach.unrolling import StoredStates, unroll
+from longreach.unrolling import StoredStates, unroll, unroll_stored
 
 needs_bfloat16 = pytest.mark.skipif(not bfloat16_is_there(), reason="this CPU has no bfloat16 calls")
 pytestmark = needs_bfloat16
@@ -207,3 +207,39 @@ def test_what_autocast_leaves_alone_stays_as_it_is() -> None:
     found = Objective(classifier, truncation=30, gradient_precision="bfloat16")(batch, 0)["loss"]
     assert found.dtype == torch.float64
     assert found.item() == Objective(classifier, truncation=30)(batch, 0)["loss"].item()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_losses_and_networks_without_a_state_compute_in_it(precision: str) -> None:
+    """As near as they are to float64, values do not tell it."""
+    torch.manual_seed(0)
+    recall = Recall(channels=1, state_size=2 * H, horizon=T)
+    options = RunConfig.model_validate({"model": {"network": "transformer"}}).model.model_dump(mode="json")
+    options.pop("network")
+    baseline = BaselineClassifier(network="transformer", options=options, classes=3, channels=1, input_steps=T)
+    batch = SequenceBatch.equal(torch.randn(B, T, 1), torch.tensor([0, 1, 2, 0]))
+    seen: list[bool] = []
+    for module in (recall, baseline):
+        module.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    recurrent = SequenceClassifier(classes=3, channels=1, hidden_size=H)
+    for objective in (
+        Objective(recurrent, [recall], 30, gradient_precision=precision),
+        Objective(baseline, gradient_precision=precision),
+    ):
+        objective(batch, 0)
+    assert seen == [precision == "bfloat16"] * 2
+
+
+def test_windows_that_begin_from_stored_states_are_read_in_it_too() -> None:
+    torch.manual_seed(0)
+    encoder, inputs = RecurrentEncoder(channels=1, hidden_size=H), torch.randn(B, T, 1)
+    stored = StoredStates(sequences=B, steps=T, grid=10, refresh_every=1)
+    (found,) = unroll_stored(
+        encoder, inputs, [T], 20, stored=stored, rows=torch.arange(B), gradient_precision="bfloat16"
+    )
+    (right,) = unroll(encoder, inputs, [T], 20, gradient_precision="bfloat16")
+    (plain,) = unroll(encoder, inputs, [T], 20)
+    for part, other, single in zip(found, right, plain, strict=True):
+        assert part.dtype == torch.float32
+        torch.testing.assert_close(part, other, rtol=0, atol=1e-6)
+        assert (part - single).abs().max() > 1e-4

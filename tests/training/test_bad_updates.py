@@ -169,3 +169,20 @@ def test_a_full_disk_ends_the_run_with_what_to_do_and_keeps_what_is_there(
     assert record["test_last"] == expected["test_last"]
     model = "model/model.safetensors"
     assert (out / model).read_bytes() == (whole / model).read_bytes()
+
+
+def test_a_loss_without_bounds_stops_also_where_its_gradient_has_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Objective.forward
+
+    def forward(self: Objective, batch, now: int, **more):
+        terms = plain(self, batch, now, **more)
+        return {**terms, "loss": terms["loss"] + torch.inf} if now == 2 else terms
+
+    monkeypatch.setattr(Objective, "forward", forward)
+    config = small(phases=[{"updates": 4}])
+    with pytest.raises(Diverged, match="the losses loss became NaN or infinite at update 3,"):
+        fit(config, tmp_path / "stop", progress=False, device="cpu")
+    record = fit(config.with_set({"on_nan": "skip"}), tmp_path / "skip", progress=False, device="cpu")
+    assert record["skipped_updates"] == [3]

@@ -78,6 +78,7 @@ def test_names_that_yaml_reads_as_truths_are_told() -> None:
     ("wanted", "message"),
     [
         ({"d": 1.0}, "class_weight: expected names of classes (a, b, c), found 'd'; correct it"),
+        ({"A": 1.0}, "class_weight: expected names of classes (a, b, c), found 'A'; correct it"),
         (
             {"a": 0, "b": 0, "c": 0},
             "class_weight: expected a weight above zero for a class of the training part, found none; raise one",
@@ -222,6 +223,9 @@ def test_a_run_is_selected_by_the_weighed_score_and_saves_no_weights_of_classes(
     assert data.test.labels is not None
     plain = float((predict_logits(model, data.test).argmax(-1).numpy() == data.test.labels).mean())
     assert record["test_accuracy"] == pytest.approx(plain)
+    along = record["curves"]["test"][-1]
+    for figure in ("accuracy", "loss"):
+        assert along[figure] == pytest.approx(record["test_last"][figure])
     assert not any(
         "class_weights" in name
         for name in read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state_dict"]

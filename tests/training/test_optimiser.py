@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from longreach.config import parse_config
+from longreach.training.build import build_optimiser
+from longreach.training.fit import fit
 from longreach.training.optimiser import TensorFlowRMSprop
+from longreach.training.phases import Plan
 
 
 def by_hand(start: list[float], gradients: list[list[float]], rate: float, decay: float, epsilon: float) -> list[float]:
@@ -126,3 +132,42 @@ def test_each_group_has_settings_of_its_own_and_waits_for_no_other() -> None:
     for one, start, own in zip(trained, (2.0, 3.0), settings, strict=True):
         right = by_hand([start], [[2.0], [-0.5], [1.5]], own["lr"], own["decay"], own["epsilon"])
         assert one.tolist() == pytest.approx(right * 2, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("rmsprop", torch.optim.RMSprop), ("rmsprop_tf", TensorFlowRMSprop)]
+)
+def test_the_optimiser_is_the_one_that_was_named(name: str, kind: type[torch.optim.Optimizer]) -> None:
+    made = build_optimiser(parse_config({"optimiser": {"name": name}}, "test"), [torch.nn.Parameter(torch.ones(2))])
+    assert type(made) is kind
+    fresh = kind([torch.nn.Parameter(torch.ones(2))], lr=made.defaults["lr"])
+    assert {**made.defaults, "fused": None} == {**fresh.defaults, "fused": None}
+
+
+def test_a_run_takes_every_step_at_the_rate_of_its_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases = [
+        {"updates": 5, "learning_rate": 0.01, "schedule": "cosine", "warmup": 2},
+        {"updates": 4, "learning_rate": 0.8, "schedule": "halving", "halve_every": 1},
+    ]
+    config = parse_config(
+        {
+            "data": {"train_samples": 120, "validation": 40},
+            "model": {"hidden_size": 4, "embedding_size": 3, "head_size": 4},
+            "truncation": 5,
+            "phases": phases,
+            "optimiser": {"name": "rmsprop_tf"},
+            "tensorboard": False,
+        },
+        "test",
+    )
+    rates: list[float] = []
+    plain = TensorFlowRMSprop.step
+
+    def noting(self: TensorFlowRMSprop, closure: Any = None) -> Any:
+        rates.extend({group["lr"] for group in self.param_groups})
+        return plain(self, closure)
+
+    monkeypatch.setattr(TensorFlowRMSprop, "step", noting)
+    fit(config, tmp_path / "run", progress=False, device="cpu")
+    plan = Plan.make(config, 3)
+    assert rates == [plan.at(update).learning_rate(update) for update in range(9)]

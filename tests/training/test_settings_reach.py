@@ -317,3 +317,19 @@ def test_settings_of_stored_states_reach_them(name: str) -> None:
 
     check(STORED[name], name, StoredConfig, built)
     assert build_stored(run(), 20, STEPS) is None
+
+
+@pytest.mark.parametrize(
+    ("horizon", "growth", "longest", "start"),
+    [(500, None, STEPS, 16), (None, None, STEPS, 16), (9, 70, 9, 9), (500, 70, STEPS, 16), (33, 70, 33, 16)],
+)
+def test_no_lag_is_longer_than_the_sequences_and_none_begins_beyond_the_horizon(
+    horizon: int | None, growth: int | None, longest: int, start: int
+) -> None:
+    loss = {"kind": "recall", **BASE["recall"], "horizon": horizon, "growth": growth}
+    config = parse_config({"model": BASE["model"], "auxiliary": [loss]}, "test")
+    made = build_objective(config, TRAIN).auxiliary[0]
+    assert (made.horizon, made.schedule.longest) == (longest, longest)
+    assert round(2 * np.pi / float(made.readout.features.angular[0])) == longest
+    if growth is not None:
+        assert [made.schedule.at(update) for update in (0, growth)] == [start, longest]
