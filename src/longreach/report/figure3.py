@@ -104,7 +104,7 @@ def _single_updates(above: Axes, axes: Axes, times: UpdateTimes) -> None:
     every = [reason for reasons in times.reasons.values() for reason in reasons.values()]
     said = dict.fromkeys(f"×: {reason.replace(' at fewer steps', '')}" for reason in every)
     below = _TOP - _APART * (len(times.reasons) - 0.4)
-    axes.text(1.0, below, "\n".join(said), fontsize=8, ha="right", va="top", transform=axes.transAxes)
+    axes.text(0.98, below, "\n".join(said), fontsize=8, ha="right", va="top", transform=axes.transAxes)
     # The Transformer's would leave nothing to see of the others, and lengths go on where the paper's end.
     axes.set_yscale("log")
     if said:

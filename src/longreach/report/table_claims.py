@@ -56,13 +56,11 @@ def _best_recurrent(found: Found, dataset: str) -> Answer | None:
 def _gains_grow(found: Found) -> Answer | None:
     """Whether the auxiliary losses add more, with full backpropagation, on each dataset than on the one before."""
     gains = {(model, dataset): _gain(found, model, dataset) for model in OURS for dataset in _HARDER}
-    return all_above(
-        [
-            (gains[model, harder], gains[model, easier])
-            for model in OURS
-            for easier, harder in itertools.pairwise(_HARDER)
-        ]
-    )
+    pairs = [
+        (gains[model, harder], gains[model, easier]) for model in OURS for easier, harder in itertools.pairwise(_HARDER)
+    ]
+    answer = all_above(pairs)
+    return None if answer is None else replace(answer, numbers=f"points gained: {answer.numbers}")
 
 
 def _gain(found: Found, model: str, dataset: str) -> Named:
