@@ -125,6 +125,16 @@ def save_along(save: Save, lstm: dict[str, Any], r: dict[str, Any], p: dict[str,
         save(ALONG, row, 0.5, 0.5, **{"LSTM": lstm, "r-LSTM": r, "p-LSTM": p}[row.model])
 
 
+def test_a_seed_that_one_of_two_curves_lacks_is_in_no_lead(results: Results, save: Save) -> None:
+    lstm = along("LSTM", [0.2, 0.6], [0.11, 0.45])
+    others = {model: along(model, [0.5, 0.7], [0.12, 0.6]) for model in ("r-LSTM", "p-LSTM")}
+    for row in ALONG.rows:
+        save(ALONG, row, *[0.5] * (2 if row.model == "LSTM" else 3), **{"LSTM": lstm, **others}[row.model])
+    found = verdict(ALONG, results, LESS_LATER)
+    assert found.holds is True
+    assert "r-LSTM at first: 30.0 ± 0.0; r-LSTM at the end: 10.0 ± 0.0" in found.shown
+
+
 def test_figure_5_as_it_is_drawn(results: Results, save: Save) -> None:
     lstm = along("LSTM", [0.2, 0.4, 0.6], [0.11, 0.3, 0.45])
     r = along("r-LSTM", [0.4, 0.5, 0.65], [0.12, 0.4, 0.6])
