@@ -141,9 +141,13 @@ def test_a_ragged_batch_equals_every_row_alone_by_the_formulas(kind: type, token
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", [Transformer, TDMCA])
-def test_rows_of_equal_length_need_no_mask(kind: type) -> None:
-    network = small(kind, False)
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [(Transformer, {}), (TDMCA, {}), (TDMCA, {"kernels": None})],
+    ids=["Transformer", "T-DMCA", "linear"],
+)
+def test_rows_of_equal_length_need_no_mask(kind: type, changes: dict[str, Any]) -> None:
+    network = small(kind, False, **changes)
     values = torch.randn(3, 10, 2, dtype=torch.float64)
     expected = torch.stack([slow(network.stack, row) for row in values])
     torch.testing.assert_close(network(values), expected, rtol=1e-10, atol=1e-10)
@@ -224,7 +228,11 @@ def test_dropout_is_the_generators_alone_and_off_without_one(kind: type) -> None
         (Transformer, {"layers": 0}, "transformer layers: expected at least 1, found 0"),
         (TDMCA, {"factor": 0}, "t_dmca factor: expected at least 1, found 0"),
         (TDMCA, {"block_length": 0}, "t_dmca block_length: expected at least 1, found 0"),
-        (TDMCA, {"kernels": (3, 0)}, "t_dmca kernels: expected at least 1, found 0"),
+        (
+            TDMCA,
+            {"kernels": (3, 0)},
+            "t_dmca kernels: expected two widths, each at least 1, or None for linear layers, found [3, 0]",
+        ),
         (Transformer, {"dropout": 1.0}, "dropout: expected a probability from 0 to below 1, found 1.0"),
         (
             Transformer,

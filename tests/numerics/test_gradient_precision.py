@@ -230,6 +230,28 @@ def test_losses_and_networks_without_a_state_compute_in_it(precision: str) -> No
     assert seen == [precision == "bfloat16"] * 2
 
 
+def test_what_is_convolved_number_by_number_stays_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few numbers and many steps oneDNN's kernel in bfloat16 never returns."""
+    plain = nn.functional.conv2d
+
+    def watched(image: Tensor, *more: Any, **options: Any) -> Tensor:
+        assert image.dtype == torch.float32
+        assert not torch.is_autocast_enabled("cpu")
+        return plain(image, *more, **options)
+
+    monkeypatch.setattr(nn.functional, "conv2d", watched)
+    torch.manual_seed(0)
+    options = {"hidden_size": 8, "filter_size": 8, "heads": 2, "layers": 2}
+    classifier = BaselineClassifier(network="t_dmca", options=options, classes=3, channels=1)
+    batch = SequenceBatch.equal(torch.randn(B, T, 1), torch.tensor([0, 1, 2, 0]))
+    found, right = (
+        Objective(classifier, gradient_precision=precision)(batch, 0)["loss"] for precision in ("bfloat16", "float32")
+    )
+    torch.testing.assert_close(found, right, rtol=0.03, atol=0)
+    found.backward()
+    assert all(torch.isfinite(gradient).all() for gradient in gradients(classifier))
+
+
 def test_windows_that_begin_from_stored_states_are_read_in_it_too() -> None:
     torch.manual_seed(0)
     encoder, inputs = RecurrentEncoder(channels=1, hidden_size=H), torch.randn(B, T, 1)

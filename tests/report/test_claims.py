@@ -167,6 +167,18 @@ def test_figure_3_holds_once_every_length_was_run(results: Results, save: Save) 
     assert verdict(LENGTHS, results, fits).holds is False
 
 
+def test_gains_over_what_did_not_fit_are_not_known(results: Results, save: Save) -> None:
+    gain = "losses gain more from MNIST to pMNIST"
+    save_as_printed(save, "paper")
+    assert verdict(TWO, results, gain, "paper").holds is True
+    save(TWO, row_of(TWO, "LSTM", "full BPTT", "MNIST"), 0.5, 0.5, scale="paper", **INFEASIBLE)
+    found = verdict(TWO, results, gain, "paper")
+    assert found.shown.startswith("not known (points gained: r-LSTM on pMNIST: 5.8 ± 0.0;")
+    assert "r-LSTM on MNIST: infeasible" in found.shown
+    save(TWO, row_of(TWO, "p-LSTM", "full BPTT", "CIFAR10"), 0.6, 0.6, scale="paper")
+    assert verdict(TWO, results, gain, "paper").holds is False
+
+
 def test_large_margins_of_figure_3_are_shares_of_the_others_accuracy(results: Results, save: Save) -> None:
     large, twice = "by a large margin beyond 3,000 steps", "almost twice the accuracy"
     accuracies = {"LSTM": 0.10, "Transformer": 0.37, "p-LSTM": 0.2, "r-LSTM": 0.2, "r-LSTM 20x30": 0.41}

@@ -73,7 +73,7 @@ def test_updates_and_evaluations_are_timed_where_the_run_will_be(monkeypatch: py
 def test_on_one_thread_of_a_cpu_what_runs_beside_takes_no_update_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the clock is a second later on it, and a tenth of one of the processor."""
     seconds, processor = itertools.count(), itertools.count()
-    clocks = SimpleNamespace(perf_counter=lambda: float(next(seconds)), process_time=lambda: next(processor) / 10.0)
+    clocks = SimpleNamespace(perf_counter=lambda: float(next(seconds)), thread_time=lambda: next(processor) / 10.0)
     monkeypatch.setattr(budget, "time", clocks)
     config = parse_config(RUN, "small")
     data = build_datasets(config.data)
@@ -81,7 +81,7 @@ def test_on_one_thread_of_a_cpu_what_runs_beside_takes_no_update_away(monkeypatc
     plan = Plan.make(config, 4)
     found = {}
     for threads in (1, 2):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(budget, "_threads", lambda threads=threads: threads)
         found[threads] = budget.budget_scale(config, plan, objective, data, 10, 0.3, torch.device("cpu"))
     # Eight updates between two looks; one evaluation of all 40 sequences, every ten updates.
     wanted = {tick: 0.93 * 0.3 / (tick / 8 + tick / 10) / plan.updates for tick in (0.1, 1.0)}

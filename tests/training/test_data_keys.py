@@ -101,6 +101,10 @@ def test_runs_that_were_trained_with_such_keys_are_still_read() -> None:
         assert config.with_data_set({"noise": 3}).data.noise == 3
     assert parse_saved({"data": {"source": "idx", "path": "somewhere", "resize": 14}}, "record").data.resize == 14
     assert parse_saved({}, "record") == parse_config({}, "record")
+    # Of the time before T-DMCA had convolutions, which it names since.
+    linear, today = ({"model": {"network": "t_dmca", **more}} for more in ({}, {"kernels": [3, 31]}))
+    assert parse_saved(linear, "record") == parse_config({"model": {"network": "t_dmca", "kernels": None}}, "record")
+    assert parse_saved(today, "record") == parse_config(linear, "record")
 
 
 def test_other_images_are_found_by_their_path(tmp_path: Path) -> None:

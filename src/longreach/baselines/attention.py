@@ -104,8 +104,11 @@ class Depthwise(nn.Module):
         own = nn.functional.pad(only(steps, inside), (0, 0, (kernel - 1) // 2, kernel // 2))
         # As an image one pixel high with its numbers innermost, as they lie: PyTorch's kernels for that are many times
         # faster than those of a convolution in one dimension.
-        image = own.unsqueeze(1).permute(0, 3, 1, 2)
-        found = nn.functional.conv2d(image, self.weight.unsqueeze(2), groups=image.shape[1])
+        image = own.unsqueeze(1).permute(0, 3, 1, 2).to(self.weight.dtype)
+        # Not in an autocast that is on around it: of few numbers (16 and fewer) and many steps (15 and more), oneDNN's
+        # kernel in bfloat16 never ends.
+        with torch.autocast(image.device.type, enabled=False):
+            found = nn.functional.conv2d(image, self.weight.unsqueeze(2), groups=image.shape[1])
         return found.permute(0, 2, 3, 1).squeeze(1)
 
 

@@ -98,7 +98,7 @@ class TDMCA(nn.Module):
         layers: in all; of 5, three are local.
         hidden_size: H.
         filter_size: units between the two convolutions of each layer.
-        kernels: steps that each of the two sees.
+        kernels: steps that each of the two sees; None for linear layers in their place, as `Transformer` has them.
         heads: of every attention.
         block_length: steps that see one another in a local layer.
         factor: steps in one step of compressed memory.
@@ -113,9 +113,9 @@ class TDMCA(nn.Module):
     Paper: section 4.3.1, it "adds convolutions at each self-attention layer"; footnote 8, "5 alternating layers of
     unmasked local attention and memory compressed attention, with all hidden sizes and filter sizes set to 128"; blocks
     of 256 and compression by 3 are Liu et al.'s.
-    Choice: the convolutions are Tensor2Tensor's where it has these five layers ("sep" of `transformer_moe_8k`): the
-    network after each attention is two separable convolutions, of 3 and of 31 steps, unmasked. 4 heads, as in
-    `transformer_tiny`.
+    Choice: the convolutions are Tensor2Tensor's "sep", which `transformer_moe_8k` has by default and, masked, where it
+    has these five layers ("locm/redm/locm-moe/redm/locm"); unmasked here as the attention is, and without experts. The
+    network after each attention is two separable convolutions, of 3 and of 31 steps. 4 heads, as in `transformer_tiny`.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class TDMCA(nn.Module):
         layers: int = 5,
         hidden_size: int = 128,
         filter_size: int = 128,
-        kernels: tuple[int, int] = (3, 31),
+        kernels: tuple[int, int] | None = (3, 31),
         heads: int = 4,
         block_length: int = 256,
         factor: int = 3,
@@ -137,12 +137,12 @@ class TDMCA(nn.Module):
         initialisation: Initialisation = "torch",
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("layers", layers),
-            ("block_length", block_length),
-            ("factor", factor),
-            ("kernels", min(kernels)),
-        ):
+        if kernels is not None and (len(kernels) != 2 or min(kernels) < 1):
+            raise ConfigError(
+                "t_dmca kernels: expected two widths, each at least 1, or None for linear layers, "
+                f"found {list(kernels)}"
+            )
+        for name, size in (("layers", layers), ("block_length", block_length), ("factor", factor)):
             if size < 1:
                 raise ConfigError(f"t_dmca {name}: expected at least 1, found {size}")
         self.stack = AttentionStack(

@@ -50,8 +50,8 @@ class TDMCAConfig(Section):
     """Numbers per step."""
     filter_size: Count = 128
     """Units between the two convolutions of a block."""
-    kernels: tuple[Count, Count] = (3, 31)
-    """Steps that each of the two separable convolutions of a block sees."""
+    kernels: tuple[Count, Count] | None = (3, 31)
+    """Steps that each of the two separable convolutions of a block sees; null for linear layers in their place."""
     heads: Count = 4
     """Heads of the attention."""
     block_length: Count = 256

@@ -247,7 +247,8 @@ def parse_config(tree: Any, where: str) -> RunConfig:
 def parse_saved(tree: Any, where: str) -> RunConfig:
     """A run that was trained once, from plain data.
 
-    Keys of `data` that do nothing with its source were not always refused; what they say is dropped.
+    Keys of `data` that do nothing with its source were not always refused; what they say is dropped. A T-DMCA that says
+    nothing of its convolutions is of the time when it had none.
 
     Args:
         tree, where: as for `parse_config`.
@@ -259,6 +260,9 @@ def parse_saved(tree: Any, where: str) -> RunConfig:
     if isinstance(data, dict):
         idle = idle_keys(str(data.get("source", DataConfig.model_fields["source"].default)))
         tree = {**tree, "data": {key: value for key, value in data.items() if key not in idle}}
+    model = tree.get("model") if isinstance(tree, dict) else None
+    if isinstance(model, dict) and model.get("network") == "t_dmca":
+        tree = {**tree, "model": {"kernels": None, **model}}
     return parse_config(tree, where)
 
 

@@ -59,7 +59,7 @@ def dropping_operations(model: BaselineConfig, steps: float) -> float:
 
 def _t_dmca(model: TDMCAConfig, steps: float) -> float:
     size, memory = model.hidden_size, steps / model.factor
-    first, second = model.kernels
+    first, second = model.kernels or (0, 0)
     filters = 2 * steps * (2 * size * model.filter_size + first * size + second * model.filter_size)
     local = 8 * steps * size**2 + 4 * steps * min(model.block_length, steps) * size + filters
     projections = 4 * (steps + memory) * size**2 + 2 * memory * model.factor * size**2

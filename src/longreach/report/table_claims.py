@@ -60,7 +60,12 @@ def _gains_grow(found: Found) -> Answer | None:
         (gains[model, harder], gains[model, easier]) for model in OURS for easier, harder in itertools.pairwise(_HARDER)
     ]
     answer = all_above(pairs)
-    return None if answer is None else replace(answer, numbers=f"points gained: {answer.numbers}")
+    if answer is None:
+        return None
+    # What cannot be trained gains neither more nor less.
+    unknown = answer.finding == "holds" and any(gain.is_infeasible for gain in gains.values())
+    numbers = f"points gained: {answer.numbers}"
+    return Answer("not known", False, numbers) if unknown else replace(answer, numbers=numbers)
 
 
 def _gain(found: Found, model: str, dataset: str) -> Named:
@@ -69,7 +74,9 @@ def _gain(found: Found, model: str, dataset: str) -> Named:
     name = f"{model} on {found.data('table2', dataset)}"
     if mine is None or plain is None:
         return Named(name, None)
-    return Named(name, Estimate.of(paired(mine.records, plain.records)), mine.lack or plain.lack)
+    lacks = [one.lack for one in (mine, plain) if one.lack is not None]
+    lack = "infeasible" if "infeasible" in lacks else lacks[0] if lacks else None
+    return Named(name, Estimate.of(paired(mine.records, plain.records)), lack)
 
 
 def _transformer_above_ours(found: Found, dataset: str) -> Answer | None:

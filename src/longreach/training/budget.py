@@ -47,9 +47,9 @@ def budget_scale(
     Returns:
         A factor of at most 1.
 
-    Choice: on one thread of a CPU, updates are timed by what they take of the processor. What else happens to run
-    while they are timed would else shorten one run and not another, and runs of the same budget are to be compared; a
-    core that is shared later on takes longer than the budget. Several threads, and a GPU, are timed by the clock.
+    Choice: on one thread of a CPU, updates are timed by what their thread takes of the processor. What else happens to
+    run while they are timed would else shorten one run and not another, and runs of the same budget are to be compared;
+    a core that is shared later on takes longer than the budget. Several threads, and a GPU, are timed by the clock.
     """
 
     def mean(stored: bool) -> float:
@@ -108,4 +108,8 @@ def _seconds_per_evaluation(objective: Objective, dataset: Sequences) -> float:
 
 
 def _clock(device: torch.device) -> Callable[[], float]:
-    return time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    return time.thread_time if device.type == "cpu" and _threads() == 1 else time.perf_counter
+
+
+def _threads() -> int:
+    return torch.get_num_threads()
