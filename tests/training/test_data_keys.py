@@ -50,7 +50,7 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
     assert refused(source, key, value) == (
         None if named else f"own.yaml: data.{key}: is for files of sequences, found source '{source}'; leave it out"
     )
-    for other in (*FILE_SOURCES, "auto"):
+    for other in (*(source for source in FILE_SOURCES if source != "tables"), "auto"):
         idle = OF_TABLES_ALONE if other == "arrays" else OF_TABLES | OF_TABLES_ALONE
         what = "tables and arrays" if key in OF_TABLES else "tables"
         assert refused(other, key, value) == (
@@ -58,6 +58,19 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
             if key in idle and other not in ("table", "auto")
             else None
         )
+
+
+@pytest.mark.parametrize(("key", "value"), OF_FILES.items())
+def test_keys_of_a_table_for_each_sequence(key: str, value: Any) -> None:
+    several = "tables of several sequences (of a file for each, the folder tells the class)"
+    idle = {
+        **dict.fromkeys(("label_column", "id_column", "split_column"), several),
+        **{"files_column": "tables", "files_root": "tables", "group_column": "tables and arrays"},
+        **{"channels_first": "arrays and lists", "subset": "data sets of the hub"},
+    }
+    assert refused("tables", key, value) == (
+        f"own.yaml: data.{key}: is for {idle[key]}, found source 'tables'; leave it out" if key in idle else None
+    )
 
 
 def write_idx(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from longreach.config.section import Count, Section, Text
 
-FILE_SOURCES = ("table", "arrays", "ts", "audio", "text", "bytes")
+FILE_SOURCES = ("table", "tables", "arrays", "ts", "audio", "text", "bytes")
 """Sources that are read by `longreach.data.files`."""
 
 SplitSeed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -39,6 +39,7 @@ class DataConfig(Section):
         "documents",
         "auto",
         "table",
+        "tables",
         "arrays",
         "ts",
         "audio",
@@ -48,7 +49,8 @@ class DataConfig(Section):
     """mnist14: bundled; idx: MNIST's four original files; hub: a local Parquet file, image folder or hub name; cifar10:
     its original Python batches; stanford_dogs: its original folders; documents: CSV files in the form of DBpedia's,
     character by character. The last three also take files of the hub's schema or a hub name.
-    auto: told by the path; table: CSV, JSON lines, Parquet or Arrow, a folder of them or a hub name; arrays: .npy, .npz
+    auto: told by the path; table: CSV, JSON lines, Parquet or Arrow, a folder of them or a hub name; tables: a CSV file
+    for each sequence, a row a step, in a folder for each class; arrays: .npy, .npz
     or a folder of .npy; ts: the UCR/UEA archive's .ts; audio, text, bytes: folders with a folder for each class."""
     path: Text | None = None
     """Folder, file or hub name (what begins with data/ is never one); null for the bundled data."""
@@ -162,8 +164,12 @@ def idle_keys(source: str) -> dict[str, str]:
         return {}
     idle = {key: "images" for key in _IMAGE_KEYS if source in (*FILE_SOURCES, "documents")}
     idle |= {key: "files of sequences" for key in _FILE_KEYS if source not in FILE_SOURCES}
-    if source in ("ts", "audio", "text", "bytes"):
+    if source in ("tables", "ts", "audio", "text", "bytes"):
         idle["group_column"] = "tables and arrays"
+    if source == "tables":
+        several = "tables of several sequences (of a file for each, the folder tells the class)"
+        idle |= dict.fromkeys(("label_column", "id_column", "split_column"), several)
+        idle |= {"channels_first": "arrays and lists", "subset": "data sets of the hub"}
     if source in FILE_SOURCES and source != "table":
         idle |= {"files_column": "tables", "files_root": "tables"}
     if source == "hub":

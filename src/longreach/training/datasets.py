@@ -29,6 +29,7 @@ class Datasets:
         warnings: what looks wrong with them.
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
+        source: how files of sequences were read, such as "table"; None for anything else.
     """
 
     train: Sequences
@@ -38,6 +39,7 @@ class Datasets:
     warnings: tuple[str, ...] = ()
     channels: tuple[str, ...] | None = None
     cells: tuple[int, int] | None = None
+    source: str | None = None
 
     def monitored(self, parts: Sequence[str]) -> dict[str, Sequences]:
         """The parts evaluated along a run, by name; of the training part its first samples that have a label."""
@@ -81,6 +83,7 @@ def build_datasets(config: DataConfig) -> Datasets:
         found.warnings,
         found.channels,
         found.cells,
+        found.source,
     )
 
 

@@ -210,6 +210,7 @@ def fit(
             "test_size": len(data.test),
             "channels": data.channels,
             "cells": data.cells,
+            "source": data.source,
         },
         "config": config.model_dump(mode="json"),
     }

@@ -39,6 +39,7 @@ class Found:
         channels: columns that are the channels of a table of steps, in order; None for anything else.
         cells: fewest and most in the rows of a CSV file that does not name its columns; None for anything else.
         groups: of each part, the group of each sequence; no entry where nothing tells which belong together.
+        source: of the configuration, what `auto` found in its place; None for what is no file of sequences.
     """
 
     parts: dict[str, Sequences]
@@ -48,6 +49,7 @@ class Found:
     channels: tuple[str, ...] | None = None
     cells: tuple[int, int] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source: str | None = None
 
 
 def resolved(config: DataConfig) -> DataConfig:
@@ -102,6 +104,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
             collected.channels,
             collected.cells,
             collected.groups,
+            config.source,
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):

@@ -24,11 +24,7 @@ OTHERS = "write one .npz with values, offsets and labels, or one table as Parque
 @pytest.mark.parametrize(
     ("names", "found", "mend"),
     [
-        (
-            ["f/walk/1.csv", "f/rest/2.csv", "f/rest/3.txt"],
-            ".csv (2 of 3 files)",
-            TABLE,
-        ),
+        (["f/walk/1.json", "f/rest/2.json", "f/rest/3.txt"], ".json (2 of 3 files)", TABLE),
         (["f/walk/1.npy", "f/rest/2.npy"], ".npy (2 of 2 files)", NPZ),
         (["f/1.npz", "f/2.npz"], ".npz (2 of 2 files)", NPZ),
         (["f/a/1.wav", "f/a/1.mat", "f/b/2.wav", "f/b/2.edf"], ".edf and .mat (2 of 4 files)", f"{OTHERS}, {SOUND}"),

@@ -12,10 +12,11 @@ from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, TEXT_ENDI
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.sample import PART_NAMES
+from longreach.data.files.table_files import TABLE_FILE_ENDINGS, holds_several
 from longreach.data.hub_names import check_there
 from longreach.errors import DataError
 
-FileKind = Literal["idx", "hub", "table", "arrays", "ts", "audio", "text", "bytes"]
+FileKind = Literal["idx", "hub", "table", "tables", "arrays", "ts", "audio", "text", "bytes"]
 
 _IMAGE_COLUMNS = ("image", "img")
 _IDX = re.compile(r"idx[13]-ubyte")
@@ -35,6 +36,8 @@ def detect(path: str, as_bytes: bool = False, wanted: str | None = None) -> File
         DataError: nothing there, or nothing that is known.
     """
     place = Path(path).expanduser()
+    if wanted == "tables" and _are_tables(place):
+        return "tables"
     if place.is_file():
         return _of_file(place, as_bytes)
     if place.is_dir():
@@ -105,6 +108,8 @@ def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
     tables = [path for path in files if path.suffix.lower() in TABLE_ENDINGS]
     if tables and all(path.parent.parent == folder and path.parent.name.lower() in PART_NAMES for path in tables):
         return "table"
+    if 2 * len([path for path in tables if path.suffix.lower() in TABLE_FILE_ENDINGS]) > below.total():
+        return "tables"
     # What is mostly of other endings, or of many, is taken as it is: bytes.
     check_bytes(folder, below)
     if kinds["audio"]:
@@ -115,6 +120,13 @@ def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
             "recordings with data.source=audio, or all files as bytes with data.source=bytes"
         )
     return "bytes"
+
+
+def _are_tables(place: Path) -> bool:
+    """Whether a folder or a file is of CSV files that hold one sequence each, where such are wanted."""
+    there = sorted(place.rglob("*")) if place.is_dir() else [place]
+    files = [path for path in there if path.suffix.lower() in TABLE_FILE_ENDINGS and path.is_file()]
+    return bool(files) and not holds_several(files[0])
 
 
 def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:

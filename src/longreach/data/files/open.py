@@ -15,6 +15,7 @@ from longreach.data.files.folders import AUDIO_ENDINGS, folder_parts, read_audio
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.table import table_source
+from longreach.data.files.table_files import table_file_source
 from longreach.data.files.ts import ts_samples
 from longreach.data.hub_names import nothing_there
 from longreach.errors import DataError
@@ -52,7 +53,7 @@ def open_files(
         if other is None:
             continue
         there = Path(other).expanduser().exists()
-        if there and kind in ("table", "arrays", "ts") and (found := detect(other, wanted=kind)) != kind:
+        if there and kind in ("table", "tables", "arrays", "ts") and (found := detect(other, wanted=kind)) != kind:
             raise DataError(f"{other}: expected {kind} as in {path}, found {found}; give files of one kind")
         more = _open(other, kind or detect(other), alike)
         if more.form != source.form:
@@ -82,6 +83,8 @@ def _open(path: str, kind: FileKind, options: ReadOptions) -> Source:
     stamp = f"{kind};{options};{file_stamp(place)}"
     if kind == "arrays":
         return array_source(place, options, stamp)
+    if kind == "tables":
+        return table_file_source(place, options, stamp)
     if kind == "ts":
         return Source(f"{path}: .ts of the UCR/UEA archive", _real(options, path), _ts_parts(place), stamp)
     read, endings, form, told = _FOLDERS[kind]

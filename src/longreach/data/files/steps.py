@@ -107,7 +107,7 @@ def step_samples(
                 )
                 continue
             group = groups[0] if len(groups) == 1 else None
-        channels = _values(columns, layout.values, place)
+        channels = channel_values(columns, layout.values, place)
         if isinstance(channels, Finding):
             yield channels
         else:
@@ -176,7 +176,7 @@ def _within(codes: np.ndarray, ids: list[str | None], parts: np.ndarray) -> tupl
     return place[inverse], [ids[codes[firsts[one]]] for one in order]
 
 
-def _values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Finding:
+def channel_values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Finding:
     """(T, C) values of one sequence."""
     channels = []
     for channel, name in enumerate(names):
