@@ -54,29 +54,6 @@ def test_a_run_on_one_format_reads_another(command, tmp_path: Path) -> None:
     assert by_table["samples"] == 60
 
 
-def test_a_csv_file_for_each_recording_is_enough(command, tmp_path: Path) -> None:
-    """Found in folders of classes, and read alike where they lie flat or alone, without a word in the settings."""
-    generator = np.random.default_rng(0)
-    for kind, tempo in (("rest", 0.0), ("walk", 0.9)):
-        (tmp_path / "own" / kind).mkdir(parents=True)
-        for row in range(12):
-            waves = np.sin(tempo * np.arange(20 + row))[:, None] + generator.normal(0, 0.1, (20 + row, 2))
-            lines = ["time,ax,ay,note", *(f"{t / 50:.2f},{a:.3f},{b:.3f},ok" for t, (a, b) in enumerate(waves))]
-            (tmp_path / "own" / kind / f"{row}.csv").write_text("\n".join(lines) + "\n")
-    (tmp_path / "own.yaml").write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {tmp_path / 'own'}}}"]))
-    done = command("train", tmp_path / "own.yaml", "--out", tmp_path / "run", "--quiet")
-    assert done.returncode == 0
-    record = json.loads((tmp_path / "run" / "record.json").read_text())
-    assert (record["data"]["source"], record["data"]["channels"]) == ("tables", ["ax", "ay"])
-    (tmp_path / "new").mkdir()
-    for row in range(2):
-        (tmp_path / "own" / "walk" / f"{row}.csv").rename(tmp_path / "new" / f"{row}.csv")
-    flat = [json.loads(line) for line in command("predict", tmp_path / "run", tmp_path / "new").stdout.splitlines()]
-    assert [one["id"] for one in flat] == ["0.csv", "1.csv"]
-    alone = json.loads(command("predict", tmp_path / "run", tmp_path / "new" / "1.csv").stdout)
-    assert (alone["class"], alone["probability"]) == (flat[1]["class"], pytest.approx(flat[1]["probability"], abs=1e-5))
-
-
 def write_channels(path: Path, order: list[str], split: bool = False) -> Path:
     """Steps of two channels that go apart: which is which tells the class."""
     generator = np.random.default_rng(1)
