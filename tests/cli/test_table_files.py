@@ -10,11 +10,9 @@ import pytest
 from own_files import SETTINGS
 
 
-def test_a_csv_file_for_each_recording_is_enough(
-    command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_csv_file_for_each_recording_is_enough(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LONGREACH_CACHE", str(tmp_path / "cache"))
-        generator = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for kind, tempo in (("rest", 0.0), ("walk", 0.9)):
         (tmp_path / "own" / kind).mkdir(parents=True)
         for row in range(12):
