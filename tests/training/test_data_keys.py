@@ -65,8 +65,11 @@ def test_keys_of_a_table_for_each_sequence(key: str, value: Any) -> None:
     several = "tables of several sequences (of a file for each, the folder tells the class)"
     idle = {
         **dict.fromkeys(("label_column", "id_column", "split_column"), several),
-        **{"files_column": "tables", "files_root": "tables", "group_column": "tables and arrays"},
-        **{"channels_first": "arrays and lists", "subset": "data sets of the hub"},
+        "files_column": "tables",
+        "files_root": "tables",
+        "group_column": "tables and arrays",
+        "channels_first": "arrays and lists",
+        "subset": "data sets of the hub",
     }
     assert refused("tables", key, value) == (
         f"own.yaml: data.{key}: is for {idle[key]}, found source 'tables'; leave it out" if key in idle else None
