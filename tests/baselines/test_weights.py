@@ -94,6 +94,16 @@ def test_vdcnn(depth: Depth) -> None:
     assert 0.5e6 < PUBLISHED[depth] - layers < 0.7e6
 
 
+@pytest.mark.parametrize(("depth", "stored"), [(9, 54.75), (17, 62.74), (29, 64.16)])
+def test_vdcnn_as_others_have_it(depth: Depth, stored: float) -> None:
+    """Duque et al. 2019 print what another implementation takes on disk, with shortcuts and for four classes, in MiB of
+    four-byte numbers: all that is learned and what batch normalisation keeps.
+    """
+    network = VDCNN(classes=4, vocabulary=69, depth=depth, shortcut=True)
+    kept = sum(value.numel() for value in network.state_dict().values() if value.is_floating_point())
+    assert kept * 4 / 2**20 == pytest.approx(stored, rel=1e-3)
+
+
 @pytest.mark.parametrize("kind", [LanguageModel, SequenceAutoencoder], ids=["LM-LSTM", "SA-LSTM"])
 def test_lm_and_sa_lstm(kind: type[LanguageModel] | type[SequenceAutoencoder]) -> None:
     """Dai and Le 2015: one LSTM reads and, of the autoencoder, writes as well; a head names the next character. In the
