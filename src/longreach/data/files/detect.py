@@ -11,8 +11,9 @@ from longreach.data.files.arrow_check import check_arrow
 from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, TEXT_ENDINGS, is_hidden
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
+from longreach.data.files.one_table import TABLE_FILE_ENDINGS
 from longreach.data.files.sample import PART_NAMES
-from longreach.data.files.table_files import TABLE_FILE_ENDINGS, holds_several
+from longreach.data.files.table_files import holds_several
 from longreach.data.hub_names import check_there
 from longreach.errors import DataError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from longreach.data.files.layout import Layout
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.roles import Roles, few, find_roles
+from longreach.data.files.roles import Roles, few, find_roles, is_unnamed
 from longreach.data.files.sample import PART_NAMES
 from longreach.errors import DataError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _VALUES = ("values", "sequence", "series", "signal", "x", "text", "content", "sentence", "audio", "bytes", "data")
 
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
-_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
 
 
 def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
@@ -143,11 +142,6 @@ def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: 
         f"like, found {', '.join(few(there))}; name the column that tells the sequences apart{such}, or, "
         "where a row is a whole sequence, its columns with data.values_columns"
     )
-
-
-def is_unnamed(column: str) -> bool:
-    """Whether this is what stands for a name that a file does not give."""
-    return _UNNAMED.fullmatch(column) is not None
 
 
 def _index_columns(features: Features, wanted: set[str | None], options: ReadOptions, where: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from longreach.data.files.options import ReadOptions
@@ -12,6 +13,7 @@ _IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "s
 _TIMES = ("time", "step", "timestamp", "t", "date", "datetime")
 """A single letter late: beside a time it is a value, such as a temperature; a date may be that of all steps."""
 _PARTS = ("split", "part")
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
 
 ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
 """What columns other than those of values are called; single letters might be anything."""
@@ -92,6 +94,11 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
 def is_label_name(column: str) -> bool:
     """Whether a column is called as those of labels are."""
     return column.lower() in _LABELS
+
+
+def is_unnamed(column: str) -> bool:
+    """Whether this is what stands for a name that a file does not give."""
+    return _UNNAMED.fullmatch(column) is not None
 
 
 def _check_there(name: str, option: str, kinds: dict[str, str], where: str) -> None:

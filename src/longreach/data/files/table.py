@@ -21,7 +21,7 @@ from longreach.data.files.csv_cells import cell_features
 from longreach.data.files.csv_faults import check_rows, numbers_with_comma
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
-from longreach.data.files.find_layout import find_layout, is_unnamed, without_other_parts
+from longreach.data.files.find_layout import find_layout, without_other_parts
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout
@@ -29,7 +29,7 @@ from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_tab
 from longreach.data.files.lone_column import check_lone_column
 from longreach.data.files.named_files import find_files_column, name_files, named_stamp
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.roles import few
+from longreach.data.files.roles import few, is_unnamed
 from longreach.data.files.row_ids import with_own_ids
 from longreach.data.files.rows import row_samples
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
