@@ -1,4 +1,6 @@
-"""A CSV file for each recording: found in folders of classes, and new ones read alike, flat in a folder or alone."""
+"""A CSV file for each recording: found in folders of classes, and new ones read alike, flat in a folder, alone or
+named by a table.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +33,11 @@ def test_a_csv_file_for_each_recording_is_enough(command, tmp_path: Path, monkey
     assert [one["id"] for one in flat] == ["0.csv", "1.csv"]
     alone = json.loads(command("predict", tmp_path / "run", tmp_path / "new" / "1.csv").stdout)
     assert (alone["class"], alone["probability"]) == (flat[1]["class"], pytest.approx(flat[1]["probability"], abs=1e-5))
+    (tmp_path / "new.csv").write_text("file,person\nnew/1.csv,p1\nnew/0.csv,p2\n")
+    named = [
+        json.loads(line) for line in command("predict", tmp_path / "run", tmp_path / "new.csv").stdout.splitlines()
+    ]
+    assert [one["id"] for one in named] == ["new/1.csv", "new/0.csv"]
+    assert [one["probability"] for one in named] == [
+        pytest.approx(flat[row]["probability"], abs=1e-5) for row in (1, 0)
+    ]

@@ -52,7 +52,7 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
     )
     for other in (*(source for source in FILE_SOURCES if source != "tables"), "auto"):
         idle = OF_TABLES_ALONE if other == "arrays" else OF_TABLES | OF_TABLES_ALONE
-        what = "tables and arrays" if key in OF_TABLES else "tables"
+        what = "arrays, and tables of sequences or of names of files" if key in OF_TABLES else "tables"
         assert refused(other, key, value) == (
             f"own.yaml: data.{key}: is for {what}, found source '{other}'; leave it out"
             if key in idle and other not in ("table", "auto")
@@ -62,12 +62,12 @@ def test_keys_of_files(source: str, key: str, value: Any) -> None:
 
 @pytest.mark.parametrize(("key", "value"), OF_FILES.items())
 def test_keys_of_a_table_for_each_sequence(key: str, value: Any) -> None:
-    several = "tables of several sequences (of a file for each, the folder tells the class)"
+    several = "tables of several sequences, or of names of files (of a file for each, the folder tells the class)"
     idle = {
         **dict.fromkeys(("label_column", "id_column", "split_column"), several),
         "files_column": "tables",
         "files_root": "tables",
-        "group_column": "tables and arrays",
+        "group_column": "arrays, and tables of sequences or of names of files",
         "channels_first": "arrays and lists",
         "subset": "data sets of the hub",
     }

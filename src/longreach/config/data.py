@@ -59,10 +59,10 @@ class DataConfig(Section):
     test_path: Text | None = None
     """The test part, likewise."""
     values_columns: Annotated[tuple[Text, ...], BeforeValidator(_several)] | None = None
-    """Columns of a table that hold the sequences; null finds them and says so."""
+    """Columns of a table, or of CSV files that it names, that hold the sequences; null finds them and says so."""
     files_column: Text | None = None
-    """Column of a table that names files, each of which is a sequence: recordings, .npy arrays or texts; null finds it
-    and says so."""
+    """Column of a table that names files, each of which is a sequence: recordings, .npy arrays, CSV files or texts; null
+    finds it and says so."""
     files_root: Text | None = None
     """Folder from which these names count, itself counted from that of the table; null for the table's own."""
     label_column: Text | None = None
@@ -136,11 +136,6 @@ class DataConfig(Section):
                 f"data.group_column: expected another column than data.label_column, found {self.group_column!r} for "
                 "both; groups are held out whole, and of each class some must stay"
             )
-        if self.files_column is not None and self.values_columns is not None:
-            raise ValueError(
-                "data.files_column: expected no data.values_columns beside it, as the sequences are in the files; "
-                "leave one of them out"
-            )
         if problem := self.without_effect:
             raise ValueError(problem)
         return self
@@ -165,9 +160,9 @@ def idle_keys(source: str) -> dict[str, str]:
     idle = {key: "images" for key in _IMAGE_KEYS if source in (*FILE_SOURCES, "documents")}
     idle |= {key: "files of sequences" for key in _FILE_KEYS if source not in FILE_SOURCES}
     if source in ("tables", "ts", "audio", "text", "bytes"):
-        idle["group_column"] = "tables and arrays"
+        idle["group_column"] = "arrays, and tables of sequences or of names of files"
     if source == "tables":
-        several = "tables of several sequences (of a file for each, the folder tells the class)"
+        several = "tables of several sequences, or of names of files (of a file for each, the folder tells the class)"
         idle |= dict.fromkeys(("label_column", "id_column", "split_column"), several)
         idle |= {"channels_first": "arrays and lists", "subset": "data sets of the hub"}
     if source in FILE_SOURCES and source != "table":

@@ -104,7 +104,7 @@ def read_parts(config: DataConfig, labelled: bool = True) -> Found:
             collected.channels,
             collected.cells,
             collected.groups,
-            config.source,
+            "tables" if collected.apart else config.source,
         )
     parts = {"train": read_sequences(config, "train")}
     if not _lacks_test(config):

@@ -165,7 +165,7 @@ def _read(
     said = any(key.removeprefix("data.") == "label_column" for key in changes or ())
     cells = (int(counted[0]), int(counted[1])) if isinstance(counted, list) and not said else None
     double = needs_double(classifier)
-    if known.get("source") == "tables" and config.source == "auto":
+    if known.get("source") == "tables" and config.source in ("auto", "table"):
         # A folder or a file may as well be a table of many sequences.
         config = config.model_copy(update={"source": "tables"})
     found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double, cells)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from longreach.data.files.wide_csv import csv_rows
+from longreach.data.files.csv_rows import csv_rows
 
 
 def test_the_limit_is_set_back_whether_all_is_read_or_not(tmp_path: Path) -> None:

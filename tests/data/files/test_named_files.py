@@ -1,4 +1,4 @@
-"""Tables whose rows name files: recordings, arrays and texts, found, read whole and never from elsewhere."""
+"""Tables whose rows name files: recordings, arrays, CSV and texts, found, read whole and never from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from longreach.config import DataConfig, parse_config
+from longreach.config import DataConfig
 from longreach.data.files import store
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
-from longreach.errors import ConfigError, DataError
+from longreach.errors import DataError
 from longreach.training.datasets import build_datasets
 from longreach.training.other_data import other_sequences
 
-KINDS = ["audio", "arrays", "text"]
-ENDINGS = {"audio": ".wav", "arrays": ".npy", "text": ".txt"}
+KINDS = ["audio", "arrays", "tables", "text"]
+ENDINGS = {"audio": ".wav", "arrays": ".npy", "tables": ".csv", "text": ".txt"}
 
 
 def read(path: Path, **options: object) -> Collected:
@@ -48,6 +48,8 @@ def write_file(path: Path, kind: str, seed: int) -> np.ndarray:
     values = generator.uniform(-1, 1, (10 + seed, 2)).astype(np.float32)
     if kind == "arrays":
         np.save(path, values)
+    elif kind == "tables":
+        path.write_text("\n".join(["a;b", *(f"{a!s};{b!s}" for a, b in values)]))
     else:
         soundfile.write(path, values, 1_000, subtype="FLOAT")
     return values
@@ -250,7 +252,10 @@ def test_a_file_that_is_none_of_the_data(second: str, told: str, tmp_path: Path)
     ("name", "told"),
     [
         ("a.mp3", "convert them to WAV"),
-        ("a.csv", "put the rows of all files into one table, with a column of ids and one of times"),
+        (
+            "a.parquet",
+            "put the rows of all files into one table, with a column of ids and one of times, or write them as CSV",
+        ),
         ("a.log", "convert them, or read them as bytes with data.tokens=bytes"),
     ],
 )
@@ -258,8 +263,8 @@ def test_files_that_are_not_read(name: str, told: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("1")
     table = write_table(tmp_path / "x.jsonl", [{"file": name, "y": "u"}])
     assert refusal(table, files_column="file") == (
-        "x.jsonl: column 'file': expected files that end in .wav, .flac, .ogg, .aiff, .aif, .npy, .txt, .md, .text, "
-        f".rst, found {name!r}; {told}"
+        "x.jsonl: column 'file': expected files that end in .wav, .flac, .ogg, .aiff, .aif, .npy, .csv, .tsv, .txt, "
+        f".md, .text, .rst, found {name!r}; {told}"
     )
 
 
@@ -293,11 +298,11 @@ def test_columns_that_name_no_files(tmp_path: Path) -> None:
     assert refusal(path, files_column="name") == (
         "x.csv: expected a column 'name', as data.files_column says, found file, y; correct the name"
     )
-    with pytest.raises(ConfigError) as caught:
-        parse_config({"data": {"source": "table", "path": "x", "files_column": "a", "values_columns": "b"}}, "own")
-    assert str(caught.value) == (
-        "own: data.files_column: expected no data.values_columns beside it, as the sequences are in the files; leave "
-        "one of them out"
+    np.save(tmp_path / "a.npy", [1.0, 2.0])
+    path = write_table(tmp_path / "y.csv", [{"file": "a.npy", "y": "u"}])
+    assert refusal(path, files_column="file", values_columns=("a",)) == (
+        "y.csv: column 'file': data.values_columns is for files of columns, found arrays of (steps,) or (steps, "
+        "channels); leave it out"
     )
 
 

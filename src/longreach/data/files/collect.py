@@ -46,7 +46,8 @@ class Collected:
             labels count the classes of all parts, `UNLABELLED` where there is none. Recordings carry their rate.
         findings: what is wrong.
         ids: of each part, what the files call its sequences; no entry where they do not name them all.
-        channels: columns that are the channels of a table of steps, in order; None for anything else.
+        channels: columns that are the channels of tables of steps, in order; None for anything else.
+        apart: these tables hold one sequence each.
         columns: how many a CSV file has that does not name them; None for anything else.
         groups: of each part, the group of each sequence; no entry where nothing tells which belong together.
     """
@@ -59,6 +60,7 @@ class Collected:
     channels: tuple[str, ...] | None = None
     columns: int | None = None
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    apart: bool = False
 
     @property
     def cells(self) -> tuple[int, int] | None:
@@ -115,7 +117,9 @@ def collect(source: Source, vocabulary: int | None = None, double: bool = False)
             return _from_cache(source, folder)
         ids = {part: tuple(found.ids) for part, found in made.items() if found.named}
         groups = {part: tuple(found.groups) for part, found in made.items() if found.grouped}
-        return Collected(source.told, source.form, parts, findings, ids, source.channels, source.columns, groups)
+        return Collected(
+            source.told, source.form, parts, findings, ids, source.channels, source.columns, groups, source.apart
+        )
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -278,4 +282,14 @@ def _from_cache(source: Source, folder: Path) -> Collected:
             if (named := folder / part / f"{kind}.json").is_file():
                 of_parts[part] = tuple(json.loads(named.read_text(encoding="utf-8")))
     told = f"{source.told}; taken from {folder}"
-    return Collected(told, source.form, parts, findings, channels=source.channels, columns=source.columns, **texts)
+    return Collected(
+        told,
+        source.form,
+        parts,
+        findings,
+        texts["ids"],
+        source.channels,
+        source.columns,
+        texts["groups"],
+        source.apart,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from longreach.data.files.csv_cells import has_comma, number_of
 from longreach.data.files.csv_head import CsvHead
-from longreach.data.files.wide_csv import csv_rows
+from longreach.data.files.csv_rows import csv_rows
 from longreach.errors import DataError
 
 _LOOKED_AT = 20

@@ -13,7 +13,7 @@ from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS
 from longreach.data.files.sample import PART_NAMES
-from longreach.data.files.table_files import holds_several
+from longreach.data.files.table_files import holds_several, names_others
 from longreach.data.hub_names import check_there
 from longreach.errors import DataError
 
@@ -127,7 +127,7 @@ def _are_tables(place: Path) -> bool:
     """Whether a folder or a file is of CSV files that hold one sequence each, where such are wanted."""
     there = sorted(place.rglob("*")) if place.is_dir() else [place]
     files = [path for path in there if path.suffix.lower() in TABLE_FILE_ENDINGS and path.is_file()]
-    return bool(files) and not holds_several(files[0])
+    return bool(files) and not holds_several(files[0]) and not names_others(files[0])
 
 
 def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from longreach.data.files.csv_faults import check_rows, too_many_cells
 from longreach.data.files.csv_head import csv_head
+from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.folders import is_hidden
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.wide_csv import csv_rows
 from longreach.data.hub_names import check_there
 from longreach.data.loading import folder_files, load_parts
 from longreach.errors import DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from longreach.data.files.csv_cells import number_of
 from longreach.data.files.csv_head import CsvHead
-from longreach.data.files.wide_csv import csv_rows
+from longreach.data.files.csv_rows import csv_rows
 from longreach.errors import DataError
 
 _ROWS = 20

@@ -1,4 +1,4 @@
-"""Tables whose rows name files, each of which is a sequence: recordings, arrays, texts.
+"""Tables whose rows name files, each of which is a sequence: recordings, arrays, CSV files, texts.
 
 Shapes: T steps, C channels.
 """
@@ -24,26 +24,39 @@ from longreach.data.files.folders import (
     read_bytes,
     read_text,
 )
+from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, sequence_of_table, step_columns
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import Form, Sample
 from longreach.data.guards import BROKEN_ARRAY, mapped_array
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Dataset
 
-FileKind = Literal["audio", "arrays", "text", "bytes"]
+FileKind = Literal["audio", "arrays", "tables", "text", "bytes"]
 
-_ENDINGS: dict[FileKind, tuple[str, ...]] = {"audio": AUDIO_ENDINGS, "arrays": (".npy",), "text": TEXT_ENDINGS}
+_ENDINGS: dict[FileKind, tuple[str, ...]] = {
+    "audio": AUDIO_ENDINGS,
+    "arrays": (".npy",),
+    "tables": TABLE_FILE_ENDINGS,
+    "text": TEXT_ENDINGS,
+}
 _TOLD: dict[FileKind, str] = {
     "audio": "recordings, a step is one sample of the sound",
     "arrays": "arrays of (steps,) or (steps, channels)",
+    "tables": "CSV files of a sequence each",
     "text": "texts, a step is one character",
     "bytes": "files, a step is one byte",
 }
-_FORMS: dict[FileKind, Form] = {"audio": "real", "arrays": "real", "text": "characters", "bytes": "bytes"}
+_FORMS: dict[FileKind, Form] = {
+    "audio": "real",
+    "arrays": "real",
+    "tables": "real",
+    "text": "characters",
+    "bytes": "bytes",
+}
 _OF_TOKENS: dict[str, FileKind] = {"numbers": "arrays", "characters": "text", "bytes": "bytes"}
-_LOOKED_AT = 20
+LOOKED_AT = 20
 """Cells of a column that tell whether it names files."""
 
 
@@ -56,17 +69,19 @@ class NamedFiles:
         kind: of all of them.
         channels_first: arrays hold (channels, steps).
         form: what a step is.
+        columns: of the steps in CSV files; None for all others.
     """
 
     root: Path
     kind: FileKind
     channels_first: bool
     form: Form
+    columns: StepColumns | None = None
 
     @property
     def told(self) -> str:
         """What they are, in words."""
-        return _TOLD[self.kind]
+        return _TOLD[self.kind] if self.columns is None else f"{_TOLD[self.kind]} ({self.columns.told})"
 
     def place_of(self, name: str) -> Path:
         """Where a file lies: as named, or with the other slashes where only so there is one."""
@@ -75,8 +90,8 @@ class NamedFiles:
         # Of os.path, as pathlib raises at names that no file can have.
         return other if os.path.exists(other) and not os.path.exists(path) else path
 
-    def read(self, cell: str, label: str | None, place: str) -> Sample | Finding:
-        """The sequence of one row.
+    def read(self, cell: str, label: str | None, place: str) -> Iterator[Sample | Finding]:
+        """The sequence of one row, and what is wrong with it.
 
         Args:
             cell: the file's name.
@@ -85,21 +100,28 @@ class NamedFiles:
         """
         name = cell.strip()
         if not name:
-            return Finding("empty", f"{place}: expected the name of a file, found an empty cell; leave the row out")
+            yield Finding("empty", f"{place}: expected the name of a file, found an empty cell; leave the row out")
+            return
         try:
             if (problem := self.problem_with(name, place)) is not None:
-                return problem
+                yield problem
+                return
             path = self.place_of(name)
             if self.kind != "bytes" and path.suffix.lower() not in _ENDINGS[self.kind]:
-                return Finding(
+                yield Finding(
                     "other file",
                     f"{place}: expected a file that ends in {', '.join(_ENDINGS[self.kind])}, like the first of them, "
                     f"found {name!r}; convert it, or give it a table of its own",
                 )
+                return
+            if self.columns is not None:
+                yield from sequence_of_table(path, label, f"{place}: {name}", name, self.columns, self.form)
+                return
             found = self._read(path, f"{place}: {name}", label)
         except OSError as error:
-            return Finding("unreadable", f"{place}: {name}: cannot be read ({error.strerror}); mend its permissions")
-        return replace(found, id=name) if isinstance(found, Sample) else found
+            yield Finding("unreadable", f"{place}: {name}: cannot be read ({error.strerror}); mend its permissions")
+            return
+        yield replace(found, id=name) if isinstance(found, Sample) else found
 
     def problem_with(self, name: str, place: str) -> Finding | None:
         """What is wrong where there is no such file, or one that is none of the data.
@@ -156,58 +178,43 @@ class NamedFiles:
         return Sample(np.array(array.T if self.channels_first else array), label, place)
 
 
-def find_files_column(parts: Mapping[str, Dataset], features: Features, options: ReadOptions, root: Path) -> str | None:
-    """The column that names files, where nobody said which one holds the sequences.
-
-    Choice: the first column of text of which the first cells all end as recordings or arrays do, or as texts do of
-    which one is there.
-
-    Args:
-        parts: of the table.
-        features: names and types of its columns.
-        options: what the user said of columns.
-        root: folder from which names count.
-    """
-    if options.values_columns is not None or options.channels is not None:
-        return None
-    said = {options.label_column, options.split_column, options.id_column, options.time_column, options.group_column}
-    for name, feature in features.items():
-        if name in said or getattr(feature, "dtype", "") not in ("string", "large_string"):
-            continue
-        try:
-            cells = _first_cells(parts, name)
-        except UnicodeDecodeError:  # It is told of when the rows are read.
-            continue
-        endings = {_ending(cell) for cell in cells}
-        if not cells or not endings <= {*_all_endings()}:
-            continue
-        files = NamedFiles(root, "bytes", False, "bytes")
-        # A text may end in ".txt" as well.
-        if endings.isdisjoint(TEXT_ENDINGS) or any(files.problem_with(cell, "") is None for cell in cells):
-            return name
-    return None
-
-
 def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, root: Path, where: str) -> NamedFiles:
     """What the files are that a column names, told by the first of them and by what the user said of tokens.
 
+    Args:
+        parts: of the table.
+        column: that names files.
+        options: what the user said; of columns, what concerns those of CSV files that are named.
+        root: folder from which names count.
+        where: for messages.
+
     Raises:
-        DataError: files that are not read, none of which is there, or of which one is named twice.
+        DataError: files that are not read, none of which is there, or of which one is named twice; or CSV files the
+            first of which holds no sequence.
     """
     cells = [str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[column][:] if cell]
+    first = cells[0] if cells else ""
     if options.tokens is None:
-        kind = _kind(cells[0] if cells else "", column, where)
-        form = _FORMS[kind]
+        kind = _kind(first, column, where)
+        form = _FORMS.get(kind, "real")
     else:
-        kind, form = _OF_TOKENS[options.tokens], options.tokens
+        of_tables = options.tokens == "numbers" and ending_of(first) in TABLE_FILE_ENDINGS
+        kind, form = "tables" if of_tables else _OF_TOKENS[options.tokens], options.tokens
     files = NamedFiles(root, kind, options.channels_first, form)
+    if kind != "tables" and options.values_columns is not None:
+        raise DataError(
+            f"{where}: column {column!r}: data.values_columns is for files of columns, found {files.told}; leave it out"
+        )
     _check_once(cells, column, where)
-    first = cells[:_LOOKED_AT]
-    wrong = [files.problem_with(cell, f"{where}: column {column!r}") for cell in first]
-    if first and all(problem is not None for problem in wrong):
+    wrong = [files.problem_with(cell, f"{where}: column {column!r}") for cell in cells[:LOOKED_AT]]
+    if cells and all(problem is not None for problem in wrong):
         assert wrong[0] is not None
         raise DataError(f"{wrong[0].text}, or with data.values_columns which columns hold the sequences instead")
-    return files
+    if kind != "tables":
+        return files
+    there = (cell for cell, problem in zip(cells, wrong, strict=False) if problem is None)
+    example = next((cell for cell in there if ending_of(cell) in TABLE_FILE_ENDINGS), first)
+    return replace(files, columns=step_columns(files.place_of(example), options, form))
 
 
 def named_stamp(parts: Mapping[str, Dataset], column: str, files: NamedFiles) -> str:
@@ -235,14 +242,14 @@ def _check_once(cells: Iterable[str], column: str, where: str) -> None:
 
 
 def _kind(first: str, column: str, where: str) -> FileKind:
-    ending = _ending(first)
+    ending = ending_of(first)
     for kind, endings in _ENDINGS.items():
         if ending in endings:
             return kind
     if ending in OTHER_SOUNDS:
         mend = "convert them to WAV"
-    elif ending in (".csv", ".tsv", ".parquet"):
-        mend = "put the rows of all files into one table, with a column of ids and one of times"
+    elif ending == ".parquet":
+        mend = "put the rows of all files into one table, with a column of ids and one of times, or write them as CSV"
     else:
         mend = "convert them, or read them as bytes with data.tokens=bytes"
     raise DataError(
@@ -251,17 +258,7 @@ def _kind(first: str, column: str, where: str) -> FileKind:
     )
 
 
-def _first_cells(parts: Mapping[str, Dataset], name: str) -> list[str]:
-    cells: Iterator[str] = (
-        str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[name][:_LOOKED_AT] if cell
-    )
-    return [cell for cell in itertools.islice(cells, _LOOKED_AT) if cell]
-
-
-def _ending(cell: str) -> str:
+def ending_of(cell: str) -> str:
+    """What a name of a file ends in, in small letters; nothing of a text that is none."""
     # Names are short, and texts that end in ".txt" by chance are not.
     return Path(cell).suffix.lower() if len(cell) < 1_000 and "\n" not in cell else ""
-
-
-def _all_endings() -> tuple[str, ...]:
-    return (*itertools.chain(*_ENDINGS.values()), *OTHER_SOUNDS)

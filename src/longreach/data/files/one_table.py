@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from longreach.data.files.channels import channel_values
 from longreach.data.files.csv_cells import first_without_number, numbers_of
 from longreach.data.files.csv_faults import check_rows, numbers_with_comma, too_many_cells
 from longreach.data.files.csv_head import CsvHead, csv_head
@@ -20,7 +21,6 @@ from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import few, find_roles, is_label_name, is_unnamed
 from longreach.data.files.sample import Form, Sample
 from longreach.data.files.step_times import Times, look_at_times, no_time, read_times
-from longreach.data.files.steps import channel_values
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class StepColumns:
 def step_columns(path: Path, options: ReadOptions, form: Form) -> StepColumns:
     """What the columns of the first file are.
 
-    Choice: where nobody says which columns hold the values, all of numbers do but one of times, of ids, of labels (the
-    folder tells the class; an input that names it is none) and what pandas calls its index. Steps are in the order of
-    their rows, as a logger writes them; its clock may count whole seconds or none that we read.
+    Choice: where nobody says which columns hold the values, all of numbers do but one of times, of ids, of labels (a
+    folder or a table tells the class; an input that names it is none) and what pandas calls its index. Steps are in
+    the order of their rows, as a logger writes them; its clock may count whole seconds or none that we read.
 
     Raises:
         DataError: a file that cannot be read, a column that is not there, or none with numbers.
@@ -72,8 +72,8 @@ def step_columns(path: Path, options: ReadOptions, form: Form) -> StepColumns:
     if isinstance(table, str):
         raise too_many_cells(path, head) or DataError(f"{path}: expected CSV, found what cannot be read ({table})")
     kinds = {name: _kind(table[name]) for name in head.names}
-    # The classes are the folders' names, so no column is theirs.
-    asked = replace(options, label_column=None, split_column=None, id_column=None, group_column=None, unlabelled=True)
+    # Folders or a table tell the classes and all else of a whole sequence, so no column here is theirs.
+    asked = ReadOptions(values_columns=options.values_columns, time_column=options.time_column, unlabelled=True)
     roles = find_roles(kinds, asked, path.name)
     channels = options.channels or options.values_columns
     if channels is None:

@@ -68,6 +68,7 @@ def open_files(
             source.channels,
             source.columns,
             source.groups,
+            source.apart,
         )
     return source
 

@@ -11,7 +11,7 @@ class ReadOptions:
     """Flat settings of the readers; None means that the reader finds out and says what it found.
 
     Args:
-        values_columns: columns that hold the sequences.
+        values_columns: columns that hold the sequences, of CSV files where a table names such.
         files_column: column that names files, each of which is a sequence.
         files_root: folder from which these names count, itself counted from that of the table.
         label_column: column of the classes.
@@ -27,7 +27,7 @@ class ReadOptions:
         unlabelled: no column holds labels, whatever the columns are called.
         by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
         cells: fewest and most cells in the rows of another table, where its columns had no names.
-        channels: columns that were the channels of another table of steps, in order: this one is read alike.
+        channels: columns that were the channels of other tables of steps, in order: this one is read alike.
     """
 
     values_columns: tuple[str, ...] | None = None

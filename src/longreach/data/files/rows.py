@@ -6,7 +6,7 @@ Shapes: T steps, C channels.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +64,19 @@ def row_samples(
             place = f"{where}: row {number if at is None else int(at[number])}"
             label = class_name(raw, names)
             number += 1
+            name, group = label_text(ids[row]), label_text(groups[row])
+            cells = [] if matrix is not None else [table[name][row] for name in layout.values]
+            found: Iterable[Sample | Finding]
             if matrix is not None:
-                found = _wide(matrix[0][row], matrix[1][row], table, row, layout, label, place)
+                found = [_wide(matrix[0][row], matrix[1][row], table, row, layout, label, place)]
+            elif layout.files is not None and cells[0].is_valid:
+                found = layout.files.read(cells[0].as_py(), label, place)
             else:
-                cells = [table[name][row] for name in layout.values]
-                found = _cell(cells, layout, channels_first, form, label, place)
-            if isinstance(found, Finding):
-                yield found
-                continue
-            name = found.id if layout.id is None else label_text(ids[row])
-            yield replace(found, id=name, group=label_text(groups[row]))
+                found = [_cell(cells, layout, channels_first, form, label, place)]
+            for one in found:
+                if isinstance(one, Sample):
+                    one = replace(one, id=one.id if layout.id is None else name, group=group)
+                yield one
 
 
 def _matrix(table: pa.Table, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,8 +106,6 @@ def _cell(
 ) -> Sample | Finding:
     if any(not cell.is_valid for cell in cells):
         return Finding("empty", f"{place}: expected a sequence, found an empty cell; leave the row out")
-    if layout.files is not None:
-        return layout.files.read(cells[0].as_py(), label, place)
     if layout.cells == "text":
         text = "\n".join(cell.as_py() for cell in cells)
         if form == "bytes":

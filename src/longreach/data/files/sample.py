@@ -52,7 +52,8 @@ class Source:
         parts: by "train", "validation" and "test" what the files hold of them; everything is "train" where they name
             no parts.
         stamp: changes whenever the files do; a cache of them is keyed by it.
-        channels: columns that are the channels of a table of steps, in order; None for anything else.
+        channels: columns that are the channels of tables of steps, in order; None for anything else.
+        apart: these tables hold one sequence each.
         columns: how many a CSV file has that does not name them; None for anything else.
         groups: what tells which sequences belong together, as messages name it; None: nothing does.
         array: by part, a whole array (N, T) or (N, T, C) that its samples are rows of, so that it need not be copied.
@@ -66,6 +67,7 @@ class Source:
     channels: tuple[str, ...] | None = None
     columns: int | None = None
     groups: str | None = None
+    apart: bool = False
 
 
 PART_NAMES = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longreach.data.files.csv_cells import first_without_number, is_text, mend_of, numbers_of, trimmed
+from longreach.data.files.channels import channel_values
+from longreach.data.files.csv_cells import is_text, trimmed
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import class_name, label_text
 from longreach.data.files.layout import Layout
@@ -174,18 +175,3 @@ def _within(codes: np.ndarray, ids: list[str | None], parts: np.ndarray) -> tupl
     place = np.full(len(named), -1)
     place[order] = np.arange(len(order))
     return place[inverse], [ids[codes[firsts[one]]] for one in order]
-
-
-def channel_values(columns: Any, names: tuple[str, ...], place: str) -> np.ndarray | Finding:
-    """(T, C) values of one sequence."""
-    channels = []
-    for channel, name in enumerate(names):
-        array, _ = numbers_of(columns[name])
-        if (wrong := first_without_number(columns[name], array)) is not None:
-            return Finding(
-                "not a number",
-                f"{place}: expected a number in column {name!r}, found {wrong[1][:40]!r} at step {wrong[0]}, channel "
-                f"{channel}; {mend_of(wrong[1])}, or leave the column out with data.values_columns",
-            )
-        channels.append(array)
-    return np.stack(channels, axis=1)

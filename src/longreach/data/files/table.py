@@ -20,14 +20,16 @@ import numpy as np
 from longreach.data.files.csv_cells import cell_features
 from longreach.data.files.csv_faults import check_rows, numbers_with_comma
 from longreach.data.files.csv_head import CsvHead, csv_head
+from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
+from longreach.data.files.files_column import find_files_column, options_apart
 from longreach.data.files.find_layout import find_layout, without_other_parts
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout
 from longreach.data.files.load_table import TABLE_ENDINGS, files_stamp, load_table
 from longreach.data.files.lone_column import check_lone_column
-from longreach.data.files.named_files import find_files_column, name_files, named_stamp
+from longreach.data.files.named_files import name_files, named_stamp
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import few, is_unnamed
 from longreach.data.files.row_ids import with_own_ids
@@ -35,7 +37,7 @@ from longreach.data.files.rows import row_samples
 from longreach.data.files.sample import PART_NAMES, Form, Sample, Samples, Source
 from longreach.data.files.steps import step_samples
 from longreach.data.files.unnamed import with_label_told
-from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, csv_rows, wide_csv_parts
+from longreach.data.files.wide_csv import MANY_COLUMNS, MOST_COLUMNS, column_kinds, wide_csv_parts
 from longreach.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
     loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
     features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
-    options = _with_files_told(path, loaded, features, options, where)
+    options, of_files = options_apart(loaded, features, _with_files_told(path, loaded, features, options, where))
     try:
         found = _layout(features, options, where)
     except DataError as error:
@@ -89,7 +91,7 @@ def table_source(source: str, options: ReadOptions) -> Source:
     stamp = ""
     if layout.cells == "files":
         try:
-            files = name_files(loaded, layout.values[0], options, _files_root(path, options), where)
+            files = name_files(loaded, layout.values[0], of_files, _files_root(path, options), where)
         except UnicodeDecodeError as error:
             raise _not_utf8(error, where) from None
         layout = replace(layout, files=files)
@@ -115,13 +117,15 @@ def table_source(source: str, options: ReadOptions) -> Source:
             parts[part] = more if part not in parts else partial(_chained, parts[part], more)
     prints = [(str(name), rows._fingerprint) for name, rows in loaded.items()]
     stamp = f"{_READING};{files_stamp(path)};{prints};{layout};{options}{stamp}"
-    channels = layout.values if layout.cells == "steps" else None
+    steps = None if layout.files is None else layout.files.columns
+    channels = layout.values if layout.cells == "steps" else None if steps is None else steps.channels
     return Source(
         f"{source}: {how}, {layout.told}",
         form,
         parts,
         stamp,
         channels=channels,
+        apart=steps is not None,
         columns=columns,
         groups=_groups_told(layout, options),
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from longreach.data.files.csv_head import csv_head
+from longreach.data.files.csv_rows import csv_rows
+from longreach.data.files.files_column import are_table_names
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import labelled_files
+from longreach.data.files.named_files import LOOKED_AT
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, sequence_of_table, step_columns
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.roles import find_roles
@@ -29,6 +34,8 @@ def table_file_source(path: Path, options: ReadOptions, stamp: str) -> Source:
     """
     if options.tokens not in (None, "numbers"):
         raise DataError(f"{path}: data.tokens={options.tokens} is for text, found tables of numbers; leave it out")
+    if path.is_file() and names_others(path):
+        raise DataError(f"{path}: expected a sequence, found a table that names CSV files; set data.source to table")
     form: Form = options.tokens or "real"
     found = {"train": [(path, None)]} if path.is_file() else labelled_files(path)
     wanted = {
@@ -46,7 +53,7 @@ def table_file_source(path: Path, options: ReadOptions, stamp: str) -> Source:
     labelled = any(label is not None for files in wanted.values() for _, label in files)
     where = ", in a folder for each class" if labelled else ""
     told = f"{path}: a CSV file for each sequence{where}, {columns.told}"
-    return Source(told, form, parts, f"{stamp};{columns}", channels=columns.channels)
+    return Source(told, form, parts, f"{stamp};{columns}", channels=columns.channels, apart=True)
 
 
 def holds_several(path: Path) -> bool:
@@ -54,6 +61,14 @@ def holds_several(path: Path) -> bool:
     names = csv_head(path).names
     roles = find_roles(dict.fromkeys(names, "number"), ReadOptions(unlabelled=True), path.name)
     return roles.id is not None and roles.time is not None
+
+
+def names_others(path: Path) -> bool:
+    """Whether a CSV file is none of a sequence: a column of it names CSV files."""
+    head = csv_head(path)
+    with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+        first = [cells for _, cells in islice(rows, LOOKED_AT)]
+    return any(are_table_names([cell.strip() for cell in column]) for column in zip(*first, strict=False))
 
 
 def _samples(

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from longreach.data.files.csv_head import CsvHead
+from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.wide_csv import csv_rows
 from longreach.errors import DataError
 
 

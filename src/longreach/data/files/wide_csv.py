@@ -8,8 +8,7 @@ Shapes: T steps.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from longreach.data.files.csv_cells import kind_of, mend_of, number_of
-from longreach.data.files.csv_head import CsvHead, long_cells
+from longreach.data.files.csv_head import CsvHead
+from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
 from longreach.data.files.layout import Layout
@@ -82,33 +82,6 @@ def column_kinds(path: Path, head: CsvHead, rows: int | None) -> dict[str, str]:
                 if cell.strip() and kinds[name] != "string":
                     kinds[name] = kind_of([cell])
     return kinds
-
-
-def csv_rows(path: Path, header: bool, delimiter: str) -> Generator[tuple[int, list[str]], None, None]:
-    """The rows of values with their numbers; lines of blanks are none.
-
-    Raises:
-        DataError: another encoding.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter=delimiter)
-        row = -1 if header else 0
-        while True:
-            try:
-                with long_cells():
-                    cells = next(reader, None)
-            except UnicodeDecodeError as error:
-                # Decoded in blocks: which row it is in is not known.
-                raise DataError(
-                    f"{path}: expected CSV in UTF-8, found byte 0x{error.object[error.start]:02x}; convert the file"
-                ) from None
-            if cells is None:
-                return
-            if row < 0:
-                row = 0
-            elif len(cells) > 1 or "".join(cells).strip():
-                yield row, cells
-                row += 1
 
 
 @dataclass(frozen=True)
