@@ -92,6 +92,20 @@ def test_ids_of_the_rows_of_each_part(tmp_path: Path) -> None:
         assert read(path, **options).findings.grave == []
 
 
+@pytest.mark.usefixtures("both_readers")
+def test_other_ids_are_neither_steps_nor_channels(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "id,walk,case_id,a,b,label", "0,u,7,1,2,x", "1,v,8,3,4,y")
+    found = read(path, id_column="walk")
+    assert found.ids["train"] == ("u", "v")
+    assert found.parts["train"].sequence(1).tolist() == [[3], [4]]
+    assert found.told.endswith("ids in 'walk', not used 'id', 'case_id'")
+    assert read(path, id_column="walk", values_columns=("id", "a")).parts["train"].sequence(1).tolist() == [[1], [3]]
+    path = write(tmp_path / "x.csv", "id,walk,time,a,label", "0,u,0,1,x", "1,u,1,2,x", "2,v,0,3,y")
+    found = read(path, id_column="walk")
+    assert (found.channels, found.parts["train"].sequence(0).tolist()) == (("a",), [[1], [2]])
+    assert found.told.endswith("not used 'id'")
+
+
 def test_lists_and_texts_are_no_steps_whatever_id_their_rows_share(tmp_path: Path) -> None:
     for cell in ([1, 2], "a text"):
         path = write_lines(tmp_path / "x.jsonl", *({"id": 7, "vector": cell, "label": "ab"[row]} for row in (0, 1)))

@@ -62,7 +62,8 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
                 f"apart, such as data.id_column={roles.ids[-1]}"
             )
         values = options.values_columns or _channels(there, options.channels, where)
-        values = values or tuple(name for name in free if name not in (identity, time) and kinds[name] == "number")
+        others = (identity, time, *roles.ids)
+        values = values or tuple(name for name in free if name not in others and kinds[name] == "number")
         if not values:
             raise DataError(f"{where}: expected columns of numbers beside {identity!r} and {time!r}, found none")
         layout = Layout("steps", tuple(values), label, identity, time, part, group=group)
@@ -78,7 +79,7 @@ def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
             raise DataError(f"{where}: column {values[0]!r} holds images; read them with data.source=hub")
         layout = Layout(kind, values, label, part=part)  # type: ignore[arg-type]  # narrowed above
     else:
-        free = [name for name in free if name not in (identity, *roles.other_labels)]
+        free = [name for name in free if name not in (identity, *roles.other_labels, *roles.ids)]
         # A letter among letters is a value; a word is not.
         letters = all(len(name) == 1 for name in free)
         if time not in (None, label, part) and not letters and options.values_columns is None:
