@@ -61,8 +61,8 @@ class DataConfig(Section):
     values_columns: Annotated[tuple[Text, ...], BeforeValidator(_several)] | None = None
     """Columns of a table, or of CSV files that it names, that hold the sequences; null finds them and says so."""
     files_column: Text | None = None
-    """Column of a table that names files, each of which is a sequence: recordings, .npy arrays, CSV files or texts; null
-    finds it and says so."""
+    """Column of a table that names files, each of which is a sequence: recordings, .npy arrays, CSV files or texts;
+    null finds it and says so."""
     files_root: Text | None = None
     """Folder from which these names count, itself counted from that of the table; null for the table's own."""
     label_column: Text | None = None
@@ -135,6 +135,11 @@ class DataConfig(Section):
             raise ValueError(
                 f"data.group_column: expected another column than data.label_column, found {self.group_column!r} for "
                 "both; groups are held out whole, and of each class some must stay"
+            )
+        if self.values_columns is not None and len(set(self.values_columns)) < len(self.values_columns):
+            raise ValueError(
+                f"data.values_columns: expected each column once, found {', '.join(self.values_columns)}; leave out "
+                "what comes again"
             )
         if problem := self.without_effect:
             raise ValueError(problem)

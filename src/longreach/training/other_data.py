@@ -83,6 +83,7 @@ def other_sequences(
         group_needed=False,
         by_part=labelled,
         channels=channels,
+        apart=config.source == "tables",
         cells=cells,
     )
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
@@ -110,7 +111,9 @@ def _kind(config: DataConfig, data: str, vocabulary: Vocabulary | None) -> FileK
     if config.source == "bytes" and Path(data).expanduser().exists() and not _holds_bytes(Path(data).expanduser()):
         # Whatever a file's ending means elsewhere; bytes in a column or an array are those and not the file's own.
         return "bytes"
-    found = detect(data, as_bytes=config.source in ("text", "bytes"), wanted=_of_run(config))
+    found = detect(
+        data, as_bytes=config.source in ("text", "bytes"), wanted=_of_run(config), files_root=config.files_root
+    )
     if found in ("text", "bytes") and vocabulary is not None and vocabulary.kind != "numbers":
         return "text" if vocabulary.kind == "characters" else "bytes"
     return found

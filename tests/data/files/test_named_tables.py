@@ -66,20 +66,79 @@ def test_columns_that_are_said_are_those_of_the_files(column: str | None, table:
 
 
 def test_columns_that_the_table_has_itself_are_its_own(table: Path) -> None:
-    """As long as nobody says that it names files."""
+    """As long as it has all of them and nobody says that it names files."""
     assert read(table, values_columns=("hr",), label_column="kind").told.endswith("not used 'file', 'time'")
     assert values(read(table, values_columns=("hr",), label_column="kind", files_column="file"))[1] == [[70], [71]]
-    with pytest.raises(DataError, match="expected a column 'b', found t, hr, a, x; name it so"):
-        read(table, channels=("hr", "b"), label_column="kind")
+    assert values(read(table, values_columns=("hr", "a"), label_column="kind"))[1] == [[70, 8], [71, 9]]
+    with pytest.raises(DataError, match=r"expected a column 'b', as data.values_columns says, found t, hr, a, x"):
+        read(table, values_columns=("hr", "b"), label_column="kind")
+    with pytest.raises(DataError, match=r"expected a column 'fle', as data.files_column says, found file, kind"):
+        read(table, values_columns=("a",), files_column="fle")
 
 
-def test_files_that_rows_come_from_are_no_sequences_of_theirs(table: Path) -> None:
-    """A name that comes again tells where each row is from, and a file that is not there is none to read."""
-    table.write_text("file,t,a\nr0.csv,0,1\nr0.csv,1,2\nr1.csv,0,3\n")
-    assert values(read(table, id_column="file", time_column="t", label_needed=False)) == [[[1], [2]], [[3]]]
-    table.write_text("file,a,b,kind\nx.csv,1,2,up\ny.csv,3,4,down\n")
-    assert values(read(table, values_columns=("a", "b"), label_column="kind")) == [[[1], [2]], [[3], [4]]]
-    assert not read(table, label_column="kind").apart
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("x.csv", "file,t,a\nr0.csv,0,1\nr0.csv,1,2\nr1.csv,0,3\n", [[[1], [2]], [[3]]]),
+        ("x.csv", "id,f1,f2,label\nr0.csv,1,2,u\nr1.csv,3,4,v\n", [[[1], [2]], [[3], [4]]]),
+        ("x.csv", "id,time,frame,a,label\ns,0,r0.csv,1,u\ns,1,r1.csv,2,u\n", [[[1], [2]]]),
+        ("x.csv", "id,time,a,label\nr0.csv,0,1,u\nr1.csv,0,2,v\n", [[[1]], [[2]]]),
+        ("x.csv", "file,text,label\nr0.csv,ab,u\nr1.csv,c,v\n", [[97, 98], [99]]),
+        ("x.jsonl", '{"file": "r0.csv", "values": [1, 2], "label": "u"}\n', [[[1], [2]]]),
+        ("x.jsonl", '{"file": "r0.csv", "label": "u", "q0": 1, "q1": 2}\n', None),
+    ],
+)
+def test_a_table_that_holds_sequences_names_none(name: str, text: str, expected: list | None, table: Path) -> None:
+    """A name of a CSV file is most often where a row comes from."""
+    path = table.with_name(name)
+    path.write_text(text)
+    said = {"id_column": "file", "time_column": "t"} if text.startswith("file,t,") else {}
+    collected = read(path, label_needed=False, **said)
+    assert collected.apart == (expected is None)
+    assert collected.findings.grave == []
+    if expected is not None:
+        assert values(collected) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["r0.csv,u", "r0.csv,v"], "column 'file': expected each file once, as a row is a whole file, found 'r0.csv'"),
+        (["x.csv,u", "y.csv,v"], "column 'file': expected a file 'x.csv' in {root}, found none"),
+        (["../r0.csv,u", "../r1.csv,v"], "column 'file': expected a file within {root}, found '../r0.csv', which"),
+        (["r0.csv,u", "r1.wav,v"], "row 1: expected a file 'r1.wav' in {root}, found none"),
+        (["r0.csv,u", "r1.txt,v"], "row 1: expected a file that ends in .csv, .tsv, like the first of them"),
+        (["r0.csv,u", ",v"], "row 1: expected the name of a file, found an empty cell"),
+        (["  ,u", "r1.csv,v"], "row 0: expected the name of a file, found an empty cell"),
+    ],
+)  # fmt: skip
+def test_names_are_never_read_as_texts(rows: list[str], told: str, table: Path) -> None:
+    (table.parent / "r1.txt").write_text("abc")
+    (table.parent.parent / "r0.csv").write_text(RECORDINGS["r0.csv"])
+    table.write_text("\n".join(["file,label", *rows]))
+    try:
+        (found,) = read(table, label_needed=False).findings.grave
+    except DataError as error:
+        found = str(error)
+    assert found.startswith(f"walks.csv: {told.format(root=table.parent)}")
+
+
+def test_settings_that_do_nothing_and_names_without_a_head_are_refused(table: Path) -> None:
+    with pytest.raises(DataError, match=r"column 'file': data.channels_first is for arrays, found CSV files of a"):
+        read(table, label_column="kind", channels_first=True)
+    table.write_text("r0.csv,up\nr1.csv,down\n")
+    with pytest.raises(
+        DataError, match=r"expected a line of column names, found 'r0.csv', which is called like a file"
+    ):
+        read(table, label_column="up")
+
+
+def test_a_table_of_many_columns_names_files_too(table: Path) -> None:
+    more = [f"f{column}" for column in range(120)]
+    table.write_text(
+        "\n".join(",".join([*row, *more]) for row in (["file", "label"], ["r0.csv", "u"], ["r1.csv", "v"]))
+    )
+    assert values(read(table, values_columns=("a",), time_column="t")) == [[[2], [3], [1]], [[8], [9]]]
 
 
 @pytest.mark.parametrize(
@@ -124,23 +183,66 @@ def test_groups_and_parts_come_from_the_table(table: Path) -> None:
     assert set(data.test.lengths) & set(data.train.lengths) == set()
 
 
-@pytest.mark.parametrize("source", ["tables", "table"])
-def test_other_data_are_read_as_the_runs_were(source: str, table: Path) -> None:
-    """A table that names files, a folder of them or one alone, whether a run's files were named or lay in folders."""
-    config = DataConfig(source=source, path="gone")  # type: ignore[arg-type]
+@pytest.mark.parametrize("table_has", ["recording", "hr,recording,a", "id,time,hr,recording,a"])
+def test_other_data_are_read_as_the_runs_were(table_has: str, table: Path) -> None:
+    """A table that names files, whatever else it has, a folder of them or one alone; a table of many sequences too."""
+    config = DataConfig(source="tables", path="gone")
     (table.parent / "new").mkdir()
     (table.parent / "new" / "b.csv").write_text(RECORDINGS["r1.csv"])
-    (table.parent / "new.csv").write_text("recording\nnew/b.csv\n")
-    assert detect(str(table.parent / "new.csv"), wanted="tables") == "table"
-    for data in ("new.csv", *(("new", "new/b.csv") if source == "tables" else ())):
+    row = ",".join("new/b.csv" if name == "recording" else "1" for name in table_has.split(","))
+    (table.parent / "new.csv").write_text(f"{table_has}\n{row}\n")
+    for data in ("new.csv", "new", "new/b.csv"):
         other = other_sequences(config, str(table.parent / data), None, labelled=False, channels=("a", "hr"))
-        assert other.ids == ("new/b.csv" if data == "new.csv" else "b.csv",)
-        np.testing.assert_array_equal(other.sequences.values, [[8, 70], [9, 71]])
+        np.testing.assert_array_equal(other.sequences.sequence(0), [[8, 70], [9, 71]])
+    # A file that is not there, or one that is named in every row, is none of a table's.
+    for name in ("gone.csv", "b.csv"):
+        lines = ["src,hr,a", f"{name},70,8", f"{name},71,9"]
+        (table.parent / "new" / "b.csv").write_text("\n".join(lines))
+        other = other_sequences(config, str(table.parent / "new" / "b.csv"), None, labelled=False, channels=("a", "hr"))
+        np.testing.assert_array_equal(other.sequences.sequence(0), [[8, 70], [9, 71]])
 
 
-def test_a_table_of_names_is_no_sequence(table: Path) -> None:
+def test_parts_elsewhere_are_named_or_in_folders(table: Path) -> None:
+    rows = [f"r{row}.csv,{'up' if row % 2 else 'down'},{row}" for row in range(6)]
+    for row in range(6):
+        (table.parent / f"r{row}.csv").write_text(f"hr\n{row}\n{row}\n")
+        part = table.parent / "test" / ("up" if row % 2 else "down")
+        part.mkdir(parents=True, exist_ok=True)
+        (part / f"t{row}.csv").write_text(f"hr\n{row + 10}\n")
+    for name, some in (("walks.csv", rows[:4]), ("more.csv", rows[4:])):
+        (table.parent / name).write_text("\n".join(["file,label,hr", *some]))
+    for elsewhere, found in (("more.csv", [[4.0, 4.0], [5.0, 5.0]]), ("test", None)):
+        config = DataConfig(
+            source="auto", path=str(table), values_columns=("hr",), files_column="file",
+            test_path=str(table.parent / elsewhere), validation=0,
+        )  # fmt: skip
+        assert len(build_datasets(config).test) == (6 if found is None else 2)
+
+
+def test_a_table_of_names_among_sequences_is_refused(table: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_files(str(table), "tables", ReadOptions())
     assert str(caught.value) == (
-        f"{table}: expected a sequence, found a table that names CSV files; set data.source to table"
+        f"{table}: expected a sequence, found a table that names CSV files; give the table itself, with "
+        "data.source=table or without"
     )
+    assert detect(str(table.parent), wanted="tables") == "tables"
+    with pytest.raises(DataError, match=r"walks.csv: expected a sequence, found a table that names CSV files; give"):
+        open_files(str(table.parent), "tables", ReadOptions())
+    table.rename(table.with_name("a.csv"))
+    for wanted in (None, "tables"):
+        with pytest.raises(DataError, match=r"found a.csv, which names CSV files; give the table itself"):
+            detect(str(table.parent), wanted=wanted)
+
+
+def test_a_first_file_that_is_broken_is_told_of_like_any_other(table: Path) -> None:
+    (table.parent / "r0.csv").write_bytes(b"hr,a\n\xff,1\n")
+    for path, options in ((table, {"label_column": "kind"}), (table.parent / "in", {})):
+        if not path.exists():
+            (path / "up").mkdir(parents=True)
+            for name in RECORDINGS:
+                (table.parent / name).rename(path / "up" / name)
+        collected = read(path, **options)
+        assert len(collected.findings.grave) == 1
+        assert "r0.csv: expected CSV in UTF-8, found byte 0xff" in collected.findings.grave[0]
+        assert values(collected) == [[[8, 70], [9, 71]]]

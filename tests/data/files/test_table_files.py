@@ -101,6 +101,7 @@ def test_tables_of_many_sequences_stay_what_they_are(tmp_path: Path) -> None:
     ("head", "row", "channels"),
     [
         ("t,x,y,z", "0,1,2,3", ("x", "y", "z")),
+        ("t,step,date,sample_id,id,split,hr", "0,1,2,3,4,5,6", ("t", "hr")),
         ("timestamp,label,hr", "2024-01-31T08:00:00,1,60", ("hr",)),
         (",a,id,class", "5,1,2,3", ("a",)),
         ("a,b,c", "1,,up", ("a",)),
@@ -181,7 +182,8 @@ def test_what_cannot_be_read_is_told_with_its_path(text: str, told: str, tmp_pat
          "values with data.values_columns"),
         ("a,b\n1,2\n", {"values_columns": ("c",)}, "expected a column 'c', as data.values_columns says, found a, b; "
          "correct the name"),
-        ("a,b\n1,2\n", {"channels": ("a", "c")}, "expected a column 'c', found a, b; name it so"),
+        ("a,b\n1,2\n", {"channels": ("a", "c")}, "expected a column 'c', found a, b; name it so, or say which columns "
+         "hold the channels, in their order, with data.values_columns"),
         ("a,b\n1,2\n", {"tokens": "numbers"}, "data.tokens=numbers: expected one column, whose numbers are the tokens, "
          "found a, b; name it with data.values_columns"),
     ],

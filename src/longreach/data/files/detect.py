@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from longreach.data.files.arrow_check import check_arrow
+from longreach.data.files.files_column import names_others
 from longreach.data.files.folders import AUDIO_ENDINGS, IMAGE_ENDINGS, TEXT_ENDINGS, is_hidden
 from longreach.data.files.load_table import TABLE_ENDINGS
 from longreach.data.files.no_bytes import check_bytes
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS
 from longreach.data.files.sample import PART_NAMES
-from longreach.data.files.table_files import holds_several, names_others
+from longreach.data.files.table_files import holds_several
 from longreach.data.hub_names import check_there
 from longreach.errors import DataError
 
@@ -25,24 +26,25 @@ _ABOUT = ("readme", "licen", "changes", "changelog", "notice", "citation", "desc
 """How texts are called that are about data and none themselves."""
 
 
-def detect(path: str, as_bytes: bool = False, wanted: str | None = None) -> FileKind:
+def detect(path: str, as_bytes: bool = False, wanted: str | None = None, files_root: str | None = None) -> FileKind:
     """The kind of a file, a folder or a name on the hub.
 
     Args:
         path: "hub" are images, in Parquet files or in folders; a name that is not there is one of the hub, of tables.
         as_bytes: what nothing else can be made of is bytes, be it of a form that is known to be something else.
         wanted: the kind of which files are meant where there are several.
+        files_root: folder from which names of files in a table count, itself counted from the table's.
 
     Raises:
         DataError: nothing there, or nothing that is known.
     """
     place = Path(path).expanduser()
-    if wanted == "tables" and _are_tables(place):
+    if wanted == "tables" and _are_tables(place, files_root):
         return "tables"
     if place.is_file():
         return _of_file(place, as_bytes)
     if place.is_dir():
-        return _of_folder(place, as_bytes, wanted)
+        return _of_folder(place, as_bytes, wanted, files_root)
     check_there(path, TABLE_ENDINGS)
     return "table"
 
@@ -70,7 +72,7 @@ def _of_file(path: Path, as_bytes: bool) -> FileKind:
     return "bytes"
 
 
-def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
+def _of_folder(folder: Path, as_bytes: bool, wanted: str | None, files_root: str | None) -> FileKind:
     try:
         top = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
         files = top or [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -91,6 +93,8 @@ def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
                     sounds, texts = _sounds(folder), _texts(top)
                     if (wanted == "audio" and sounds) or (wanted == "text" and texts):
                         return wanted  # type: ignore[return-value]  # one of the literals above
+                    if wanted in (None, "table", "tables"):
+                        _check_no_names(folder, top, files_root)
                     if wanted is None:
                         _check_alone(folder, sum(endings[ending] for ending in those), len(sounds), len(texts))
                 return kind  # type: ignore[return-value]  # the literals above
@@ -123,11 +127,25 @@ def _of_folder(folder: Path, as_bytes: bool, wanted: str | None) -> FileKind:
     return "bytes"
 
 
-def _are_tables(place: Path) -> bool:
+def _are_tables(place: Path, files_root: str | None) -> bool:
     """Whether a folder or a file is of CSV files that hold one sequence each, where such are wanted."""
     there = sorted(place.rglob("*")) if place.is_dir() else [place]
     files = [path for path in there if path.suffix.lower() in TABLE_FILE_ENDINGS and path.is_file()]
-    return bool(files) and not holds_several(files[0]) and not names_others(files[0])
+    return bool(files) and not holds_several(files[0]) and not names_others(files[0], files_root)
+
+
+def _check_no_names(folder: Path, top: list[Path], files_root: str | None) -> None:
+    """Refuse CSV files beside a table that names them, as all tables of a folder are read as one.
+
+    Raises:
+        DataError: there is such a table.
+    """
+    for path in top:
+        if path.suffix.lower() in TABLE_FILE_ENDINGS and names_others(path, files_root):
+            raise DataError(
+                f"{folder}: expected tables of sequences, found {path.name}, which names CSV files; give the table "
+                "itself, and with data.test_path that of another part"
+            )
 
 
 def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:

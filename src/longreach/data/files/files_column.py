@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from longreach.data.files.csv_head import csv_head
+from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.folders import AUDIO_ENDINGS, OTHER_SOUNDS, TEXT_ENDINGS
 from longreach.data.files.named_files import LOOKED_AT, NamedFiles, ending_of
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS
 from longreach.data.files.options import ReadOptions
+from longreach.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
+    from longreach.data.files.layout import Layout
+
 _ENDINGS = frozenset((*AUDIO_ENDINGS, *OTHER_SOUNDS, ".npy", *TEXT_ENDINGS))
+_CSV = frozenset(TABLE_FILE_ENDINGS)
 
 
 def find_files_column(parts: Mapping[str, Dataset], features: Features, options: ReadOptions, root: Path) -> str | None:
-    """The column that names files, where nobody said which one holds the sequences.
+    """The column that names files other than CSV, where nobody said which one holds the sequences.
 
-    Choice: the first column of text of which the first cells all end as recordings or arrays do, or as texts or CSV
-    files do of which one is there; a CSV file that is named twice is where a row comes from and no row's sequence.
-    Columns of values, where they are said or known from training and are not the table's, are those of CSV files.
+    Choice: the first column of text of which the first cells all end as recordings or arrays do, or as texts do of
+    which one is there.
 
     Args:
         parts: of the table.
@@ -32,12 +38,130 @@ def find_files_column(parts: Mapping[str, Dataset], features: Features, options:
         options: what the user said of columns.
         root: folder from which names count.
     """
-    said_values = options.values_columns or ()
-    if any(name in features for name in said_values):
+    if options.values_columns is not None or options.channels is not None:
         return None
-    if options.channels is not None and all(name in features for name in options.channels):
-        return None
-    of_columns = bool(said_values) or options.channels is not None
+    for name, cells in _texts(parts, features, options):
+        endings = {ending_of(cell) for cell in cells}
+        # A text may end in ".txt" as well.
+        if endings <= _ENDINGS and (endings.isdisjoint(TEXT_ENDINGS) or _any_there(cells, root)):
+            return name
+    return None
+
+
+def layout_with_csv(
+    layout_of: Callable[[ReadOptions], Layout],
+    parts: Mapping[str, Dataset],
+    features: Features,
+    options: ReadOptions,
+    root: Path | None,
+) -> tuple[Layout, ReadOptions, ReadOptions]:
+    """The layout of a table that may name CSV files, and what was said of its columns and of those of the files.
+
+    Choice: names of CSV files tell as often where a row comes from. So they are the sequences where the table holds
+    no others: where it cannot be read, or would be read as texts of these names, with them among its numbers, or as
+    their classes. And they are where the training part's were.
+
+    Args:
+        layout_of: what finds the layout by what was said.
+        parts: of the table.
+        features: names and types of its columns.
+        options: what the user said of columns.
+        root: folder from which names count; None: no file is named.
+
+    Raises:
+        DataError: columns that do not tell which hold the sequences.
+    """
+    said, of_files = options_apart(parts, features, options)
+    found, wrong = None, None
+    try:
+        found = layout_of(said)
+    except DataError as error:
+        wrong = error
+    if options.files_column is None and root is not None and options.tokens in (None, "numbers"):
+        for name, cells in _texts(parts, features, options):
+            endings = {ending_of(cell) for cell in cells}
+            if endings <= _ENDINGS | _CSV and endings & _CSV and _are_sequences(name, cells, found, options, root):
+                said, of_files = options_apart(parts, features, replace(options, files_column=name))
+                return layout_of(said), said, of_files
+    if found is None:
+        assert wrong is not None
+        raise wrong
+    return found, said, of_files
+
+
+def names_others(path: Path, files_root: str | None = None) -> bool:
+    """Whether a CSV file names others, of which one is there, and so is no sequence.
+
+    Choice: a file of which every row names the same one, or itself, tells where it comes from.
+
+    Args:
+        path: of the file.
+        files_root: folder from which names count, itself counted from the file's.
+
+    Raises:
+        DataError: no CSV.
+    """
+    head = csv_head(path)
+    root = path.parent if files_root is None else path.parent / Path(files_root).expanduser()
+    with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+        first = [cells for _, cells in itertools.islice(rows, LOOKED_AT)]
+    for column in zip(*first, strict=False):
+        cells = [cell.strip() for cell in column if cell.strip()]
+        if not cells or not {ending_of(cell) for cell in cells} <= _CSV or path.name in cells:
+            continue
+        if (len(set(cells)) > 1 or len(cells) == 1) and _any_there(cells, root):
+            return True
+    return False
+
+
+def options_apart(
+    parts: Mapping[str, Dataset], features: Features, options: ReadOptions
+) -> tuple[ReadOptions, ReadOptions]:
+    """What was said of a table's columns, and of those of the files that it names: of CSV files, values and times.
+
+    Args:
+        parts: of the table.
+        features: names and types of its columns.
+        options: what the user said, with the column that names files, if one does.
+    """
+    column = options.files_column
+    if column is None:
+        return options, options
+    table = replace(options, values_columns=None)
+    if column not in features or options.tokens not in (None, "numbers"):
+        return table, options
+    try:
+        cells = _first_cells(parts, column)
+    except UnicodeDecodeError:  # It is told of when the rows are read.
+        return table, options
+    if not cells or ending_of(cells[0]) not in _CSV:
+        return table, options
+    return replace(table, time_column=None, channels=None), options
+
+
+def _are_sequences(name: str, cells: list[str], found: Layout | None, options: ReadOptions, root: Path) -> bool:
+    """Whether a column of names of CSV files holds the sequences.
+
+    Args:
+        name: of the column.
+        cells: the first ones.
+        found: the layout without it, None where there is none.
+        options: what the user said of columns.
+        root: folder from which names count.
+    """
+    if options.apart and _any_there(cells, root):
+        return True
+    each_another = len(set(cells)) == len(cells)
+    if found is None:
+        return each_another
+    if found.cells == "text":
+        return found.values == (name,) and options.values_columns is None
+    among = found.cells == "wide" and name in found.values and options.values_columns is None
+    return each_another and (among or (found.guessed and found.label == name))
+
+
+def _texts(parts: Mapping[str, Dataset], features: Features, options: ReadOptions) -> Iterator[tuple[str, list[str]]]:
+    """Columns of text that were not said to be something else, with their first cells that are not blank."""
     said = {options.label_column, options.split_column, options.id_column, options.time_column, options.group_column}
     for name, feature in features.items():
         if name in said or getattr(feature, "dtype", "") not in ("string", "large_string"):
@@ -46,43 +170,13 @@ def find_files_column(parts: Mapping[str, Dataset], features: Features, options:
             cells = _first_cells(parts, name)
         except UnicodeDecodeError:  # It is told of when the rows are read.
             continue
-        endings = {ending_of(cell) for cell in cells}
-        tables = are_table_names(cells)
-        if not cells or not (tables or endings <= _ENDINGS) or (of_columns and not tables):
-            continue
-        files = NamedFiles(root, "bytes", False, "bytes")
-        # A text may end in ".txt" as well.
-        sure = endings.isdisjoint((*TEXT_ENDINGS, *TABLE_FILE_ENDINGS))
-        if sure or any(files.problem_with(cell, "") is None for cell in cells):
-            return name
-    return None
+        if cells:
+            yield name, cells
 
 
-def are_table_names(cells: Sequence[str]) -> bool:
-    """Whether these are names of CSV files, each another."""
-    return 0 < len(cells) == len(set(cells)) and {ending_of(cell) for cell in cells} <= {*TABLE_FILE_ENDINGS}
-
-
-def options_apart(
-    parts: Mapping[str, Dataset], features: Features, options: ReadOptions
-) -> tuple[ReadOptions, ReadOptions]:
-    """What concerns a table, and what the files that it names: of CSV files, columns of values and times are theirs.
-
-    Args:
-        parts: of the table.
-        features: names and types of its columns.
-        options: what the user said, with the column that names files, if one does.
-    """
-    column = options.files_column
-    if column is None or column not in features or options.tokens not in (None, "numbers"):
-        return options, options
-    try:
-        cells = _first_cells(parts, column)
-    except UnicodeDecodeError:  # It is told of when the rows are read.
-        return options, options
-    if not cells or ending_of(cells[0]) not in TABLE_FILE_ENDINGS:
-        return replace(options, values_columns=None), options
-    return replace(options, values_columns=None, time_column=None, channels=None), options
+def _any_there(cells: list[str], root: Path) -> bool:
+    files = NamedFiles(root, "bytes", False, "bytes")
+    return any(files.problem_with(cell, "") is None for cell in cells)
 
 
 def _first_cells(parts: Mapping[str, Dataset], name: str) -> list[str]:

@@ -24,7 +24,7 @@ from longreach.data.files.folders import (
     read_bytes,
     read_text,
 )
-from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, sequence_of_table, step_columns
+from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, first_columns, sequence_of_table
 from longreach.data.files.options import ReadOptions
 from longreach.data.files.sample import Form, Sample
 from longreach.data.guards import BROKEN_ARRAY, mapped_array
@@ -192,7 +192,12 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
         DataError: files that are not read, none of which is there, or of which one is named twice; or CSV files the
             first of which holds no sequence.
     """
-    cells = [str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[column][:] if cell]
+    if ending_of(column) in set(itertools.chain(*_ENDINGS.values())):
+        raise DataError(
+            f"{where}: expected a line of column names, found {column!r}, which is called like a file; write one"
+        )
+    there = (str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[column][:] if cell)
+    cells = [cell for cell in there if cell]
     first = cells[0] if cells else ""
     if options.tokens is None:
         kind = _kind(first, column, where)
@@ -205,6 +210,10 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
         raise DataError(
             f"{where}: column {column!r}: data.values_columns is for files of columns, found {files.told}; leave it out"
         )
+    if kind == "tables" and options.channels_first:
+        raise DataError(
+            f"{where}: column {column!r}: data.channels_first is for arrays, found {files.told}; leave it out"
+        )
     _check_once(cells, column, where)
     wrong = [files.problem_with(cell, f"{where}: column {column!r}") for cell in cells[:LOOKED_AT]]
     if cells and all(problem is not None for problem in wrong):
@@ -212,9 +221,9 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
         raise DataError(f"{wrong[0].text}, or with data.values_columns which columns hold the sequences instead")
     if kind != "tables":
         return files
-    there = (cell for cell, problem in zip(cells, wrong, strict=False) if problem is None)
-    example = next((cell for cell in there if ending_of(cell) in TABLE_FILE_ENDINGS), first)
-    return replace(files, columns=step_columns(files.place_of(example), options, form))
+    known = [cell for cell, problem in zip(cells, wrong, strict=False) if problem is None]
+    tables = [files.place_of(cell) for cell in known if ending_of(cell) in TABLE_FILE_ENDINGS]
+    return replace(files, columns=first_columns(tables or [files.place_of(first)], options, form))
 
 
 def named_stamp(parts: Mapping[str, Dataset], column: str, files: NamedFiles) -> str:

@@ -5,7 +5,8 @@ Shapes: T steps, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from longreach.data.files.csv_faults import check_rows, numbers_with_comma, too_
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.findings import Finding
 from longreach.data.files.options import ReadOptions
-from longreach.data.files.roles import few, find_roles, is_label_name, is_unnamed
+from longreach.data.files.roles import ROLE_NAMES, few, find_roles, is_unnamed
 from longreach.data.files.sample import Form, Sample
 from longreach.data.files.step_times import Times, look_at_times, no_time, read_times
 from longreach.errors import DataError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE_FILE_ENDINGS = (".csv", ".tsv")
+_LOOKED_AT = 20
+"""Files of which one that can be read tells the columns of all."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,31 @@ class StepColumns:
         return f"a row is one step of {channels}, {', '.join(few(list(self.channels)))}{sorted_by}{more}"
 
 
-def step_columns(path: Path, options: ReadOptions, form: Form) -> StepColumns:
-    """What the columns of the first file are.
+def first_columns(paths: Iterable[Path], options: ReadOptions, form: Form) -> StepColumns:
+    """The columns of the first file that can be read, of some; what is wrong with those before it is told of them.
 
-    Choice: where nobody says which columns hold the values, all of numbers do but one of times, of ids, of labels (a
-    folder or a table tells the class; an input that names it is none) and what pandas calls its index. Steps are in
-    the order of their rows, as a logger writes them; its clock may count whole seconds or none that we read.
+    Raises:
+        DataError: none of them can; what is wrong with the first.
+    """
+    wrong = None
+    for path in itertools.islice(paths, _LOOKED_AT):
+        try:
+            return _columns_of(path, options, form)
+        except DataError as error:
+            wrong = wrong or error
+        except OSError as error:
+            wrong = wrong or DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions")
+    assert wrong is not None
+    raise wrong
+
+
+def _columns_of(path: Path, options: ReadOptions, form: Form) -> StepColumns:
+    """What the columns of a file are.
+
+    Choice: where nobody says which columns hold the values, all of numbers do but those that are called like times,
+    ids, parts or labels (a folder or a table tells the class; an input that names it is none) and what pandas calls its
+    index. Steps are in the order of their rows, as a logger writes them; its clock may count whole seconds or none that
+    we read.
 
     Raises:
         DataError: a file that cannot be read, a column that is not there, or none with numbers.
@@ -75,7 +97,7 @@ def step_columns(path: Path, options: ReadOptions, form: Form) -> StepColumns:
     # Folders or a table tell the classes and all else of a whole sequence, so no column here is theirs.
     asked = ReadOptions(values_columns=options.values_columns, time_column=options.time_column, unlabelled=True)
     roles = find_roles(kinds, asked, path.name)
-    channels = options.channels or options.values_columns
+    channels = options.values_columns or options.channels
     if channels is None:
         others = {roles.time, roles.part, roles.id}
         channels = tuple(
@@ -83,12 +105,15 @@ def step_columns(path: Path, options: ReadOptions, form: Form) -> StepColumns:
             for name, kind in kinds.items()
             if kind == "number"
             and name not in others
-            and not (is_label_name(name) and len(name) > 1)
+            and name.lower() not in ROLE_NAMES
             and not (head.header and is_unnamed(name))
         )
     for name in channels:
         if name not in kinds:
-            raise DataError(f"{path}: expected a column {name!r}, found {', '.join(few(head.names))}; name it so")
+            raise DataError(
+                f"{path}: expected a column {name!r}, found {', '.join(few(head.names))}; name it so, or say which columns "
+                "hold the channels, in their order, with data.values_columns"
+            )
     if not channels:
         raise numbers_with_comma(path, head) or DataError(
             f"{path}: expected columns of numbers, a row for each step, found {', '.join(few(head.names))}; name those "
@@ -147,7 +172,7 @@ def _read(
             f"{', '.join(few(head.names))}; name the columns of all files alike",
         )
         return
-    table = _table(path, head, wanted)
+    table = _table(path, head, list(dict.fromkeys(wanted)))
     if isinstance(table, str):
         wrong = too_many_cells(path, head)
         yield Finding(

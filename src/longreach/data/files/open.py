@@ -48,14 +48,20 @@ def open_files(
     """
     source = _open(path, kind or detect(path), options)
     # Of groups those of the training part alone are held out; the others are compared with them where they are told.
-    alike = replace(options, channels=source.channels or options.channels, group_needed=False)
+    alike = replace(
+        options, channels=source.channels or options.channels, apart=source.apart or options.apart, group_needed=False
+    )
     for part, other in (("validation", validation_path), ("test", test_path)):
         if other is None:
             continue
         there = Path(other).expanduser().exists()
-        if there and kind in ("table", "tables", "arrays", "ts") and (found := detect(other, wanted=kind)) != kind:
+        other_kind = kind
+        if there and source.apart:
+            # Their sequences may lie in folders, or be named by a table.
+            other_kind = detect(other, wanted="tables", files_root=options.files_root)
+        elif there and kind in ("table", "tables", "arrays", "ts") and (found := detect(other, wanted=kind)) != kind:
             raise DataError(f"{other}: expected {kind} as in {path}, found {found}; give files of one kind")
-        more = _open(other, kind or detect(other), alike)
+        more = _open(other, other_kind or detect(other), alike)
         if more.form != source.form:
             raise DataError(f"{other}: expected {source.form} as in {path}, found {more.form}; give files of one kind")
         chained = partial(_chained, tuple(more.parts.values()))

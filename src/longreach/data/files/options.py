@@ -26,6 +26,7 @@ class ReadOptions:
         group_needed: False: a `group_column` that is not there does not matter, nor what is wrong with what it holds.
         unlabelled: no column holds labels, whatever the columns are called.
         by_part: False: a column that names parts does not matter; all rows are read as one part, in their order.
+        apart: each sequence of the other was a CSV file of its own, so that a table that names such is read so.
         cells: fewest and most cells in the rows of another table, where its columns had no names.
         channels: columns that were the channels of other tables of steps, in order: this one is read alike.
     """
@@ -46,4 +47,5 @@ class ReadOptions:
     unlabelled: bool = False
     by_part: bool = True
     channels: tuple[str, ...] | None = None
+    apart: bool = False
     cells: tuple[int, int] | None = None

@@ -22,7 +22,7 @@ from longreach.data.files.csv_faults import check_rows, numbers_with_comma
 from longreach.data.files.csv_head import CsvHead, csv_head
 from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.doubtful import doubtful_columns, doubtful_steps
-from longreach.data.files.files_column import find_files_column, options_apart
+from longreach.data.files.files_column import find_files_column, layout_with_csv, names_others
 from longreach.data.files.find_layout import find_layout, without_other_parts
 from longreach.data.files.findings import Finding
 from longreach.data.files.labels import label_text
@@ -73,14 +73,19 @@ def table_source(source: str, options: ReadOptions) -> Source:
             check_lone_column(path, head)
         options = with_label_told(path, head, options)
         columns = len(head.names) if head.nameless else None
-        if len(head.names) >= MANY_COLUMNS and (wide := _wide_csv(source, path, head, options)):
-            return wide
+        if len(head.names) >= MANY_COLUMNS and not (len(head.names) < MOST_COLUMNS and _names_files(path, options)):
+            wide = _wide_csv(source, path, head, options)
+            if wide is not None:
+                return wide
     loaded, how, as_text = load_table(source, options)
     where = Path(source).name or source
     features = cell_features(loaded.values()) if as_text else next(iter(loaded.values())).features
-    options, of_files = options_apart(loaded, features, _with_files_told(path, loaded, features, options, where))
+    options = _with_files_told(path, loaded, features, options, where)
+    root = _files_root(path, options) if path.exists() else None
     try:
-        found = _layout(features, options, where)
+        found, options, of_files = layout_with_csv(
+            lambda said: _layout(features, said, where), loaded, features, options, root
+        )
     except DataError as error:
         raise (numbers_with_comma(path, csv_head(path)) if as_text and path.is_file() else None) or error from None
     layout = without_other_parts(
@@ -152,6 +157,10 @@ def _form(layout: Layout, options: ReadOptions, where: str) -> Form:
             f"{', '.join(few(list(layout.values)))}; name it with data.values_columns"
         )
     return options.tokens
+
+
+def _names_files(path: Path, options: ReadOptions) -> bool:
+    return options.files_column is not None or names_others(path, options.files_root)
 
 
 def _files_root(path: Path, options: ReadOptions) -> Path:
