@@ -111,8 +111,8 @@ def _columns_of(path: Path, options: ReadOptions, form: Form) -> StepColumns:
     for name in channels:
         if name not in kinds:
             raise DataError(
-                f"{path}: expected a column {name!r}, found {', '.join(few(head.names))}; name it so, or say which columns "
-                "hold the channels, in their order, with data.values_columns"
+                f"{path}: expected a column {name!r}, found {', '.join(few(head.names))}; name it so, or say which "
+                "columns hold the channels, in their order, with data.values_columns"
             )
     if not channels:
         raise numbers_with_comma(path, head) or DataError(
