@@ -41,3 +41,8 @@ def test_a_csv_file_for_each_recording_is_enough(command, tmp_path: Path, monkey
     assert [one["probability"] for one in named] == [
         pytest.approx(flat[row]["probability"], abs=1e-5) for row in (1, 0)
     ]
+    # What is said of other data's columns counts there, though folders told the classes of the run's.
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("source: auto", "source: tables"))
+    done = command("evaluate", tmp_path / "run", tmp_path / "new.csv", "--set", "label_column=person")
+    assert "expected classes among rest, walk, as the run was trained on, found p1, p2; name them alike" in done.stderr

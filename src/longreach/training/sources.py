@@ -62,7 +62,7 @@ def resolved(config: DataConfig) -> DataConfig:
         return config
     from longreach.data.files.detect import detect
 
-    return config.model_copy(update={"source": detect(_path(config))})
+    return config.model_copy(update={"source": detect(_path(config), files_root=config.files_root)})
 
 
 def check_effects(config: DataConfig) -> None:

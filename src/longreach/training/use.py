@@ -65,7 +65,7 @@ def evaluate_run(
     """
     folder = RunFolder(run)
     classifier = load_classifier(folder)
-    config = folder.load_config().with_data_set(changes or {}).data
+    config = _data_of(folder, changes, data is not None)
     where = str(data or config.path or "the bundled data")
     if data is None:
         test = build_test_set(config, None)
@@ -111,7 +111,7 @@ def predict_run(
     """
     folder = RunFolder(run)
     classifier = load_classifier(folder)
-    config = folder.load_config().with_data_set(changes or {}).data
+    config = _data_of(folder, changes, True)
     ids: tuple[str, ...] | None = None
     if is_of_files(config):
         read = _read(folder, config, data, classifier, False, changes, tell)
@@ -147,6 +147,13 @@ def _answers(classifier: Classifier, dataset: Sequences, where: str) -> torch.Te
 def _padded(sequences: Sequences, config: DataConfig) -> Sequences:
     """With the noise that the run's own test part has; tokens, to which there is none, are refused by their kind."""
     return sequences if sequences.is_token else padded(sequences, config, "test")
+
+
+def _data_of(folder: RunFolder, changes: dict[str, Any] | None, other: bool) -> DataConfig:
+    """How a run's data are read, with changes; of other data than CSV files of a sequence each more may be said."""
+    run = folder.load_config()
+    found = {"source": "auto"} if other and run.data.source == "tables" else {}
+    return run.with_data_set(found | (changes or {})).data
 
 
 def _read(

@@ -18,6 +18,7 @@ from longreach.data.files.options import ReadOptions
 from longreach.errors import DataError
 from longreach.training.datasets import build_datasets
 from longreach.training.other_data import other_sequences
+from longreach.training.sources import read_parts
 
 RECORDINGS = {"r0.csv": "t,hr,a,x\n2,60,1,u\n0,61,2,u\n1,62,3,u\n", "r1.csv": "a,x,hr,t\n8,v,70,0\n9,v,71,1\n"}
 TABLE = "file,kind,hr,time\nr0.csv,up,60,mo\nr1.csv,down,70,tu\n"
@@ -110,10 +111,15 @@ def test_a_table_that_holds_sequences_names_none(name: str, text: str, expected:
         (["r0.csv,u", "r1.txt,v"], "row 1: expected a file that ends in .csv, .tsv, like the first of them"),
         (["r0.csv,u", ",v"], "row 1: expected the name of a file, found an empty cell"),
         (["  ,u", "r1.csv,v"], "row 0: expected the name of a file, found an empty cell"),
+        (["r0.csv,u", "./r0.csv,v"], "column 'file': expected each file once, as a row is a whole file, found './r"),
+        (["NA,u", "r0.csv,v", "r1.csv,v"], "row 0: expected a file 'NA' in {root}, found none"),
+        (["loop.csv,u", "r1.csv,v"], "row 0: expected a file 'loop.csv' in {root}, found none"),
+        (["r0.csv.gz,u", "r1.csv.gz,v"], "column 'file': expected files that end in .wav, .flac, .ogg, .aiff, .aif, "),
     ],
 )  # fmt: skip
 def test_names_are_never_read_as_texts(rows: list[str], told: str, table: Path) -> None:
     (table.parent / "r1.txt").write_text("abc")
+    (table.parent / "loop.csv").symlink_to(table.parent / "loop.csv")
     (table.parent.parent / "r0.csv").write_text(RECORDINGS["r0.csv"])
     table.write_text("\n".join(["file,label", *rows]))
     try:
@@ -194,12 +200,43 @@ def test_other_data_are_read_as_the_runs_were(table_has: str, table: Path) -> No
     for data in ("new.csv", "new", "new/b.csv"):
         other = other_sequences(config, str(table.parent / data), None, labelled=False, channels=("a", "hr"))
         np.testing.assert_array_equal(other.sequences.sequence(0), [[8, 70], [9, 71]])
+    steps = ["id,time,hr,a,src", "u,0,70,8,new/b.csv", "u,1,71,9,new/b.csv", "v,0,1,2,r0.csv"]
+    (table.parent / "steps.csv").write_text("\n".join(steps))
+    assert other_sequences(config, str(table.parent / "steps.csv"), None, False, channels=("a", "hr")).ids == ("u", "v")
     # A file that is not there, or one that is named in every row, is none of a table's.
     for name in ("gone.csv", "b.csv"):
         lines = ["src,hr,a", f"{name},70,8", f"{name},71,9"]
         (table.parent / "new" / "b.csv").write_text("\n".join(lines))
         other = other_sequences(config, str(table.parent / "new" / "b.csv"), None, labelled=False, channels=("a", "hr"))
         np.testing.assert_array_equal(other.sequences.sequence(0), [[8, 70], [9, 71]])
+
+
+def test_names_that_lead_nowhere_are_no_sequence(table: Path) -> None:
+    """Though the table has columns that are called like the channels."""
+    config = DataConfig(source="tables", path="gone")
+    for head, more in (("file,hr,a", ",1,2"), ("file", "")):
+        table.write_text(f"{head}\nx.csv{more}\ny.csv{more}\n")
+        with pytest.raises(DataError, match=r"found names of CSV files such as 'x.csv', none of them there; correct"):
+            other_sequences(config, str(table), None, labelled=False, channels=("hr", "a"))
+    table.write_text("file,hr,a\nx.csv,1,2\ny.csv,1,2\n")
+    said = DataConfig(source="tables", path="gone", values_columns=("hr", "a"))
+    other = other_sequences(said, str(table), None, labelled=False, channels=("hr", "a"))
+    np.testing.assert_array_equal(other.sequences.sequence(0), [[1, 2], [1, 2]])
+
+
+def test_files_are_read_as_bytes_where_that_is_said(table: Path) -> None:
+    found = read(table, tokens="bytes", label_column="kind").parts["train"]
+    assert [found.sequence(row).tobytes().decode() for row in range(2)] == list(RECORDINGS.values())
+
+
+def test_a_folder_of_tables_that_name_files_elsewhere(table: Path) -> None:
+    for part, row in (("train", 1), ("test", 2)):
+        path = table.parent / "parts" / f"{part}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join([TABLE.splitlines()[0], TABLE.splitlines()[row]]))
+    config = DataConfig(source="auto", path=str(path.parent), files_root="..", label_column="kind")
+    assert {part: len(held) for part, held in read_parts(config, False).parts.items()} == {"train": 1, "test": 1}
+    assert detect(str(path.parent), files_root="..") == "table"
 
 
 def test_parts_elsewhere_are_named_or_in_folders(table: Path) -> None:

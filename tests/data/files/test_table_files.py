@@ -203,7 +203,30 @@ def test_other_data_are_read_as_the_runs_were(tmp_path: Path) -> None:
         other = other_sequences(config, str(tmp_path / data), None, False, channels=("a", "b"))
         assert other.ids == ("a.csv",)
         np.testing.assert_array_equal(other.sequences.values, [[2, 1], [4, 3]])
-    write(tmp_path / "many.csv", "id,time,b,a\nu,0,1,2\nv,0,3,4\n")
+    write(tmp_path / "many.csv", "id,time,b,a\nu,0,1,2\nv,0,3,4\nv,1,5,6\n")
     other = other_sequences(config, str(tmp_path / "many.csv"), None, False, channels=("a", "b"))
     assert other.ids == ("u", "v")
-    np.testing.assert_array_equal(other.sequences.values, [[2, 1], [4, 3]])
+    np.testing.assert_array_equal(other.sequences.values, [[2, 1], [4, 3], [6, 5]])
+
+
+@pytest.mark.parametrize("ids", ["012", "ddd"])
+def test_a_number_of_the_row_and_the_name_of_a_device_tell_no_sequences_apart(ids: str, tmp_path: Path) -> None:
+    rows = [f"{one},{row},{row + 5}" for row, one in enumerate(ids)]
+    write(tmp_path / "a.csv", "\n".join(["id,time,a", *rows]))
+    for data in (".", "a.csv"):
+        other = other_sequences(
+            DataConfig(source="tables", path="gone"), str(tmp_path / data), None, False, channels=("a",)
+        )
+        assert other.ids == ("a.csv",)
+        np.testing.assert_array_equal(other.sequences.values, [[5], [6], [7]])
+
+
+def test_the_cell_that_is_no_number_is_told_in_the_first_file_too(tmp_path: Path) -> None:
+    write(tmp_path / "up" / "a.csv", "a,b,note\n1,2,3\n4,err,x\n5,6,\n")
+    write(tmp_path / "up" / "b.csv", "a,b,note\n1,2,y\n")
+    collected = read(tmp_path)
+    assert collected.channels == ("a", "b")
+    assert collected.findings.grave[0] == (
+        f"{tmp_path.name}/up/a.csv: expected a number in column 'b', found 'err' at step 1, channel 1; correct it, or "
+        "leave the column out with data.values_columns"
+    )

@@ -135,17 +135,19 @@ def _are_tables(place: Path, files_root: str | None) -> bool:
 
 
 def _check_no_names(folder: Path, top: list[Path], files_root: str | None) -> None:
-    """Refuse CSV files beside a table that names them, as all tables of a folder are read as one.
+    """Refuse CSV files within a folder beside a table that names them, as all tables of a folder are read as one.
 
     Raises:
         DataError: there is such a table.
     """
-    for path in top:
-        if path.suffix.lower() in TABLE_FILE_ENDINGS and names_others(path, files_root):
-            raise DataError(
-                f"{folder}: expected tables of sequences, found {path.name}, which names CSV files; give the table "
-                "itself, and with data.test_path that of another part"
-            )
+    tables = [path for path in top if path.suffix.lower() in TABLE_FILE_ENDINGS]
+    naming = [path for path in tables if names_others(path, files_root)]
+    there = {path for path in folder.rglob("*") if path.suffix.lower() in TABLE_FILE_ENDINGS}
+    if naming and there != set(naming):
+        raise DataError(
+            f"{folder}: expected tables of sequences, found {naming[0].name}, which names CSV files; give the table "
+            "itself, and with data.test_path that of another part"
+        )
 
 
 def _check_alone(folder: Path, tables: int, sounds: int, texts: int) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ENDINGS = frozenset((*AUDIO_ENDINGS, *OTHER_SOUNDS, ".npy", *TEXT_ENDINGS))
 _CSV = frozenset(TABLE_FILE_ENDINGS)
+_UNREAD = frozenset((".gz", ".zip", ".parquet", ".xlsx", ".json", ".mat", ".edf", ".h5", ".hdf5", ".pkl"))
+"""What names of files end in that are not read where a table names them."""
 
 
 def find_files_column(parts: Mapping[str, Dataset], features: Features, options: ReadOptions, root: Path) -> str | None:
@@ -77,10 +79,9 @@ def layout_with_csv(
         found = layout_of(said)
     except DataError as error:
         wrong = error
-    if options.files_column is None and root is not None and options.tokens in (None, "numbers"):
+    if options.files_column is None and root is not None:
         for name, cells in _texts(parts, features, options):
-            endings = {ending_of(cell) for cell in cells}
-            if endings <= _ENDINGS | _CSV and endings & _CSV and _are_sequences(name, cells, found, options, root):
+            if _are_sequences(name, cells, found, options, root):
                 said, of_files = options_apart(parts, features, replace(options, files_column=name))
                 return layout_of(said), said, of_files
     if found is None:
@@ -89,10 +90,28 @@ def layout_with_csv(
     return found, said, of_files
 
 
-def names_others(path: Path, files_root: str | None = None) -> bool:
-    """Whether a CSV file names others, of which one is there, and so is no sequence.
+def csv_names(path: Path) -> list[str]:
+    """The first names of other CSV files in a column of a CSV file; none where it has no such column.
 
     Choice: a file of which every row names the same one, or itself, tells where it comes from.
+
+    Raises:
+        DataError: no CSV.
+    """
+    head = csv_head(path)
+    with closing(csv_rows(path, head.header, head.delimiter)) as rows:
+        first = [cells for _, cells in itertools.islice(rows, LOOKED_AT)]
+    for column in zip(*first, strict=False):
+        cells = [cell.strip() for cell in column if cell.strip()]
+        if not cells or not {ending_of(cell) for cell in cells} <= _CSV or path.name in cells:
+            continue
+        if len(set(cells)) > 1 or len(cells) == 1:
+            return cells
+    return []
+
+
+def names_others(path: Path, files_root: str | None = None) -> bool:
+    """Whether a CSV file names others, of which one is there, and so is no sequence.
 
     Args:
         path: of the file.
@@ -101,17 +120,8 @@ def names_others(path: Path, files_root: str | None = None) -> bool:
     Raises:
         DataError: no CSV.
     """
-    head = csv_head(path)
     root = path.parent if files_root is None else path.parent / Path(files_root).expanduser()
-    with closing(csv_rows(path, head.header, head.delimiter)) as rows:
-        first = [cells for _, cells in itertools.islice(rows, LOOKED_AT)]
-    for column in zip(*first, strict=False):
-        cells = [cell.strip() for cell in column if cell.strip()]
-        if not cells or not {ending_of(cell) for cell in cells} <= _CSV or path.name in cells:
-            continue
-        if (len(set(cells)) > 1 or len(cells) == 1) and _any_there(cells, root):
-            return True
-    return False
+    return _any_there(csv_names(path), root)
 
 
 def options_apart(
@@ -149,11 +159,18 @@ def _are_sequences(name: str, cells: list[str], found: Layout | None, options: R
         options: what the user said of columns.
         root: folder from which names count.
     """
-    if options.apart and _any_there(cells, root):
-        return True
+    endings = [ending_of(cell) for cell in cells]
+    if found is not None and found.cells == "text" and {*endings} <= _UNREAD:
+        return found.values == (name,) and options.values_columns is None
+    csv = sum(ending in _CSV for ending in endings)
+    # Of a name that is none the row is told.
+    if not csv or not ({*endings} <= _ENDINGS | _CSV or 2 * csv > len(cells)):
+        return False
     each_another = len(set(cells)) == len(cells)
     if found is None:
-        return each_another
+        return each_another or options.apart
+    if options.apart and (each_another or (found.cells != "steps" and _any_there(cells, root))):
+        return True
     if found.cells == "text":
         return found.values == (name,) and options.values_columns is None
     among = found.cells == "wide" and name in found.values and options.values_columns is None

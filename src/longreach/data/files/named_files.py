@@ -133,7 +133,7 @@ class NamedFiles:
         path = self.place_of(name)
         try:
             there, outside = path.is_file(), not path.resolve().is_relative_to(self.root.resolve())
-        except (ValueError, OSError):  # No file can be called so.
+        except (ValueError, OSError, RuntimeError):  # No file can be called so, or a link leads to itself.
             there = outside = False
         if outside:
             return Finding(
@@ -198,7 +198,8 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
         )
     there = (str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[column][:] if cell)
     cells = [cell for cell in there if cell]
-    first = cells[0] if cells else ""
+    endings = {*itertools.chain(*_ENDINGS.values()), *OTHER_SOUNDS}
+    first = next((cell for cell in cells[:LOOKED_AT] if ending_of(cell) in endings), cells[0] if cells else "")
     if options.tokens is None:
         kind = _kind(first, column, where)
         form = _FORMS.get(kind, "real")
@@ -241,7 +242,7 @@ def named_stamp(parts: Mapping[str, Dataset], column: str, files: NamedFiles) ->
 def _check_once(cells: Iterable[str], column: str, where: str) -> None:
     seen: dict[str, str] = {}
     for cell in cells:
-        known = cell.replace("\\", "/")
+        known = os.path.normpath(cell.replace("\\", "/"))
         if known in seen:
             raise DataError(
                 f"{where}: column {column!r}: expected each file once, as a row is a whole file, found {cell!r} again; "

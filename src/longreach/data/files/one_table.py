@@ -233,7 +233,9 @@ def _table(path: Path, head: CsvHead, wanted: list[str]) -> pa.Table | str:
 
 
 def _kind(column: pa.ChunkedArray) -> str:
-    values, _ = numbers_of(column)
+    """What a column holds; of numbers it is where most of its cells are, so that the one that is none is told of."""
+    values, empty = numbers_of(column)
+    numbers = int((~np.isnan(values)).sum())
     if first_without_number(column, values) is not None:
-        return "text"
-    return "null" if bool(np.isnan(values).all()) else "number"
+        return "number" if 2 * numbers > int((~empty).sum()) else "text"
+    return "number" if numbers else "null"

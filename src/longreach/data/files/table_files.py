@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from longreach.data.files.csv_head import csv_head
-from longreach.data.files.files_column import names_others
+from longreach.data.files.csv_rows import csv_rows
+from longreach.data.files.files_column import csv_names, names_others
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import labelled_files
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, first_columns, sequence_of_table
@@ -45,6 +46,12 @@ def table_file_source(path: Path, options: ReadOptions, stamp: str) -> Source:
                 f"{file}: expected a sequence, found a table that names CSV files; give the table itself, with "
                 "data.source=table or without"
             )
+        if options.values_columns is None and len(names := csv_names(file)) > 1:
+            raise DataError(
+                f"{file}: expected a sequence, found names of CSV files such as {names[0]!r}, none of them there; "
+                "correct them, say with data.files_root from which folder they count, or, where the file is a "
+                "sequence, its channels with data.values_columns"
+            )
     columns = first_columns((file for files in wanted.values() for file, _ in files), options, form)
     folder = path.parent if path.is_file() else path
     parts: dict[str, Samples] = {
@@ -57,10 +64,19 @@ def table_file_source(path: Path, options: ReadOptions, stamp: str) -> Source:
 
 
 def holds_several(path: Path) -> bool:
-    """Whether a CSV file is called to hold several sequences: it has a column of ids and one of times."""
-    names = csv_head(path).names
-    roles = find_roles(dict.fromkeys(names, "number"), ReadOptions(unlabelled=True), path.name)
-    return roles.id is not None and roles.time is not None
+    """Whether a CSV file holds several sequences: it has columns of ids and of times, and rows that share an id.
+
+    Choice: an id in all rows is that of the one sequence, and another in each a number of the row.
+    """
+    head = csv_head(path)
+    roles = find_roles(dict.fromkeys(head.names, "number"), ReadOptions(unlabelled=True), path.name)
+    if roles.id is None or roles.time is None:
+        return False
+    at, ids, rows = head.names.index(roles.id), set(), 0
+    for _, cells in csv_rows(path, head.header, head.delimiter):
+        ids.add(cells[at].strip() if at < len(cells) else "")
+        rows += 1
+    return 1 < len(ids) < rows
 
 
 def _samples(
