@@ -169,10 +169,10 @@ def _read(
     known = folder.known_data()
     named, counted = known.get("channels"), known.get("cells")
     channels = tuple(map(str, named)) if isinstance(named, list) else None
-    said = any(key.removeprefix("data.") == "label_column" for key in changes or ())
-    cells = (int(counted[0]), int(counted[1])) if isinstance(counted, list) and not said else None
+    said = {key.removeprefix("data.") for key in changes or ()}
+    cells = (int(counted[0]), int(counted[1])) if isinstance(counted, list) and "label_column" not in said else None
     double = needs_double(classifier)
-    if known.get("source") == "tables" and config.source in ("auto", "table"):
+    if known.get("source") == "tables" and "source" not in said:
         # A folder or a file may as well be a table of many sequences.
         config = config.model_copy(update={"source": "tables"})
     found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double, cells)

@@ -129,6 +129,13 @@ def test_names_are_never_read_as_texts(rows: list[str], told: str, table: Path) 
     assert found.startswith(f"walks.csv: {told.format(root=table.parent)}")
 
 
+def test_the_kind_is_that_of_the_first_name_that_tells_it(table: Path) -> None:
+    table.write_text("file,label\nNA,u\nr0.csv,u\nr1.csv,v\n")
+    collected = read(table, values_columns=("a",), time_column="t")
+    assert values(collected) == [[[2], [3], [1]], [[8], [9]]]
+    assert len(collected.findings.grave) == 1
+
+
 def test_settings_that_do_nothing_and_names_without_a_head_are_refused(table: Path) -> None:
     with pytest.raises(DataError, match=r"column 'file': data.channels_first is for arrays, found CSV files of a"):
         read(table, label_column="kind", channels_first=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from longreach.data.files.csv_head import csv_head
 from longreach.data.files.csv_rows import csv_rows
 from longreach.data.files.folders import AUDIO_ENDINGS, OTHER_SOUNDS, TEXT_ENDINGS
-from longreach.data.files.named_files import LOOKED_AT, NamedFiles, ending_of
+from longreach.data.files.named_files import LOOKED_AT, NamedFiles, ending_of, telling
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS
 from longreach.data.files.options import ReadOptions
 from longreach.errors import DataError
@@ -144,7 +144,7 @@ def options_apart(
         cells = _first_cells(parts, column)
     except UnicodeDecodeError:  # It is told of when the rows are read.
         return table, options
-    if not cells or ending_of(cells[0]) not in _CSV:
+    if ending_of(telling(cells)) not in _CSV:
         return table, options
     return replace(table, time_column=None, channels=None), options
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -198,8 +198,7 @@ def name_files(parts: Mapping[str, Dataset], column: str, options: ReadOptions, 
         )
     there = (str(cell).strip() for rows in parts.values() for cell in rows.with_format(None)[column][:] if cell)
     cells = [cell for cell in there if cell]
-    endings = {*itertools.chain(*_ENDINGS.values()), *OTHER_SOUNDS}
-    first = next((cell for cell in cells[:LOOKED_AT] if ending_of(cell) in endings), cells[0] if cells else "")
+    first = telling(cells)
     if options.tokens is None:
         kind = _kind(first, column, where)
         form = _FORMS.get(kind, "real")
@@ -266,6 +265,12 @@ def _kind(first: str, column: str, where: str) -> FileKind:
         f"{where}: column {column!r}: expected files that end in {', '.join(itertools.chain(*_ENDINGS.values()))}, "
         f"found {first[:60]!r}; {mend}"
     )
+
+
+def telling(cells: Sequence[str]) -> str:
+    """The name that tells what kind all are of: the first of the first ones that ends as any kind does."""
+    endings = {*itertools.chain(*_ENDINGS.values()), *OTHER_SOUNDS}
+    return next((cell for cell in cells[:LOOKED_AT] if ending_of(cell) in endings), cells[0] if cells else "")
 
 
 def ending_of(cell: str) -> str:
