@@ -41,6 +41,8 @@ def test_a_csv_file_for_each_recording_is_enough(command, tmp_path: Path, monkey
     assert [one["probability"] for one in named] == [
         pytest.approx(flat[row]["probability"], abs=1e-5) for row in (1, 0)
     ]
+    done = command("predict", tmp_path / "run", tmp_path / "new" / "1.csv", "--set", "source=table")
+    assert "a row seems to be one step" in done.stderr
     # What is said of other data's columns counts there, though folders told the classes of the run's.
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("source: auto", "source: tables"))

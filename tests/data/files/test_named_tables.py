@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longreach.config import DataConfig
+from longreach.config import DataConfig, parse_config
 from longreach.data.files.collect import Collected, collect
 from longreach.data.files.detect import detect
 from longreach.data.files.open import open_files
 from longreach.data.files.options import ReadOptions
-from longreach.errors import DataError
+from longreach.errors import ConfigError, DataError
 from longreach.training.datasets import build_datasets
 from longreach.training.other_data import other_sequences
 from longreach.training.sources import read_parts
@@ -134,6 +134,13 @@ def test_the_kind_is_that_of_the_first_name_that_tells_it(table: Path) -> None:
     collected = read(table, values_columns=("a",), time_column="t")
     assert values(collected) == [[[2], [3], [1]], [[8], [9]]]
     assert len(collected.findings.grave) == 1
+
+
+def test_a_column_that_is_said_twice_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"data.values_columns: expected each column once, found hr, t, hr; leave out"
+    ):
+        parse_config({"data": {"source": "table", "path": "x", "values_columns": ["hr", "t", "hr"]}}, "own")
 
 
 def test_settings_that_do_nothing_and_names_without_a_head_are_refused(table: Path) -> None:
@@ -255,12 +262,13 @@ def test_parts_elsewhere_are_named_or_in_folders(table: Path) -> None:
         (part / f"t{row}.csv").write_text(f"hr\n{row + 10}\n")
     for name, some in (("walks.csv", rows[:4]), ("more.csv", rows[4:])):
         (table.parent / name).write_text("\n".join(["file,label,hr", *some]))
-    for elsewhere, found in (("more.csv", [[4.0, 4.0], [5.0, 5.0]]), ("test", None)):
+    for elsewhere, expected in (("more.csv", {4: 2, 5: 2}), ("test", {row + 10: 1 for row in range(6)})):
         config = DataConfig(
             source="auto", path=str(table), values_columns=("hr",), files_column="file",
             test_path=str(table.parent / elsewhere), validation=0,
         )  # fmt: skip
-        assert len(build_datasets(config).test) == (6 if found is None else 2)
+        test = read_parts(config).parts["test"]
+        assert {int(row[0, 0]): len(row) for row in map(test.sequence, range(len(test)))} == expected
 
 
 def test_a_table_of_names_among_sequences_is_refused(table: Path) -> None:
