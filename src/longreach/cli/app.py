@@ -26,7 +26,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 """Where something is computed."""
 DataSet = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Set a key of data, such as --set label_column=kind. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a key of data, such as label_column=kind. Repeatable."),
 ]
 """How data are read otherwise."""
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

@@ -39,7 +39,9 @@ def reproduce(
     jobs: Annotated[
         int, typer.Option(min=1, help="Runs side by side on this machine, one thread each; not on a cluster.")
     ] = 1,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Runs by name or pattern. Repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Runs by name or pattern. Repeatable.")
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder that holds mnist, cifar10 and so on; by default $LONGREACH_DATA, or data."),
@@ -47,16 +49,19 @@ def reproduce(
     results: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("results"),
     work: Annotated[Path, typer.Option(help="Folder of the runs while they go on.")] = Path("runs/reproduce"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
-    memory: Annotated[str | None, typer.Option(help="Memory that a run may take, such as 16GB.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that a run may take, such as 16GB.")
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
+            metavar="TIME",
             help="Time for every run of the paper's scale, such as 2h; its schedule shrinks to fit, and its record is "
-            "kept apart."
+            "kept apart.",
         ),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster; local starts one on this machine.")
+        str | None, typer.Option(metavar="ADDRESS", help="Address of a Ray cluster; local starts one on this machine.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Say what is missing and what it will take, and stop.")] = False,
 ) -> None:
@@ -101,8 +106,12 @@ def reproduce(
 @app.command()
 def benchmark(
     out: Annotated[Path, typer.Option(help="Folder for benchmark.json and the pictures.")] = Path("benchmark-out"),
-    steps: Annotated[list[int] | None, typer.Option(help="A length of the sequences. Repeatable.")] = None,
-    method: Annotated[list[str] | None, typer.Option(help="A method's name; by default all. Repeatable.")] = None,
+    steps: Annotated[
+        list[int] | None, typer.Option(metavar="STEPS", help="A length of the sequences. Repeatable.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A method's name; by default all. Repeatable.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Sequences per update.")] = 32,
     hidden: Annotated[int, typer.Option(min=1, help="Units of the LSTM.")] = 128,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",

@@ -28,13 +28,17 @@ def train(
         str | None, typer.Argument(help="A recipe's name or a YAML file; with --resume it may be left out.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Set a key, such as --set model.hidden_size=64. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key, such as model.hidden_size=64. Repeatable."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/NAME-seedN.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Time that training may take, such as 1h or 90s; schedules shrink in proportion.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Time that training may take, such as 1h or 90s; schedules shrink in proportion."
+        ),
     ] = None,
     on_nan: Annotated[
         str | None, typer.Option(help="stop, or skip updates whose loss or gradient is NaN or infinite.")
@@ -93,10 +97,12 @@ def pretrain(
     out: Annotated[Path, typer.Option(help="Folder to write; LongSequenceClassifier(pretrained=...) begins with it.")],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 5,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Set a parameter of the estimator, such as hidden_size=128.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter of the estimator, such as hidden_size=128."),
     ] = None,
     data_set: Annotated[
-        list[str] | None, typer.Option("--data-set", help="Set how data are read, such as channels_first=true.")
+        list[str] | None,
+        typer.Option("--data-set", metavar="KEY=VALUE", help="Set how data are read, such as channels_first=true."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and anchors.")] = 0,
     device: Device = "auto",

@@ -50,9 +50,7 @@ def predict(
     stream: Annotated[
         bool, typer.Option("--stream", help="Read step by step and print a line after every chunk.")
     ] = False,
-    chunk: Annotated[
-        int | None, typer.Option(help="With --stream: steps between two lines.", show_default="100")
-    ] = None,
+    chunk: Annotated[int | None, typer.Option(help="With --stream: steps between two lines, by default 100.")] = None,
     follow: Annotated[
         float | None, typer.Option(help="With --stream: wait this many seconds for a file to grow.")
     ] = None,
