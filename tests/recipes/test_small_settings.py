@@ -20,7 +20,7 @@ ROWS = {recipe_name(row.small): row for table in TABLES for row in table.rows if
 RECURRENT = [name for name, row in ROWS.items() if row.small and isinstance(row.small().model, ModelConfig)]
 
 # Adam at 0.002, clipped at 1; batches of 32; 64 cells on an embedding of 64; a decoder's head of 64 units without
-# drop-connect; scheduled sampling over 850 updates.
+# drop-connect; scheduled sampling over 850 updates, of texts over 160.
 SIZES: dict[str, Any] = {
     "batch_size": 32,
     "optimiser.name": "adam",
@@ -159,6 +159,8 @@ def test_all_else_is_as_in_the_paper(name: str) -> None:
     paper, small = (flat(run.model_dump(mode="json")) for run in both(ROWS[name]))
     own = OF_ITS_OWN.get(name, {})
     wanted = {**SIZES, **{key: value for key, value in own.items() if key != "learning_rate"}}
+    if name.startswith("small-wordnet14"):
+        wanted["auxiliary.0.sampling_updates"] = 160
     if name.startswith("small-digits"):
         # Figure 3 at equal time; what is learned is told at the end alone, and the schedule is the paper's, shrunk.
         wanted |= {
@@ -195,6 +197,20 @@ def test_the_schedule_is_four_thousand_updates_a_sixth_of_them_pretraining(name:
     assert [(p.name, p.supervised, p.auxiliary) for p in small.phases] == [
         (p.name, p.supervised, p.auxiliary) for p in paper.phases
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "examples"), [("small-mnist14-r", 60_000), ("small-wordnet14-r-20x5-truncated", 560_000)]
+)
+def test_sampling_falls_over_the_papers_share_of_the_updates_that_have_a_decoder(row: str, examples: int) -> None:
+    """Of all updates, or, where there is no joint training, of pretraining."""
+    paper, small = both(ROWS[row])
+    (printed,), (ours,) = (
+        [loss.sampling_updates for loss in run.auxiliary if hasattr(loss, "sampling_updates")] for run in (paper, small)
+    )
+    epochs = sum(phase.epochs or 0.0 for phase in paper.phases if phase.auxiliary)
+    updates = sum(phase.updates or 0 for phase in small.phases if phase.auxiliary)
+    assert ours / updates == pytest.approx(printed / (epochs * examples / paper.batch_size), rel=0.01)
 
 
 def both(row: Row) -> tuple[RunConfig, RunConfig]:
