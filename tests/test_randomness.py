@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
 
 from longreach.randomness import derived_generator, derived_seed, drawn_from
@@ -38,6 +39,15 @@ def test_the_global_generator_neither_matters_nor_moves() -> None:
     assert torch.equal(torch.rand(5, generator=derived_generator(3, "lags", 4)), first)
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(torch.rand(5, generator=derived_generator(3, "lags", 5)), first)
+
+
+def test_drawing_weights_leaves_the_generators_of_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.manual_seed would seed them too, where there are any."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a device's generator was seeded"))
+    with drawn_from(3, "weights"):
+        first = torch.rand(5)
+    torch.default_generator.manual_seed(derived_seed(3, "weights"))
+    assert torch.equal(torch.rand(5), first)
 
 
 def test_threads_that_build_at_once_draw_their_own_weights() -> None:

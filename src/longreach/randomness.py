@@ -47,5 +47,5 @@ def drawn_from(seed: int, purpose: str) -> Iterator[None]:
     Layers know no generator but the process's own for the CPU: it is put back behind, and threads wait for one another.
     """
     with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, purpose))
+        torch.default_generator.manual_seed(derived_seed(seed, purpose))
         yield

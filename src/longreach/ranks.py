@@ -1,7 +1,8 @@
 """One update on several processes: each computes its rows of the batch, and losses are means over all of them.
 
 PyTorch's DistributedDataParallel averages gradients over the processes. A loss that is divided by the count of what it
-was asked on all of them, per process, is therefore the loss of the whole batch, however its rows are divided.
+was asked on all of them, per process, is therefore the loss of the whole batch, however its rows are divided. Where a
+network normalises over the rows of a batch (VDCNN), each process does so over its own, and it is another loss.
 """
 
 from __future__ import annotations

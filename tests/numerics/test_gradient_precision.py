@@ -77,6 +77,20 @@ def test_states_and_gradients_are_near_those_of_float64(
     assert 0 < apart(gradients(encoder), gradients(exact)) < 0.03
 
 
+def test_the_mingru_bears_it_where_units_keep_their_state_for_hundreds_of_steps() -> None:
+    """Below one bfloat16 has steps of 0.004: of decays above 0.998 it would make one."""
+    torch.manual_seed(0)
+    encoder = make_encoder(channels=2, cell="mingru", hidden_size=64, chrono=784)
+    exact = copy.deepcopy(encoder).double()
+    inputs = torch.randn(B, 900, 2)
+    (found,) = unroll(encoder, inputs, [900], 300, gradient_precision="bfloat16")
+    (right,) = unroll(exact, inputs.double(), [900], 300)
+    assert apart(list(found), list(right)) < 0.005
+    for (state,) in (found, right):
+        state.square().sum().backward()
+    assert 0 < apart(gradients(encoder), gradients(exact)) < 0.01
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_prefix_is_read_as_ever(cell: EncoderCell) -> None:
     torch.manual_seed(0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from longreach.config import RunConfig, parse_config
 from longreach.errors import Diverged, RunError
@@ -186,3 +189,42 @@ def test_a_loss_without_bounds_stops_also_where_its_gradient_has_some(
         fit(config, tmp_path / "stop", progress=False, device="cpu")
     record = fit(config.with_set({"on_nan": "skip"}), tmp_path / "skip", progress=False, device="cpu")
     assert record["skipped_updates"] == [3]
+
+
+def test_what_normalisation_keeps_of_batches_forgets_those_that_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is the one of a training that never read the bad batch."""
+    plain = Objective.forward
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "noise.npz", X=draw.normal(size=(40, 60)), y=np.arange(40) % 2)
+    config = parse_config(
+        {
+            "name": "vdcnn",
+            "data": {"source": "auto", "path": str(tmp_path / "noise.npz"), "validation": 8},
+            "model": {"network": "vdcnn", "depth": 9, "length": 57, "dense_size": 8},
+            "phases": [{"updates": 4}],
+            "batch_size": 4,
+            "on_nan": "skip",
+            "tensorboard": False,
+        },
+        "vdcnn",
+    )
+
+    def reads(self: Objective, batch, now: int, **more):
+        return plain(self, replace(batch, values=batch.values * torch.nan) if now == 2 else batch, now, **more)
+
+    def leaves(self: Objective, batch, now: int, **more):
+        if now != 2:
+            return plain(self, batch, now, **more)
+        loss = sum(weight.sum() for weight in self.parameters()) * torch.nan
+        return {"loss": loss, "supervised": loss}
+
+    models = []
+    for forward in (reads, leaves):
+        monkeypatch.setattr(Objective, "forward", forward)
+        out = tmp_path / forward.__name__
+        assert fit(config, out, progress=False, device="cpu")["skipped_updates"] == [3]
+        models.append(load_file(out / "model/model.safetensors"))
+    assert sum("running_var" in name for name in models[0]) == 8
+    assert all(torch.equal(tensor, models[1][name]) for name, tensor in models[0].items())

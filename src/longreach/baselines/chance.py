@@ -35,9 +35,13 @@ def drop(values: Tensor, probability: float, chance: torch.Generator | None) -> 
 @contextmanager
 def global_chance(chance: torch.Generator) -> Iterator[None]:
     """For functions of PyTorch that take no generator: inside, the global one draws what `chance` says."""
-    devices = [] if chance.device.type == "cpu" else [chance.device]
+    if chance.device.type == "cpu":
+        devices, drawing = [], torch.default_generator
+    else:
+        devices, drawing = [chance.device], torch.cuda.default_generators[chance.device.index]
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(_seed(chance))
+        # Of this one alone: torch.manual_seed would also move those of all other devices.
+        drawing.manual_seed(_seed(chance))
         yield
 
 

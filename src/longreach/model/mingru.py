@@ -17,6 +17,7 @@ from longreach.model.cells import State
 from longreach.model.embedding import EmbeddingKind, check_inputs, hide_padding, make_embedding
 from longreach.model.encoder import check_sizes
 from longreach.model.initialisation import Initialisation, check_chrono, initialise_linear, keep_for
+from longreach.model.mixed import in_full
 from longreach.model.padding import is_padding
 from longreach.model.scan import linear_scan
 
@@ -54,7 +55,8 @@ class MinGRULayer(nn.Module):
         Returns:
             (B, T, H): the state after each, zero in padding.
         """
-        gate, candidate = self.gate(inputs), self.candidate(inputs)
+        # Of a gate that is all but shut half precision would make one that never opens.
+        gate, candidate = in_full(self.gate(inputs)), in_full(self.candidate(inputs))
         added = gate.sigmoid() * torch.where(candidate >= 0, candidate + 0.5, candidate.sigmoid())
         if outside is not None:
             added = added.masked_fill(outside.unsqueeze(-1), 0.0)

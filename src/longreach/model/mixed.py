@@ -22,8 +22,10 @@ def products_in(precision: Precision, device: torch.device) -> AbstractContextMa
     Raises:
         ConfigError: a device without bfloat16.
 
-    Choice: autocast's own lists decide what is computed in which precision; a recurrent layer keeps its cell in
-    bfloat16 too, which a window of some hundred steps bears and a prefix of thousands does not.
+    Choice: autocast's own lists decide what is computed in which precision; a recurrent layer of PyTorch's keeps its
+    cell in bfloat16 too, which a window of some hundred steps bears and a prefix of thousands does not. Units that keep
+    their state for longer than a window bear it least, and a GRU's less than an LSTM's; what the minGRU and S4D carry
+    from step to step stays in float32.
     """
     if precision == "float32":
         return nullcontext()

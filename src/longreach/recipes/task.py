@@ -186,8 +186,8 @@ WORDNET14 = _small(
 )
 """Entries of WordNet in 14 classes, in DBpedia's place: 99 characters on average, a third of DBpedia's 300.
 
-Scheduled sampling falls over DBpedia's share of the pretraining, which alone has a decoder: 100,000 of its 437,500 updates
-are to them what 160 are to 700.
+Scheduled sampling falls over DBpedia's share of the pretraining, which alone has a decoder: 160 are to 700 updates what
+100,000 are to its 437,500.
 """
 
 SMALL_SIZES = (40, 64, 96, 128)

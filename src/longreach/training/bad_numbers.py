@@ -32,6 +32,16 @@ def bad_gradients(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[str]:
     return [name for name, gradient in given if not torch.isfinite(gradient).all()]
 
 
+def running_averages(module: nn.Module) -> list[Tensor]:
+    """What normalisation over batches keeps of those that it has seen: a forward pass moves it, gradient or not."""
+    return [
+        buffer
+        for part in module.modules()
+        if isinstance(part, nn.modules.batchnorm._NormBase)
+        for buffer in part.buffers(recurse=False)
+    ]
+
+
 @torch.no_grad()
 def bad_rows(losses: Callable[[SequenceBatch], Mapping[str, Tensor]], batch: SequenceBatch) -> list[int]:
     """The rows of a batch whose losses, computed alone, are NaN or infinite.

@@ -13,7 +13,7 @@ from longreach.config import RunConfig
 from longreach.data.noise import fresh_noise
 from longreach.errors import Diverged
 from longreach.ranks import own_rows, with_common_values, world_size
-from longreach.training.bad_numbers import bad_gradients, bad_rows, bad_terms, described
+from longreach.training.bad_numbers import bad_gradients, bad_rows, bad_terms, described, running_averages
 from longreach.training.build import build_optimiser
 from longreach.training.objective import Objective
 from longreach.training.phases import Plan
@@ -55,6 +55,8 @@ class ObjectiveModule(pl.LightningModule):
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> dict[str, Tensor]:
         """The losses of one update."""
         phase = self.plan.at(self.global_step).config
+        if self.run_config.on_nan == "skip":
+            self._averages = [buffer.clone() for buffer in running_averages(self.objective)]
         if noise := self.run_config.data.noise:
             batch = fresh_noise(batch, noise, self.run_config.seed, self.global_step)
         losses = with_common_values(
@@ -83,6 +85,8 @@ class ObjectiveModule(pl.LightningModule):
             raise Diverged(self._told(gradients))
         for parameter in self.objective.parameters():
             parameter.grad = None
+        for buffer, before in zip(running_averages(self.objective), self._averages, strict=True):
+            buffer.copy_(before)
         self.skipped.append(self.global_step + 1)
 
     def _told(self, gradients: list[str]) -> str:

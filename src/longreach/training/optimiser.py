@@ -23,7 +23,9 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
         epsilon: inside the root.
 
     Choice: the paper names RMSProp (Tieleman & Hinton, 2012) and TensorFlow, no numbers; these are TensorFlow 1's
-    defaults, with no momentum.
+    defaults, with no momentum. Embeddings follow TensorFlow's rule for dense gradients too; its rule for sparse ones
+    leaves mean squares of tokens that do not occur as they are, where here they fall, and a rare token's next step is
+    the larger for it.
     """
 
     def __init__(self, params: Iterable[Any], lr: float = 0.001, decay: float = 0.9, epsilon: float = 1e-10) -> None:
