@@ -158,9 +158,9 @@ def test_the_last_weights_are_asked_once(updates: int, tmp_path: Path, monkeypat
     )
     asked: list[int] = []
 
-    def counting(classifier: SequenceClassifier, dataset: Sequences, batch_size: int = 500) -> torch.Tensor:
+    def counting(classifier: SequenceClassifier, dataset: Sequences, **more: Any) -> torch.Tensor:
         asked.append(len(dataset))
-        return predict_logits(classifier, dataset, batch_size)
+        return predict_logits(classifier, dataset, **more)
 
     for module in ("evaluate", "bookkeeper"):
         monkeypatch.setattr(f"longreach.training.{module}.predict_logits", counting, raising=False)

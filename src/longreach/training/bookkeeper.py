@@ -1,7 +1,8 @@
 """Everything that happens beside the updates: metrics, validation, checkpoints, progress.
 
 One callback, so that the order within an update is written down in one place: count, average, validate, keep the
-best, and save last of all. A checkpoint therefore holds an update whole, its validation included.
+best, and save last of all. A checkpoint therefore holds an update whole, its validation included; or it says that it
+owes that one, as where the run was asked to leave meanwhile, and the run that goes on from it begins there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from longreach.config import RunConfig
 from longreach.data.sequences import Sequences
 from longreach.errors import Interrupted, RunError
-from longreach.ranks import on_any
+from longreach.ranks import on_any, world_size
 from longreach.training.checkpoints import write_checkpoint
 from longreach.training.class_weights import weighted_scores
 from longreach.training.evaluate import evaluate, predict_logits
@@ -49,7 +50,7 @@ class Bookkeeper(pl.Callback):
         updates_per_epoch: to express an update in epochs.
         fingerprint: of the training data; a checkpoint of other data is refused.
         stored: saves stored states beside the checkpoints, where there are any.
-        interruption: asked to leave, the run saves after the update in hand and does.
+        interruption: asked to leave, the run saves after the update in hand and does; an evaluation is left unfinished.
         began: when this process began with the run, by `time.perf_counter`; None for now.
     """
 
@@ -85,7 +86,8 @@ class Bookkeeper(pl.Callback):
         self._shown_loss: float | None = None
         self._shown_accuracy = ""
         self._metrics: MetricsFile | None = None
-        self._saved = time.monotonic()
+        self._owes_evaluation = False
+        self._saved, self._saved_update = time.monotonic(), 0
 
     @property
     def seconds(self) -> float:
@@ -104,6 +106,7 @@ class Bookkeeper(pl.Callback):
             "resumed_updates": self.resumed_updates,
             "sums": self._sums,
             "summed": self._summed,
+            "owes_evaluation": self._owes_evaluation,
             **({} if self.stored is None else {"stored": self.stored.names}),
         }
 
@@ -127,11 +130,12 @@ class Bookkeeper(pl.Callback):
         self._earlier = state_dict.get("seconds", self.seconds_in_updates)
         self.resumed_updates = list(state_dict["resumed_updates"])
         self._sums, self._summed = dict(state_dict["sums"]), state_dict["summed"]
+        self._owes_evaluation = state_dict.get("owes_evaluation", False)
         if self.stored is not None:
             self.stored.load(state_dict["stored"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the metrics."""
+        """Open the metrics, and do the evaluation that the checkpoint owes."""
         assert isinstance(pl_module, ObjectiveModule)
         terms = ["supervised", *term_names(list(pl_module.objective.auxiliary))]
         columns = ["update", "epoch", "phase", "learning_rate", "loss", *terms]
@@ -139,10 +143,21 @@ class Bookkeeper(pl.Callback):
         if trainer.is_global_zero:
             self._note_places()
             self._metrics = MetricsFile(self.folder.metrics, columns)
-            self._metrics.begin(trainer.global_step)
+            self._metrics.begin(trainer.global_step, evaluated=not self._owes_evaluation)
         if trainer.global_step:
             self.resumed_updates.append(trainer.global_step)
+        self._saved_update = trainer.global_step
         self.progress.begin(trainer.global_step)
+        if self._owes_evaluation:
+            self._evaluate(trainer, pl_module, trainer.global_step)
+            if self._owes_evaluation:
+                raise self._interrupted(trainer.global_step)
+
+    def settle(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do the evaluation that a run's last checkpoint owes: Lightning starts no training that has no updates."""
+        if self._owes_evaluation:
+            self.on_train_start(trainer, pl_module)
+            self._save(trainer, trainer.global_step)
 
     def _note_places(self) -> None:
         """Where the data lie now; only here, when a checkpoint has been found to be of the same."""
@@ -172,19 +187,29 @@ class Bookkeeper(pl.Callback):
         # Averages never mix phases: their terms differ.
         if done % self.config.log_every == 0 or done in (phase.end, self.plan.updates):
             self._write_averages(trainer, done)
-        if self.monitored and (done % self.evaluate_every == 0 or done == self.plan.updates):
+        is_last = done == self.plan.updates
+        if self.monitored and (done % self.evaluate_every == 0 or is_last):
+            self._owes_evaluation = True
+            # It may take longer than what came since the last checkpoint.
+            if (is_last and world_size() == 1) or (
+                not is_last and any(on_any(self._is_time(), device=pl_module.device))
+            ):
+                self._save(trainer, done)
             self._evaluate(trainer, pl_module, done)
         # A signal may reach one process alone, or several at different updates, and their clocks differ.
         asked, is_time = on_any(self.interruption.asked, self._is_time(), device=pl_module.device)
-        is_asked = asked and done < self.plan.updates
-        if is_asked or is_time or done % self.config.checkpoint_every == 0 or done == self.plan.updates:
+        is_asked = asked and (not is_last or self._owes_evaluation)
+        if is_asked or is_time or done % self.config.checkpoint_every == 0 or is_last:
             self._save(trainer, done)
         if is_asked:
-            raise Interrupted(
-                f"{self.folder.path}: interrupted after update {done}, which is saved; go on with longreach train "
-                f"--resume --out {self.folder.path}"
-            )
+            raise self._interrupted(done)
         self.progress.advance(done, phase.config.name, self._shown_loss, self._shown_accuracy)
+
+    def _interrupted(self, done: int) -> Interrupted:
+        return Interrupted(
+            f"{self.folder.path}: interrupted after update {done}, which is saved; go on with longreach train "
+            f"--resume --out {self.folder.path}"
+        )
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was, also when the run broke off."""
@@ -195,15 +220,17 @@ class Bookkeeper(pl.Callback):
         return minutes is not None and time.monotonic() - self._saved >= 60.0 * minutes
 
     def _save(self, trainer: pl.Trainer, done: int) -> None:
+        """A second checkpoint of the same update takes the place of the first; the one before both stays."""
+        again = done == self._saved_update
         with self._saving(done):
-            if self.stored is not None and done < self.plan.updates:
-                self.stored.save(done)
-            elif self.stored is not None:
+            if self.stored is not None and done == self.plan.updates:
                 self.stored.finish()
-            _save_checkpoint(trainer, self.folder.last, self.folder.previous)
+            elif self.stored is not None and not again:
+                self.stored.save(done)
+            _save_checkpoint(trainer, self.folder.last, None if again else self.folder.previous)
             if self.stored is not None:
                 self.stored.tidy()
-        self._saved = time.monotonic()
+        self._saved, self._saved_update = time.monotonic(), done
 
     @contextmanager
     def _saving(self, done: int) -> Iterator[None]:
@@ -227,18 +254,32 @@ class Bookkeeper(pl.Callback):
         self._write(trainer, done, {"learning_rate": rate, **averages})
 
     def _evaluate(self, trainer: pl.Trainer, pl_module: pl.LightningModule, done: int) -> None:
+        """Every monitored part; left unfinished, and still owed, where the run is asked to leave."""
         assert isinstance(pl_module, ObjectiveModule)
+
+        def leave() -> None:
+            # Of several processes none leaves alone: the others would wait for it.
+            if self.interruption.asked and world_size() == 1:
+                raise self._interrupted(done)
+
+        try:
+            logits = {
+                part: predict_logits(pl_module.objective.classifier, dataset, before_each=leave)
+                for part, dataset in self.monitored.items()
+            }
+        except Interrupted:
+            return
+        self._owes_evaluation = False
         row: dict[str, float] = {}
         for part, dataset in self.monitored.items():
-            logits = predict_logits(pl_module.objective.classifier, dataset)
             if part == "test" and done == self.plan.updates and pl_module.device.type == "cpu":
                 # After training the weights are read on the CPU; what another device makes of them is not the same.
-                self.last_test_logits = logits
-            result = evaluate(pl_module.objective.classifier, dataset, logits)
+                self.last_test_logits = logits[part]
+            result = evaluate(pl_module.objective.classifier, dataset, logits[part])
             weights = pl_module.objective.class_weights
             if part == "validation" and weights is not None:
                 assert dataset.labels is not None, "build_datasets sees to it"
-                result = weighted_scores(logits, torch.from_numpy(dataset.labels), weights.cpu())
+                result = weighted_scores(logits[part], torch.from_numpy(dataset.labels), weights.cpu())
             row |= {f"{part}_accuracy": result["accuracy"], f"{part}_loss": result["loss"]}
         shown = "validation" if "validation" in self.monitored else part
         self._shown_accuracy = f"{shown} accuracy {row[f'{shown}_accuracy']:.3f}"

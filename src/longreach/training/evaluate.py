@@ -6,7 +6,7 @@ Shapes: N samples, B batch.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,17 @@ EVALUATION_STEPS = 1 << 20
 """Steps read at once, padding included: of long sequences fewer are read side by side."""
 
 
+def _go_on() -> None:
+    pass
+
+
 @torch.no_grad()
-def predict_logits(classifier: Classifier, dataset: Sequences, batch_size: int = EVALUATION_BATCH) -> torch.Tensor:
+def predict_logits(
+    classifier: Classifier,
+    dataset: Sequences,
+    batch_size: int = EVALUATION_BATCH,
+    before_each: Callable[[], None] = _go_on,
+) -> torch.Tensor:
     """Class scores of every sequence.
 
     Sequences of unequal length are read sorted by length, so that little is padded.
@@ -43,29 +52,32 @@ def predict_logits(classifier: Classifier, dataset: Sequences, batch_size: int =
         classifier: left in the mode that it came in.
         dataset: N sequences.
         batch_size: sequences read at once, at most.
+        before_each: called before each of these; what it raises ends the reading.
 
     Returns:
         (N, classes) float32 on the CPU, in the data set's order.
     """
     training = classifier.training
     classifier.eval()
-    device = next(classifier.parameters()).device
     rows, logits = [], []
-    for indices in similar_lengths(dataset.lengths, batch_size):
-        rows.append(torch.from_numpy(indices))
-        longest = int(dataset.lengths[indices[-1]])
-        if (
-            longest > EVALUATION_STEPS
-            and isinstance(dataset, RaggedDataset)
-            and isinstance(classifier, SequenceClassifier)
-        ):
-            logits.append(_logits_in_pieces(classifier, dataset, int(indices[0])).cpu())
-            continue
-        batch = dataset.batch(indices)
-        lengths = None if batch.is_equal_length else batch.lengths
-        logits.append(classifier(batch.values.to(device), lengths).cpu())
-    classifier.train(training)
+    try:
+        for indices in similar_lengths(dataset.lengths, batch_size):
+            before_each()
+            rows.append(torch.from_numpy(indices))
+            logits.append(_logits_of(classifier, dataset, indices).cpu())
+    finally:
+        classifier.train(training)
     return torch.cat(logits)[torch.cat(rows).argsort()]
+
+
+def _logits_of(classifier: Classifier, dataset: Sequences, indices: np.ndarray) -> torch.Tensor:
+    """(B, classes) of some sequences, ascending in length."""
+    longest = int(dataset.lengths[indices[-1]])
+    if longest > EVALUATION_STEPS and isinstance(dataset, RaggedDataset) and isinstance(classifier, SequenceClassifier):
+        return _logits_in_pieces(classifier, dataset, int(indices[0]))
+    batch = dataset.batch(indices)
+    lengths = None if batch.is_equal_length else batch.lengths
+    return classifier(batch.values.to(next(classifier.parameters()).device), lengths)
 
 
 def _logits_in_pieces(classifier: SequenceClassifier, dataset: RaggedDataset, index: int) -> torch.Tensor:

@@ -158,6 +158,7 @@ def fit(
     try:
         with interruption.listening(), quiet_lightning(), memory.named(lambda: trainer.global_step + 1):
             trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
+            keeper.settle(trainer, module)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit of its own, with nothing said.
         raise Interrupted(

@@ -22,9 +22,18 @@ class MetricsFile:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path, self.columns = path, list(columns)
 
-    def begin(self, update: int = 0) -> None:
-        """Start the file; on resuming keep the rows up to `update` and drop what was written after the checkpoint."""
-        kept = [row for row in read_metrics(self.path) if int(row["update"]) <= update] if self.path.exists() else []
+    def begin(self, update: int = 0, evaluated: bool = True) -> None:
+        """Start the file; on resuming drop what was written after the checkpoint.
+
+        Args:
+            update: of the checkpoint.
+            evaluated: whether its evaluation had been done; one that was written down after it is dropped too.
+        """
+        kept = [
+            row
+            for row in (read_metrics(self.path) if self.path.exists() else [])
+            if int(row["update"]) < update or (int(row["update"]) == update and (evaluated or row["loss"]))
+        ]
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
