@@ -33,7 +33,7 @@ def cores() -> int:
 
 
 def start(
-    module: str, task: dict[str, Any], *, log: Path, threads: int, answers: bool = False
+    module: str, task: dict[str, Any], *, log: Path, threads: int, answers: bool = False, keep_log: bool = False
 ) -> subprocess.Popen[str]:
     """Start a child and hand it its task.
 
@@ -43,10 +43,11 @@ def start(
         log: file for what the child writes to standard error, and to standard output unless it answers there.
         threads: OpenMP threads of the child.
         answers: its standard output is for the parent to read.
+        keep_log: what stands in the log is the child's to take away.
     """
     # Several threads in processes side by side collapse: the threads of one wait for those of the other.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    with log.open("w", encoding="utf-8") as file:
+    with log.open("a" if keep_log else "w", encoding="utf-8") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,

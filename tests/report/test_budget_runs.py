@@ -111,27 +111,42 @@ def test_the_section(results: Results, shortened: Save) -> None:
     # 1,000 epochs of 60,000 digits, in batches of 32 and of 128; 5 seconds an update.
     assert cells == [
         (
-            *("MNIST", "r-LSTM, truncate 300", "96.4", "48.2 (1 seed)", "1.0 h", "0.3 %", "1,400 of 1,875,000"),
+            *("MNIST", "r-LSTM, truncate 300", "96.4", "48.2 (1 seed)", "1h", "0.3 %", "1,400 of 1,875,000"),
             *("5", "108 days", "batch_size 32, not 128", device),
         ),
         (
-            *("MNIST", "r-LSTM, truncate 300", "96.4", "31.0 ± 12.7 (2 seeds)", "2.0 h", "0.3 %", "1,400 of 469,000"),
+            *("MNIST", "r-LSTM, truncate 300", "96.4", "31.0 ± 12.7 (2 seeds)", "2h", "0.3 %", "1,400 of 469,000"),
             *("5", "27 days", "", device),
         ),
         (
-            *("DBpedia", "p-LSTM, truncate 100", "2.85", "60.0 (1 seed)", "2.0 h", "0.3 %", "1,400 of 469,000"),
+            *("DBpedia", "p-LSTM, truncate 100", "2.85", "60.0 (1 seed)", "2h", "0.3 %", "1,400 of 469,000"),
             *("5", "27 days", "", device),
         ),
     ]
     assert all(len(line) == len(BUDGET_HEADER) for line in cells)
     drawn = draw_budget_runs(budget_runs(results))
     assert drawn is not None
-    for words in ("r-LSTM, truncate 300, 2.0 h (printed, dotted: 96.4)", "(printed, dotted: error 2.85)"):
+    for words in ("r-LSTM, truncate 300, 2h (printed, dotted: 96.4)", "(printed, dotted: error 2.85)"):
         assert words in drawn
     pages = report_files(results)
     assert "images/within-budget.svg" in pages
     assert "| " + " | ".join(cells[0]) + " |" in pages["paper.md"]
     assert "batch_size 32, not 128" in pages["paper.html"]
+
+
+def test_runs_of_other_settings_are_never_averaged_with_those_of_the_recipe(results: Results, shortened: Save) -> None:
+    folder = "table2-paper-budget-2h"
+    for seed, accuracy in enumerate((0.30, 0.32, 0.9)):
+        shortened(folder, "mnist-r", accuracy, seed)
+    path = results.place(folder, "mnist-r", 2)
+    record = json.loads(path.read_text())
+    record["config"]["model"]["hidden_size"] = 16
+    path.write_text(json.dumps(record))
+    results.save_failure(folder, "mnist-r", 3, {"failed": True, "reason": "no room", "update": 3, "when": "2026-01-01"})
+    assert [(run.cells[3], run.cells[9]) for run in budget_runs(results)] == [
+        ("31.0 ± 12.7 (2 seeds); 1 of 3 failed: no room", ""),
+        ("90.0 (1 seed)", "model.hidden_size 16, not 128"),
+    ]
 
 
 def test_what_did_not_succeed_is_told(results: Results, shortened: Save) -> None:
@@ -185,5 +200,5 @@ def test_seeds_that_differ_and_a_whole_run_beside_them(results: Results, keep: S
     keep(folder, recipe.model_copy(update={"seed": 3}), 0.9)
     (found,) = budget_runs(results)
     assert found.cells[3:] == (
-        *("60.0 ± 0.0 (3 seeds)", "2.0 h", "0.3 %", "1,400 of 469,000", "5", "27 days", "", "a processor, 1 thread"),
+        *("60.0 ± 0.0 (3 seeds)", "2h", "0.3 %", "1,400 of 469,000", "5", "27 days", "", "a processor, 1 thread"),
     )

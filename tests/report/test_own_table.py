@@ -41,13 +41,24 @@ def test_no_records_no_page(tmp_path: Path) -> None:
     assert own_table_page("mnist14-ablation", Results(tmp_path)) is None
 
 
+def test_a_folder_without_words_has_its_page_all_the_same(tmp_path: Path) -> None:
+    """Such as one that `reproduce --results` made."""
+    results, run = Results(tmp_path), mnist14_cells()[0]
+    results.save("mnist14-cells", run.name, 0, made_record(run, 0.5))
+    page = own_table_page("mnist14-cells", results)
+    assert page is not None
+    assert page.startswith("# mnist14-cells\n\nTest accuracy is that of ")
+    assert f"| {run.name} | 1 | **0.500** (0.500) |" in page
+
+
 def test_what_did_not_succeed_is_shown(tmp_path: Path) -> None:
     results = Results(tmp_path)
     runs = {run.name: run for run in mnist784()}
 
     def keep(name: str, seed: int, accuracy: float, **changed: Any) -> None:
         curves = {"validation": [{"update": 4_000, "accuracy": accuracy, "loss": 1.0}]}
-        results.save("mnist784", name, seed, made_record(runs[name], accuracy, curves=curves, **changed))
+        run = runs[name].model_copy(update={"seed": seed})
+        results.save("mnist784", name, seed, made_record(run, accuracy, curves=curves, **changed))
 
     gone = {"infeasible": True, "memory_mb": 2_000.0}
     results.save_failure("mnist784", "recall-fast", 0, {"reason": "a loss | that is no number", "update": 3})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from collections.abc import Callable
@@ -153,6 +154,7 @@ def test_a_broken_record_is_named(results: Results) -> None:
     [
         ({"environment": None}, "environment: expected keys and values, found nothing"),
         ({"test_accuracy": "0.9"}, "test_accuracy: expected a number, found '0.9'"),
+        ({"test_accuracy": float("nan")}, "test_accuracy: expected a number, found nan"),
         ({"data": {"train_size": 3}}, "data.test_size: expected a whole number, found nothing"),
         ({"budget_scale": 0.1}, "budget_seconds: expected a number, found nothing"),
         ({"infeasible": True, "environment": {}}, "environment.device: expected words, found nothing"),
@@ -166,11 +168,50 @@ def test_a_broken_record_is_named(results: Results) -> None:
 def test_what_a_record_lacks_is_named(
     changed: dict[str, object], problem: str, tiny_run: Tiny, results: Results
 ) -> None:
-    results.save("t", "a", 0, made_record(tiny_run("a"), 0.5, **changed))
+    place = results.place("t", "a", 0)
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(made_record(tiny_run("a"), 0.5, **changed)))
     with pytest.raises(RunError) as refused:
         results.of("t", "a")
-    place = results.place("t", "a", 0)
     assert str(refused.value) == f"{place}: not the whole record of a run: {problem}; put it right, or remove the file"
+
+
+@pytest.mark.parametrize("points", [[{"x": 1}], [{"update": 3, "accuracy": None}], [3], {"update": 3}, "none"])
+def test_evaluations_that_do_not_say_what_they_found_are_named(
+    points: object, tiny_run: Tiny, results: Results
+) -> None:
+    results.save("t", "a", 0, made_record(tiny_run("a"), 0.5, curves={"test": points}))
+    with pytest.raises(RunError, match=r"seed0\.json: not the whole evaluation of the test part: .*accuracy: expected"):
+        results.of("t", "a")
+
+
+def test_a_record_counts_as_that_of_its_own_run_and_seed_alone(tiny_run: Tiny, results: Results) -> None:
+    """Copies beside it are none, and one in the place of another is refused."""
+    place = results.place("t", "a", 0)
+    results.save("t", "a", 0, made_record(tiny_run("a"), 0.5))
+    for copied in ("seed0 (1).json", "seed0-old.json", "seedling.json", "failed-seed0 (1).json"):
+        place.with_name(copied).write_bytes(place.read_bytes())
+    assert len(results.of("t", "a")) == 1
+    assert results.failures("t", "a") == []
+    for other in (results.place("t", "a", 1), results.place("t", "b", 0)):
+        other.parent.mkdir(exist_ok=True)
+        other.write_bytes(place.read_bytes())
+        name = other.parent.name
+        with pytest.raises(RunError) as refused:
+            results.of("t", name)
+        assert str(refused.value) == (
+            f"{other}: expected the record of {name}, {other.stem}, found that of a, seed0; put it in its place, or "
+            "remove the file"
+        )
+
+
+def test_a_place_that_takes_no_records_is_refused_first(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunError, match=f"^{place}: expected a folder for records, found a file; give another"):
+            Results(place).check_free()
+    Results(tmp_path / "new" / "one").check_free()
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_a_note_of_a_failure_lacks_is_named(results: Results) -> None:

@@ -67,7 +67,7 @@ def test_jobs_side_by_side_one_of_which_fails(
     plan = make_plan(jobs, results)
     assert (plan.missing, plan.failed) == ([jobs[1]], 1)
     assert "1 of these failed the last time; longreach report says why" in plan.lines(1)
-    results.save("table", "bad", 0, results.of("table", "good")[0])
+    results.save("table", "bad", 0, {**results.of("table", "good")[0], "name": "bad"})
     assert results.failures("table", "bad") == []
     assert not (results.path / "table" / "bad" / "failed-seed0.json").exists()
 
@@ -152,13 +152,41 @@ def test_a_run_that_another_process_holds_is_left_to_it(tiny_run: Tiny, results:
 
     folder = settings.work / "table"
     folder.mkdir(parents=True)
+    log = folder / "held-seed0.log"
+    log.write_text("what it has said so far\n")
     with (folder / "held-seed0.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         failed, _ = run([job(tiny_run("held"))], results, settings)
+    assert log.read_text() == "what it has said so far\n"
     # It did not fail itself: there is nothing to note.
     assert results.failures("table", "held") == []
     ((_, reason),) = failed
     assert reason == f"another process runs it already; its folder is {folder}/held-seed0"
+
+
+def test_the_log_of_a_run_that_is_taken_up_again_begins_anew(
+    tiny_run: Tiny, results: Results, settings: Settings
+) -> None:
+    """An error of an earlier process would be told as this one's."""
+    log = settings.work / "table" / "late-seed0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("ValueError: of yesterday\n")
+    empty = DataConfig(source="idx", path=str(settings.work), validation=0)
+    ((_, reason),), _ = run([job(tiny_run("late", data=empty))], results, settings)
+    assert "expected one of train-images-idx3-ubyte" in reason
+    assert "yesterday" not in reason + log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on private memory is Linux's")
+@pytest.mark.parametrize("memory", [1_000_000, 100_000_000])
+def test_memory_in_which_not_even_the_libraries_find_room(
+    memory: int, tiny_run: Tiny, results: Results, tmp_path: Path
+) -> None:
+    failed, _ = run([job(tiny_run("never"))], results, Settings(tmp_path / "work", memory=memory))
+    assert failed == []
+    (record,) = results.of("table", "never")
+    assert infeasible(record)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.checkpoints import read_checkpoint, write_checkpoint
 from longreach.training.fit import fit
 from longreach.training.metrics_file import read_metrics
+from longreach.training.run_folder import RunFolder
 
 # 10 updates an epoch; checkpoints at 7, 14, ... are all in mid-epoch, and 14 is in mid-phase as well.
 SMALL = {
@@ -187,6 +188,15 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert fit(config, tmp_path / "run", resume=True, progress=False, device="cpu") == record
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "null", '{"name": "small"}'])
+def test_a_record_that_is_none_is_told(content: str, tmp_path: Path) -> None:
+    config, out = small(**{"phases.1.updates": 3}), tmp_path / "run"
+    RunFolder(out).begin(config)
+    (out / "record.json").write_text(content)
+    with pytest.raises(RunError, match=rf"^{out}/record.json: expected the record of a run, found something else; rem"):
+        fit(config, out, resume=True, progress=False, device="cpu")
 
 
 def test_a_run_killed_after_its_last_update_is_tested_and_recorded_on_resuming(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def reproduce(
         check_budget(what, scale)
         runs = within_budget(runs, duration(budget), device)
     store = Results(results)
+    store.check_free()
     settings = Settings(work.absolute(), device, limit)
     # What a cluster's machines have is not known here; a limit is.
     offered = settings if cluster is None or limit is not None else None

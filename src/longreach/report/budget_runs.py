@@ -59,7 +59,7 @@ _STYLES = {"full BPTT": "--", "truncate 300": "-", "truncate 100": "-"}
 
 @dataclass(frozen=True)
 class BudgetRuns:
-    """Runs of one recipe within one budget.
+    """Runs of one recipe within one budget, all of the same settings.
 
     Args:
         table, row: where the paper prints it.
@@ -104,12 +104,12 @@ class BudgetRuns:
             label(self.row),
             self.printed,
             "; ".join(filter(None, (figures, self._lacks))),
-            spoken(self.records[0]["budget_seconds"]),
+            self.budget,
             share_words(self.share),
             f"{updates:,.0f} of {whole:,.0f}",
             f"{seconds:.3g}",
             spoken((whole - updates) * seconds),
-            self._other_settings,
+            other_settings(self.records[0], self.row),
             ", ".join(sorted({device_of(record) for record in self.records})),
         )
 
@@ -129,23 +129,26 @@ class BudgetRuns:
             self.row.paper(), math.ceil(record["data"]["train_size"] / record["config"]["batch_size"])
         ).updates
 
-    @property
-    def _other_settings(self) -> str:
-        """Keys that the recipe has too, at another value; what came later, or has gone since, does not count."""
-        mine = flat(self.records[0]["config"])
-        theirs = flat(self.row.paper().model_dump(mode="json"))
-        other = [
-            f"{key} {mine[key]}, not {theirs[key]}"
-            for key in mine
-            if key in theirs and mine[key] != theirs[key] and not key.startswith(_NOT_SETTINGS)
-            # Where the data lie and when it saves is the machine's own; scheduled sampling is shortened with the rest.
-            if key not in ("data.path", "checkpoint_minutes") and not key.endswith("sampling_updates")
-        ]
-        return ", ".join(other)
+
+def other_settings(record: Record, row: Row) -> str:
+    """Keys that a row's recipe has too, at another value; what came later, or has gone since, does not count."""
+    mine = flat(record["config"])
+    theirs = flat(row.paper().model_dump(mode="json"))
+    other = [
+        f"{key} {mine[key]}, not {theirs[key]}"
+        for key in mine
+        if key in theirs and mine[key] != theirs[key] and not key.startswith(_NOT_SETTINGS)
+        # Where the data lie and when it saves is the machine's own; scheduled sampling is shortened with the rest.
+        if key not in ("data.path", "checkpoint_minutes") and not key.endswith("sampling_updates")
+    ]
+    return ", ".join(other)
 
 
 def budget_runs(results: Results) -> list[BudgetRuns]:
-    """Every recipe of the paper's scale that was run within a budget, of each budget; in the order of the paper."""
+    """Every recipe of the paper's scale that was run within a budget, in the order of the paper.
+
+    Runs of each budget, and of settings that differ, apart.
+    """
     found, seen = [], set()
     for table in TABLES:
         for row in table.rows:
@@ -155,10 +158,18 @@ def budget_runs(results: Results) -> list[BudgetRuns]:
             seen.add(name)
             for place in results.budget_folders(folder_of(home_of(row.paper, "paper"), "paper")):
                 records = results.of(place, name)
-                shortened = tuple(one for one in trained(records) if one.get("budget_scale") is not None)
+                alike: dict[str, list[Record]] = {}
+                for one in trained(records):
+                    if one.get("budget_scale") is not None:
+                        alike.setdefault(other_settings(one, row), []).append(one)
                 lacking = tuple(filter(infeasible, records)), tuple(results.failures(place, name))
-                if shortened or any(lacking):
-                    found.append(BudgetRuns(table, row, place.split(BUDGET_MARK)[1], shortened, *lacking))
+                if any(lacking):
+                    alike.setdefault("", [])
+                budget = place.split(BUDGET_MARK)[1]
+                found += [
+                    BudgetRuns(table, row, budget, tuple(alike[other]), *(((), ()) if other else lacking))
+                    for other in sorted(alike)
+                ]
     return found
 
 
@@ -198,7 +209,7 @@ def _curve(axes: Axes, one: BudgetRuns) -> None:
             marker="o",
             markersize=3,
             linewidth=1.4,
-            label=f"{label(one.row)}, {spoken(record['budget_seconds'])}{printed}" if place == 0 else None,
+            label=f"{label(one.row)}, {one.budget}{printed}" if place == 0 else None,
         )
     if value is not None:
         axes.axhline(100.0 - value if is_error else value, color=colour, linestyle=":", linewidth=1.0)

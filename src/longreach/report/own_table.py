@@ -191,22 +191,22 @@ def shown(values: list[float]) -> str:
 
 
 def own_table_page(table: str, results: Results) -> str | None:
-    """The whole page; its words stand beside the records. None where there are none.
+    """The whole page; its words stand beside the records, or are the table's name. None without any record.
 
     Args:
         table: the folder's name.
-        results: where the records lie, with a README.md that tells what the table is.
+        results: where the records lie, with a README.md that tells what the table is, or without.
     """
     today = {run.name: run for _, run in wanted_runs(table, "small")}
     runs = {name: _run(table, name, results, today.get(name)) for name in results.names(table)}
     words = results.path / table / "README.md"
-    if not runs or not words.is_file():
+    if not runs:
         return None
     sizes = sorted({record["data"]["test_size"] for run in runs.values() for record in run.records})
     on_all = f", on all {' or '.join(f'{size:,}' for size in sizes)} test sequences" if sizes else ""
     return "\n".join(
         [
-            words.read_text(encoding="utf-8").rstrip(),
+            words.read_text(encoding="utf-8").rstrip() if words.is_file() else f"# {table}",
             "",
             f"Test accuracy is that of the {_weights(list(today.values()))}{on_all}; mean ± half of the "
             "95 % interval (Student's t over seeds), every seed in brackets. Weights: of the classifier, and + those "

@@ -190,7 +190,7 @@ class Attempt:
             "memory": self.settings.memory,
             "probe": self._probing,
         }
-        return start("longreach.reproduce.worker", task, log=self._log(self._probing), threads=1)
+        return start("longreach.reproduce.worker", task, log=self._log(self._probing), threads=1, keep_log=True)
 
     def _last_update(self) -> int | None:
         """The last update that the run wrote down; None where it came to none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ _CALLED: dict[_Types, str] = {
     _KEYS: "keys and values",
 }
 
-_EVERY: _Kinds = {"seed": _WHOLE, "config": _KEYS, "environment": _KEYS}
+_EVERY: _Kinds = {"name": _WORDS, "seed": _WHOLE, "config": _KEYS, "environment": _KEYS}
 _INFEASIBLE: _Kinds = {**_EVERY, "environment.device": _WORDS}
 _TRAINED: _Kinds = {
     **_EVERY,
@@ -37,6 +38,7 @@ _TRAINED: _Kinds = {
     "data.test_size": _WHOLE,
 }
 _SHORTENED: _Kinds = {**_TRAINED, "budget_scale": _NUMBER, "budget_seconds": _NUMBER}
+_POINT: _Kinds = {"update": _NUMBER, "accuracy": _NUMBER}
 _FAILURE: _Kinds = {"seed": _WHOLE, "reason": _WORDS}
 
 
@@ -48,12 +50,27 @@ def check_record(path: Path, record: dict[str, Any]) -> None:
         record: of a run that was trained, or did not fit into memory.
 
     Raises:
-        RunError: every key that is not there, or holds something else.
+        RunError: every key that is not there, or holds something else; a record that is of another run or seed than its
+            file's place says.
     """
     if record.get("infeasible"):
         _check(path, record, _INFEASIBLE, "record of a run")
     else:
         _check(path, record, _TRAINED if record.get("budget_scale") is None else _SHORTENED, "record of a run")
+        _check_curves(path, record["curves"])
+    here, there = (path.parent.name, path.stem), (record["name"], f"seed{record['seed']}")
+    if here != there:
+        raise RunError(
+            f"{path}: expected the record of {here[0]}, {here[1]}, found that of {there[0]}, {there[1]}; put it in its "
+            "place, or remove the file"
+        )
+
+
+def _check_curves(path: Path, curves: dict[str, Any]) -> None:
+    """Refuse evaluations that do not say after which update they came, or what they found."""
+    for part, points in curves.items():
+        for point in points if isinstance(points, list) else [points]:
+            _check(path, point if isinstance(point, dict) else {}, _POINT, f"evaluation of the {part} part")
 
 
 def check_failure(path: Path, note: dict[str, Any]) -> None:
@@ -65,7 +82,8 @@ def _check(path: Path, tree: dict[str, Any], needed: _Kinds, what: str) -> None:
     problems = []
     for key, kinds in needed.items():
         found = _at(tree, key)
-        if not isinstance(found, kinds) or isinstance(found, bool):
+        is_number = isinstance(found, float | int) and not isinstance(found, bool)
+        if not isinstance(found, kinds) or isinstance(found, bool) or (is_number and not math.isfinite(found)):
             there = "nothing" if found is None else repr(found)[:40]
             problems.append(f"{key}: expected {_CALLED[kinds]}, found {there}")
     if problems:

@@ -7,6 +7,8 @@ a note beside them, FOLDER/NAME/failed-seedN.json, until it succeeds; it counts 
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,18 @@ class Results:
                 "give another with --results; longreach reproduce makes one"
             )
 
+    def check_free(self) -> None:
+        """Refuse a place that takes no records, before hours are spent on them.
+
+        Raises:
+            RunError: a file where a folder is to be, or one that this user may not write to.
+        """
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise RunError(f"{self.path}: expected a folder for records, found a file; give another with --results")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise RunError(f"{self.path}: cannot write there (Permission denied); give another folder with --results")
+
     def place(self, folder: str, name: str, seed: int) -> Path:
         """Where a run's record lies."""
         return self.path / folder / name / f"seed{seed}.json"
@@ -73,9 +87,9 @@ class Results:
         """The records of one run, one for each seed, in the order of seeds.
 
         Raises:
-            RunError: a file that is no record, or lacks what is read of one.
+            RunError: a file that is no record, lacks what is read of one, or is of another run or seed.
         """
-        return [_read(path, check_record) for path in _by_seed(self.path / folder / name, "seed*.json")]
+        return [_read(path, check_record) for path in _by_seed(self.path / folder / name, "")]
 
     def failures(self, folder: str, name: str) -> list[Record]:
         """Notes of one run's seeds that failed and have no record, in the order of seeds.
@@ -83,7 +97,7 @@ class Results:
         Raises:
             RunError: a file that is no such note.
         """
-        notes = [_read(path, check_failure) for path in _by_seed(self.path / folder / name, "failed-seed*.json")]
+        notes = [_read(path, check_failure) for path in _by_seed(self.path / folder / name, "failed-")]
         return [note for note in notes if not self.has(folder, name, note["seed"])]
 
     def within_budgets(self, folder: str, name: str) -> list[list[Record]]:
@@ -105,7 +119,7 @@ class Results:
     def names(self, folder: str) -> Iterator[str]:
         """The runs of which there is a record, or a note that they failed."""
         for path in sorted((self.path / folder).glob("*")):
-            if any(path.glob("seed*.json")) or any(path.glob("failed-seed*.json")):
+            if _by_seed(path, "") or _by_seed(path, "failed-"):
                 yield path.name
 
     def _failure(self, folder: str, name: str, seed: int) -> Path:
@@ -130,8 +144,10 @@ def trained(records: list[Record]) -> list[Record]:
     return [record for record in records if not infeasible(record)]
 
 
-def _by_seed(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name))
+def _by_seed(folder: Path, mark: str) -> list[Path]:
+    """The files of a run's seeds; copies under other names are none."""
+    found = {path: re.fullmatch(rf"{mark}seed(\d+)\.json", path.name) for path in folder.glob(f"{mark}seed*.json")}
+    return sorted((path for path, seed in found.items() if seed), key=lambda path: (len(path.name), path.name))
 
 
 def _read(path: Path, check: Callable[[Path, Record], None]) -> Record:

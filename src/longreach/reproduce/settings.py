@@ -28,12 +28,13 @@ def is_of_today(record: Record, run: RunConfig, own: Sequence[str] = ()) -> bool
     """
     try:
         held = parse_saved(record["config"], "record")
+        today = run.model_copy(update={"seed": record["seed"], **{key: getattr(held, key) for key in own}})
+        if held.budget_scale is not None and today.budget is not None:
+            today = shrink(today, held.budget_scale, math.ceil(record["data"]["train_size"] / held.batch_size))
+        # What the record says of its own keys need not go with the rest of today's.
+        return _settings(held) == _settings(parse_saved(today.model_dump(mode="json"), "recipe"))
     except ConfigError:
         return False
-    today = run.model_copy(update={"seed": record["seed"], **{key: getattr(held, key) for key in own}})
-    if held.budget_scale is not None and today.budget is not None:
-        today = shrink(today, held.budget_scale, math.ceil(record["data"]["train_size"] / held.batch_size))
-    return _settings(held) == _settings(parse_saved(today.model_dump(mode="json"), "recipe"))
 
 
 def of_today(records: Iterable[Record], run: RunConfig, own: Sequence[str] = ()) -> tuple[list[Record], list[Record]]:

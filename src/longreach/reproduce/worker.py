@@ -6,7 +6,9 @@ Task: {"config": a RunConfig as plain data, "folder": its run folder, "device": 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import resource
 import sys
 from pathlib import Path
@@ -32,6 +34,9 @@ def main() -> int:
     task = receive_task()
     config, folder = parse_config(task["config"], "reproduce"), Path(task["folder"])
     if task["memory"] is not None:
+        # Before the limit: a library that finds no room to begin ends the process, and nobody learns why.
+        import longreach.training.fit  # noqa: F401
+
         # Private memory, not address space: PyTorch maps far more of that than it ever touches.
         resource.setrlimit(resource.RLIMIT_DATA, (task["memory"], task["memory"]))
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +45,10 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return BUSY
+        for stream in (sys.stdout, sys.stderr):
+            # Only now: what an earlier process said of this run may be that of one which still holds it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(stream.fileno(), 0)
         return _work(task, config, folder)
 
 
@@ -58,7 +67,7 @@ def _work(task: dict[str, Any], config: RunConfig, folder: Path) -> int:
     except LongreachError as error:
         print(error, file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         print(error, file=sys.stderr)

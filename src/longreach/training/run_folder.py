@@ -150,6 +150,12 @@ class RunFolder:
         if not self.record.is_file():
             raise RunError(f"{self.path}: no record.json, so the run is not finished; go on with it by --resume")
         try:
-            return json.loads(self.record.read_text(encoding="utf-8"))
+            record = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.record}: expected JSON, found something else ({error})") from None
+        if not isinstance(record, dict) or not record.keys() >= {"name", "test_accuracy", "updates"}:
+            raise RunError(
+                f"{self.record}: expected the record of a run, found something else; remove it, and get the results "
+                f"with longreach train --resume --out {self.path}"
+            )
+        return record
