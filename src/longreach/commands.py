@@ -14,7 +14,7 @@ from rich.text import Text
 from longreach.config import RunConfig, load_config
 from longreach.config.text import read_yaml
 from longreach.errors import ConfigError
-from longreach.recipes import find_recipe
+from longreach.recipes import RECIPES, find_recipe, recipe_name
 from longreach.recipes.paper import Scale
 
 if TYPE_CHECKING:
@@ -116,10 +116,35 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
         from longreach.training.run_folder import RunFolder
 
         return RunFolder(out).load_config().with_set(changes), out
-    is_file = recipe.endswith((".yaml", ".yml")) or Path(recipe).is_file()
-    config = load_config(Path(recipe)) if is_file else find_recipe(recipe)
-    config = config.with_set(changes)
+    config = named_run(recipe).with_set(changes)
     return config, out if out is not None else Path("runs") / f"{config.name}-seed{config.seed}"
+
+
+def named_run(name: str, beside: Path | None = None) -> RunConfig:
+    """A recipe by its name, or a run from a YAML file.
+
+    Args:
+        name: of either.
+        beside: where a file is looked for that is not here.
+
+    Raises:
+        ConfigError: neither, or something wrong in it.
+    """
+    path = Path(name)
+    if beside is not None and not path.exists() and (beside / path).is_file():
+        path = beside / path
+    if name.endswith((".yaml", ".yml")):
+        return load_config(path)
+    if path.exists() and name not in map(recipe_name, RECIPES):
+        try:
+            return load_config(path)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error}. If these are data, train a run that names them, as in\n"
+                f"data: {{source: auto, path: {name}}}\n"
+                f"in a file of its own, such as run.yaml; `longreach check {name}` says how they are read"
+            ) from None
+    return find_recipe(name)
 
 
 def chosen_list(text: str) -> Scale | Literal["own", "all"]:

@@ -123,7 +123,9 @@ def test_predict_prints_one_json_line_for_each_sequence(
     truth = np.arange(37) % 4
     right = np.mean([line["class"] == str(label) for line, label in zip(lines, truth, strict=True)])
     assert right == json.loads((trained / "record.json").read_text())["test_accuracy"]
-    assert all(0.0 < line["probability"] <= 1.0 for line in lines)
+    for line in lines:
+        assert sum(line["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
+        assert line["probability"] == max(line["probabilities"].values()) == line["probabilities"][line["class"]]
     out = tmp_path / "classes.jsonl"
     assert command("predict", trained, images, "--out", out).stdout == ""
     assert out.read_text() == done.stdout

@@ -131,6 +131,28 @@ def test_a_file_that_is_no_yaml(refused, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        (
+            "steps.csv",
+            b"id,a\n1,2\n",
+            "expected keys and values, found str; `longreach recipes NAME` prints an example",
+        ),
+        ("x.npy", b"\x93NUMPY\xff", "expected a YAML text in UTF-8, found other bytes"),
+        ("folder", None, "cannot read the configuration (Is a directory); give a YAML file or a recipe's name"),
+    ],
+)
+def test_data_where_a_run_is_expected(refused, tmp_path: Path, name: str, content: bytes | None, problem: str) -> None:
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert refused("train", path) == (
+        f"longreach: {path}: {problem}. If these are data, train a run that names them, as in\n"
+        f"data: {{source: auto, path: {path}}}\n"
+        f"in a file of its own, such as run.yaml; `longreach check {path}` says how they are read\n"
+    )
+
+
 def test_missing_data_leave_no_run_folder(refused, tmp_path: Path) -> None:
     message = refused("train", "mnist-recall", "--out", "run", "--set", "data.path=nowhere")
     assert message == (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from longreach.data import standardisation
+from longreach.data.gaps import fit_present
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError
 
@@ -29,6 +30,22 @@ def test_pixels_are_summed_exactly(values: np.ndarray) -> None:
         variance = sum((value - mean) ** 2 for value in held) / len(held)
         assert fitted.mean[channel] == float(mean)
         assert fitted.std[channel] == pytest.approx(math.sqrt(variance) if variance else 1.0, rel=1e-15)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-16, 1e-14])
+@pytest.mark.parametrize("offset", [0.1, -3e8])
+def test_what_rounding_leaves_of_a_constant_is_not_blown_up(noise: float, offset: float) -> None:
+    """A channel that varies by less than anybody measures would drown the others once its changes are divided by it."""
+    draw = np.random.default_rng(0)
+    values = offset * (1.0 + noise * draw.normal(size=(300, 1)))
+    wide = offset * (1.0 + 1e-10 * draw.normal(size=(300, 1)))
+    parts = np.concatenate([values, wide], axis=1)
+    for fitted in (
+        Standardisation.fit_parts(lambda: iter([parts[:100], parts[100:]]), np.array([300])),
+        fit_present(lambda: iter([parts[:100], parts[100:]])),
+    ):
+        assert fitted.std[0] == 1.0
+        assert fitted.std[1] == pytest.approx(wide.std(), rel=1e-3)
 
 
 @settings(deadline=None, max_examples=60)

@@ -57,6 +57,17 @@ def test_labels_of_any_kind_come_back_as_they_are(labels: Any) -> None:
     assert model.classes_.tolist() == sorted(set(given.tolist()))
 
 
+@pytest.mark.parametrize(("kind", "classes"), [("Int64", [0, 1]), ("boolean", [False, True]), ("string", ["0", "1"])])
+def test_labels_of_pandas_that_could_lack_values_stay_what_they_are(kind: str, classes: list[Any]) -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = toy()
+    given = y if kind != "string" else [str(one) for one in y]
+    model = LongSequenceClassifier(**QUICK).fit(X, pandas.Series(given, dtype=kind))
+    assert model.classes_.tolist() == classes
+    assert [type(one) for one in model.classes_.tolist()] == [type(one) for one in classes]
+    assert model.model_.class_names == tuple(map(str, classes))
+
+
 def test_probabilities_scores_and_predictions_agree() -> None:
     X, y = toy()
     for labels, classes in ((y, 2), (np.arange(len(y)) % 3, 3)):

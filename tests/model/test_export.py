@@ -18,6 +18,7 @@ from longreach.model import export
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.export import export_onnx, export_step
 from longreach.model.one_step import OneStep
+from longreach.model.regressor import SequenceRegressor
 
 CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 INPUTS: dict[str, dict[str, Any]] = {
@@ -125,6 +126,18 @@ def test_a_model_in_double_precision_is_written_in_single_and_left_as_it_is(tmp_
     for name, value in classifier.state_dict().items():
         assert value.dtype == torch.float64
         assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("write", [export_onnx, export_step])
+def test_a_path_may_be_text_and_what_names_no_classes_is_refused(write: Any, tmp_path: Path) -> None:
+    assert write(make("lstm", "plain"), str(tmp_path / "file")).path == tmp_path / "file"
+    assert (tmp_path / "file").stat().st_size > 1_000
+    with pytest.raises(ConfigError) as error:
+        write(SequenceRegressor(targets=1, channels=1, hidden_size=3), tmp_path / "other")
+    assert str(error.value) == (
+        "export: expected a SequenceClassifier, such as an estimator's model_, found SequenceRegressor; save others "
+        "with save_pretrained"
+    )
 
 
 @pytest.mark.parametrize("write", [export_onnx, export_step])

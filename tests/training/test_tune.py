@@ -229,6 +229,21 @@ def test_from_the_command_line_with_a_recipe(tmp_path: Path) -> None:
     assert json.loads(done.output)["finished"] == 1
 
 
+def test_the_run_may_be_a_file_beside_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.yaml").write_text(yaml.safe_dump(RUN))
+    (elsewhere / "search.yaml").write_text(yaml.safe_dump({"run": "mine.yaml", "search": SPACE}))
+    arguments = ["tune", str(elsewhere / "search.yaml"), "--trials", "1", "--quiet"]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")], catch_exceptions=False)
+    assert json.loads(done.output)["finished"] == 1
+    # What lies here comes first.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("batch_size: 0")
+    with pytest.raises(ConfigError, match=r"mine.yaml: batch_size: should be greater than or equal to 1"):
+        CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "other")], catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [

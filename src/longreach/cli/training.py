@@ -81,12 +81,12 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Search for good settings with Optuna, by validation accuracy; stopped at any moment, it goes on later."""
+    from longreach.commands import named_run
     from longreach.config.tune import load_search
-    from longreach.recipes import find_recipe
     from longreach.training.tune import tune as search_settings
 
     run, search = load_search(config)
-    base = find_recipe(run) if isinstance(run, str) else run
+    base = named_run(run, config.parent) if isinstance(run, str) else run
     best = search_settings(base, search, out, trials=trials, progress=not quiet, device=device)
     typer.echo(json.dumps(best))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from longreach.data.places import place_of
 from longreach.data.sequences import Sequences
-from longreach.data.standardisation import Standardisation
+from longreach.data.standardisation import Standardisation, is_constant
 from longreach.errors import DataError
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -88,7 +88,7 @@ def fit_present(parts: Callable[[], Iterator[np.ndarray]]) -> Standardisation:
     for part in parts():
         with np.errstate(over="ignore"):  # It is told where the deviation is.
             square += ((part - mean) ** 2).sum(0, where=~np.isnan(part))
-    std = np.where(lowest >= highest, 1.0, np.sqrt(square / np.maximum(number, 1)))
+    std = np.where(is_constant(lowest, highest), 1.0, np.sqrt(square / np.maximum(number, 1)))
     return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 

@@ -16,6 +16,8 @@ from longreach.errors import DataError
 from longreach.precision import needs_double
 
 _CHUNK_VALUES = 1 << 21
+_ROUNDING = 1e-12
+"""Of a value's size: some thousand times what double precision rounds by, and less than anybody measures."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,19 @@ class Standardisation:
         values /= np.asarray(self.std, dtype=np.float32)
 
 
+def is_constant(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Whether channels vary by no more than what rounding leaves of a constant: a trillionth of its size.
+
+    A channel is told by its range, as its rounded mean leaves a deviation near 1e-17, not zero.
+
+    Args:
+        lowest, highest: (C,) of each channel; the lowest above the highest where there is no value.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = np.asarray(highest, np.float64) - np.asarray(lowest, np.float64)
+        return (apart <= _ROUNDING * np.maximum(np.abs(lowest), np.abs(highest))) | (lowest >= highest)
+
+
 def _of_pixels(parts: Iterator[np.ndarray]) -> Standardisation:
     counts: list[np.ndarray] = []
     for part in parts:
@@ -151,8 +166,7 @@ def _of_floats(parts: Callable[[], Iterator[np.ndarray]], lengths: np.ndarray) -
     for part in parts():
         with np.errstate(over="ignore"):  # It is told where the deviation is.
             square += ((part - mean) ** 2).sum(0)
-    # A constant channel is told by its range: its rounded mean leaves a deviation near 1e-17, not zero.
-    std = np.where(lowest == highest, 1.0, np.sqrt(square / number))
+    std = np.where(is_constant(lowest, highest), 1.0, np.sqrt(square / number))
     return Standardisation(tuple(mean.tolist()), tuple(std.tolist()))
 
 

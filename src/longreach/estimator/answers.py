@@ -226,7 +226,9 @@ def checked_labels(y: Any) -> np.ndarray:
     if y is None:
         raise DataError(_NO_Y.format("label"))
     _check_present(items_of(y), "a class")
-    labels = column_or_1d(y, warn=True)
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    # Of pandas' types that can lack values NumPy would make floats: classes 0.0 and 1.0.
+    labels = column_or_1d(y if kind is None else y.to_numpy(dtype=kind), warn=True)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)

@@ -42,7 +42,7 @@ class Exported:
     difference: float
 
 
-def export_onnx(classifier: SequenceClassifier, path: Path) -> Exported:
+def export_onnx(classifier: SequenceClassifier, path: str | Path) -> Exported:
     """Write an ONNX model of one chunk, `(x, state) -> (logits, state)`, and compare it in onnxruntime.
 
     Args:
@@ -50,9 +50,10 @@ def export_onnx(classifier: SequenceClassifier, path: Path) -> Exported:
         path: of the file, replaced as a whole.
 
     Raises:
-        ConfigError: a cell that ONNX has no operator for, or the packages are missing.
+        ConfigError: no such classifier, a cell that ONNX has no operator for, or the packages are missing.
         LongreachError: it computes something else than the model; nothing is written.
     """
+    _check_kind(classifier)
     try:
         import onnx
         import onnxruntime
@@ -71,11 +72,11 @@ def export_onnx(classifier: SequenceClassifier, path: Path) -> Exported:
         return logits, tuple(after)
 
     difference = _compared(copy.deepcopy(classifier).float(), step, SIZES, "ONNX")
-    replace_file(path, lambda aside: onnx.save(model, aside))
-    return Exported(path, difference)
+    replace_file(Path(path), lambda aside: onnx.save(model, aside))
+    return Exported(Path(path), difference)
 
 
-def export_step(classifier: SequenceClassifier, path: Path) -> Exported:
+def export_step(classifier: SequenceClassifier, path: str | Path) -> Exported:
     """Write `torch.export`'s program of one step, batch of any size, and compare it.
 
     Args:
@@ -83,9 +84,10 @@ def export_step(classifier: SequenceClassifier, path: Path) -> Exported:
         path: of the file, replaced as a whole.
 
     Raises:
-        ConfigError: a cell other than the fused ones.
+        ConfigError: no such classifier, or a cell other than the fused ones.
         LongreachError: it computes something else than the model; nothing is written.
     """
+    _check_kind(classifier)
     from longreach.model.one_step import exported_step
 
     program = exported_step(classifier)
@@ -102,8 +104,16 @@ def export_step(classifier: SequenceClassifier, path: Path) -> Exported:
         with aside.open("wb") as file:
             torch.export.save(program, file)
 
-    replace_file(path, write)
-    return Exported(path, difference)
+    replace_file(Path(path), write)
+    return Exported(Path(path), difference)
+
+
+def _check_kind(classifier: object) -> None:
+    if not isinstance(classifier, SequenceClassifier):
+        raise ConfigError(
+            f"export: expected a SequenceClassifier, such as an estimator's model_, found {type(classifier).__name__}; "
+            "save others with save_pretrained"
+        )
 
 
 @torch.no_grad()

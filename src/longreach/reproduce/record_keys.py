@@ -82,8 +82,8 @@ def _check(path: Path, tree: dict[str, Any], needed: _Kinds, what: str) -> None:
     problems = []
     for key, kinds in needed.items():
         found = _at(tree, key)
-        is_number = isinstance(found, float | int) and not isinstance(found, bool)
-        if not isinstance(found, kinds) or isinstance(found, bool) or (is_number and not math.isfinite(found)):
+        endless = isinstance(found, float) and not math.isfinite(found)
+        if not isinstance(found, kinds) or isinstance(found, bool) or endless:
             there = "nothing" if found is None else repr(found)[:40]
             problems.append(f"{key}: expected {_CALLED[kinds]}, found {there}")
     if problems:

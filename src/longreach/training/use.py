@@ -5,7 +5,7 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,8 @@ def predict_run(
         tell: is told how files were read.
 
     Yields:
-        index, class and probability of each sequence, in order; and its id, where the files name it: in a column of
-        ids, or by the name of its own file.
+        index, class, probability and the probabilities of all classes of each sequence, in order; and its id, where
+        the files name it: in a column of ids, or by the name of its own file.
 
     Raises:
         RunError: no finished run there.
@@ -122,9 +122,24 @@ def predict_run(
     probabilities = _answers(classifier, dataset, str(data)).softmax(-1)
     names = classifier.class_names
     for index, row in enumerate(probabilities):
-        best = int(row.argmax())
         named = {} if ids is None else {"id": ids[index]}
-        yield {"index": index, **named, "class": names[best], "probability": round(float(row[best]), 6)}
+        yield {"index": index, **named, **answer(row, names)}
+
+
+def answer(probabilities: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """The likeliest class, its probability and those of all, to six digits.
+
+    Args:
+        probabilities: (classes,).
+        names: of the classes.
+    """
+    rounded = [round(float(p), 6) for p in probabilities]
+    best = int(probabilities.argmax())
+    return {
+        "class": names[best],
+        "probability": rounded[best],
+        "probabilities": dict(zip(names, rounded, strict=True)),
+    }
 
 
 def _answers(classifier: Classifier, dataset: Sequences, where: str) -> torch.Tensor:

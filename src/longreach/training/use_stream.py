@@ -17,7 +17,7 @@ from longreach.data.vocabulary import Vocabulary
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.training.run_folder import RunFolder
-from longreach.training.use import load_classifier, needs_double
+from longreach.training.use import answer, load_classifier, needs_double
 
 STANDARD_INPUT = Path("-")
 
@@ -59,15 +59,7 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
             probabilities = stream.push(_as_stored(steps, double)[None])[0]
         except DataError as error:
             raise DataError(f"{_named(data)}: sequence {sequence}: {error}") from None
-        best = int(probabilities.argmax())
-        rounded = [round(float(p), 6) for p in probabilities]
-        yield {
-            "sequence": sequence,
-            "steps": int(stream.steps[0]),
-            "class": classifier.class_names[best],
-            "probability": rounded[best],
-            "probabilities": dict(zip(classifier.class_names, rounded, strict=True)),
-        }
+        yield {"sequence": sequence, "steps": int(stream.steps[0]), **answer(probabilities, classifier.class_names)}
 
 
 def _chunks(

@@ -13,6 +13,7 @@ import numpy as np
 
 from longreach.data.files.findings import Finding, Findings
 from longreach.data.files.sample import Form, Sample
+from longreach.data.standardisation import is_constant
 
 _LARGEST = float(np.finfo(np.float32).max)
 _LEVELS = 256
@@ -98,12 +99,13 @@ class Checks:
             )
         if self.form != "real" or self.lowest is None or self.highest is None or len(steps) == 0:
             return
-        for channel in np.flatnonzero(self.lowest == self.highest):
+        for channel in np.flatnonzero(is_constant(self.lowest, self.highest)):
+            nearly = "" if self.lowest[channel] == self.highest[channel] else " but for what rounding leaves"
             self.findings.add(
                 Finding(
                     "constant channel",
                     f"channel {channel}: expected values that vary, found {self.lowest[channel]:g} at every step of "
-                    "every training sequence; leave the channel out",
+                    f"every training sequence{nearly}; leave the channel out",
                     grave=False,
                 )
             )
@@ -126,7 +128,7 @@ class Checks:
             return
         lowest, highest = (np.asarray(edge, self.coarsest) for edge in (self.lowest, self.highest))
         wide = (highest.astype(np.float64) - lowest) / np.spacing(np.maximum(np.abs(lowest), np.abs(highest)))
-        for channel in np.flatnonzero((wide > 0) & (wide < _LEVELS)):
+        for channel in np.flatnonzero((wide > 0) & (wide < _LEVELS) & ~is_constant(self.lowest, self.highest)):
             self.findings.add(
                 Finding(
                     "coarse values",
