@@ -10,6 +10,7 @@ import pytest
 
 from longreach.commands import assignments
 from longreach.config import RunConfig, load_config, parse_config
+from longreach.config.nearby import meant
 from longreach.config.text import read_yaml, write_yaml
 from longreach.config.tune import load_search
 from longreach.errors import ConfigError
@@ -61,3 +62,22 @@ def test_whole_numbers_are_text_where_text_is_meant() -> None:
         )
     quoted = parse_config({"data": {"source": "table", "path": "x"}}, "").with_set(assignments(['data.subset="0.10"']))
     assert quoted.data.subset == "0.10"
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("data.label", "data.label_column"),
+        ("hidden_size", "model.hidden_size"),
+        ("phases.1.update", "phases.1.updates"),
+        ("auxiliary.2.wieght", "auxiliary.2.weight"),
+        ("learning_rate", "phases.0.learning_rate"),
+        ("truncations", "truncation"),
+        # A network without a state has none of it.
+        ("model.cell", None),
+        ("data.nothing", None),
+        ("x", None),
+    ],
+)
+def test_a_key_that_was_probably_meant(key: str, near: str | None) -> None:
+    assert meant(key, RunConfig) == near

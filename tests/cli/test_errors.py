@@ -39,7 +39,8 @@ def refused(command, tmp_path: Path):
         ),
         (
             ["mnist14-recall", "--set", "model.hiden_size=64"],
-            "--set: unknown key 'model.hiden_size'; `longreach recipes NAME` prints every key there is",
+            "--set: unknown key 'model.hiden_size', perhaps model.hidden_size; `longreach recipes NAME` prints every "
+            "key there is",
         ),
         (
             ["mnist14-recall", "--set", "modle.hidden_size=64"],
@@ -115,7 +116,16 @@ def test_all_problems_of_a_file_are_told_in_one_pass(refused, tmp_path: Path) ->
     assert refused("train", path) == (
         f"longreach: {path}: model.layers: should be greater than or equal to 1, found 0\n"
         f"{path}: truncation: should be a number of steps, 0 for no gradient or null for full BPTT, found -1\n"
-        f"{path}: unknown key 'batchsize'; `longreach recipes NAME` prints every key there is\n"
+        f"{path}: unknown key 'batchsize', perhaps batch_size; `longreach recipes NAME` prints every key there is\n"
+    )
+
+
+def test_what_is_no_list_and_no_way_to_meet_bad_numbers(refused, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("phases: 3\n")
+    assert refused("train", path) == f"longreach: {path}: phases: should be a list, found 3\n"
+    assert refused("train", "mnist14-recall", "--on-nan", "ignore") == (
+        "longreach: --on-nan: expected stop or skip, found 'ignore'\n"
     )
 
 

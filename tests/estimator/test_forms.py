@@ -304,7 +304,7 @@ BAD = {
     "gaps and infinities": (
         [np.array([1.0, np.nan]), np.array([np.inf, np.nan, 1.0])],
         "X: expected finite numbers, found 2 NaN (the first in sequence 0, step 1, channel 0) and 1 infinite (the "
-        "first in sequence 1, step 0, channel 0); fill them or drop the sequences, or set missing='mask'",
+        "first in sequence 1, step 0, channel 0); fill them or drop the sequences, or fit with missing='mask'",
     ),
     "too large to be read as they are": (
         [np.array([1.0, -1e39]), np.array([0.0, 3e38])],

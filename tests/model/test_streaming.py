@@ -262,6 +262,7 @@ def test_an_encoder_of_ones_own_begins_as_it_does(encoder: Any) -> None:
             "stream chunk: expected numbers that torch.float32 can hold, found -1e+300 in row 0, step 4 since it "
             "began, channel 1; the state would not recover from it: fill or drop what is missing",
         ),
+        ([[[1.0, 2.0]]] * 2, None, "stream chunk: expected an array or a tensor, found list; make one of it"),
         (torch.zeros(2, 5, 2), [0, 2], "stream rows: expected different rows in 0..1, found 0, 2"),
         (torch.zeros(2, 5, 2), [0, 0], "stream rows: expected different rows in 0..1, found 0, 0"),
         (torch.zeros(0, 5, 2), [], "stream rows: expected different rows in 0..1, found none"),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from longreach.cli.app import Device, Quiet, app
+from longreach.errors import ConfigError
 
 
 @app.command()
@@ -56,6 +57,8 @@ def train(
         changes["seed"] = seed
     if budget is not None:
         changes["budget"] = duration(budget)
+    if on_nan not in (None, "stop", "skip"):
+        raise ConfigError(f"--on-nan: expected stop or skip, found {on_nan!r}")
     if on_nan is not None:
         changes["on_nan"] = on_nan
     config, folder = resolve_run(recipe, changes, out, resume)

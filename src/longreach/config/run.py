@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from longreach.config.data import DataConfig, idle_keys
 from longreach.config.losses import AuxiliaryConfig
 from longreach.config.model import ModelConfig, OptimiserConfig
+from longreach.config.nearby import meant
 from longreach.config.networks import NetworkConfig
 from longreach.config.section import Count, Section, Text, Truncation
 from longreach.config.text import MOST_CHARACTERS, assign, problems, read_yaml, write_yaml
@@ -241,7 +242,11 @@ def parse_config(tree: Any, where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems(error))) from None
+        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems(error, _meant))) from None
+
+
+def _meant(key: str) -> str | None:
+    return meant(key, RunConfig)
 
 
 def parse_saved(tree: Any, where: str) -> RunConfig:

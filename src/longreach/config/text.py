@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -97,24 +98,31 @@ def _unfolded(tree: Any, known: dict[int, int]) -> int:
     return known[id(tree)]
 
 
-def problems(error: ValidationError) -> list[str]:
-    """Every problem of a configuration as a line."""
+def problems(error: ValidationError, meant: Callable[[str], str | None] | None = None) -> list[str]:
+    """Every problem of a configuration as a line.
+
+    Args:
+        error: what pydantic found.
+        meant: the key that an unknown one was probably meant to be, or None; None where nobody knows.
+    """
     details = error.errors()
     # A list whose only entry is wrong is also reported as too short; that says nothing new.
     inner = {tuple(detail["loc"]) for detail in details}
     return [
-        _problem(detail)
+        _problem(detail, meant)
         for detail in details
         if not any(len(loc) > len(detail["loc"]) and loc[: len(detail["loc"])] == detail["loc"] for loc in inner)
     ]
 
 
-def _problem(detail: Any) -> str:
+def _problem(detail: Any, meant: Callable[[str], str | None] | None) -> str:
     """One pydantic problem as a line: key, what is wrong, what was found, what mends it."""
     key = ".".join(str(part) for part in detail["loc"] if part not in _KINDS)
     kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return f"unknown key {key!r}; `longreach recipes NAME` prints every key there is"
+        near = None if meant is None else meant(key)
+        perhaps = "" if near is None else f", perhaps {near}"
+        return f"unknown key {key!r}{perhaps}; `longreach recipes NAME` prints every key there is"
     if kind == "union_tag_invalid":
         tag = detail["ctx"]["discriminator"].strip("'_()")
         return f"{key}.{tag}: should be {detail['ctx']['expected_tags']}, found {_shown(detail['ctx']['tag'])}"
@@ -124,6 +132,8 @@ def _problem(detail: Any) -> str:
         message = "should be a number of steps, at least 1, or null for full BPTT"
     elif key.split(".")[-1] == "truncation":
         message = "should be a number of steps, 0 for no gradient or null for full BPTT"
+    elif kind == "tuple_type":
+        message = "should be a list"
     message = message[0].lower() + message[1:]
     quotes = "; put it in quotes" if kind == "string_type" and isinstance(detail["input"], (float, bool, date)) else ""
     return f"{key}: {message.replace('input should', 'should')}, found {_shown(detail['input'])}{quotes}"

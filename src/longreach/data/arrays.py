@@ -183,9 +183,11 @@ def _joined(columns: list[list[Any]], vocabulary: Vocabulary | None, where: str)
     channels = arrays[0].shape[1]
     for row, array in enumerate(arrays):
         if array.shape[1] != channels:
+            turned = 1 < len(array) < channels and len({len(one) for one in arrays}) == 1
             raise DataError(
                 f"{where}: expected {channels} channels in every sequence as in sequence 0, found {array.shape[1]} in "
                 f"sequence {row}; give all of them the same channels"
+                + (f", or where channels come before steps, [x.T for x in {where}]" if turned else "")
             )
     kind = np.result_type(*{array.dtype for array in arrays})
     return RaggedDataset.from_list([array.astype(kind, copy=False) for array in arrays])

@@ -63,7 +63,7 @@ def check_finite(
         del counts["NaN"]
     found = [f"{count} {name} ({firsts[name]})" for name, count in counts.items() if count]
     if found:
-        mend = "fill them or drop the sequences" + (", or set missing='mask'" if counts.get("NaN") else "")
+        mend = "fill them or drop the sequences" + (", or fit with missing='mask'" if counts.get("NaN") else "")
         raise DataError(f"{where}: expected finite numbers, found {' and '.join(found)}; {mend}")
 
 

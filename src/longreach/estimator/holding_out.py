@@ -5,6 +5,7 @@ Shapes: N sequences.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,12 @@ def hold_out(
                 f"{sequences}); where nothing is known of one, give it a group of its own"
             )
     if wanted is False or (wanted == "auto" and sequences < HOLD_OUT_FROM):
+        if groups is not None and wanted == "auto":
+            warnings.warn(
+                f"groups: nothing is held out of {sequences} sequences, fewer than {HOLD_OUT_FROM}; set "
+                "early_stopping=True to choose the weights by whole groups",
+                stacklevel=2,
+            )
         return everything, None
     problem = _problem(sequences, fraction, strata, groups)
     if problem is None:

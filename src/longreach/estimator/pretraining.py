@@ -130,6 +130,10 @@ def _check_named(settings: dict[str, Any], reading: dict[str, Any]) -> None:
     if unknown := sorted(set(settings) - {*known, *_BY_OPTION, *_OF_FITTING}):
         problems.append(f"--set: no parameter {', '.join(unknown)}; there is {', '.join(known)}")
     problems += [f"--set {name}: give {_BY_OPTION[name]} instead" for name in settings if name in _BY_OPTION]
+    if settings.get("missing", "error") != "error":
+        problems.append(
+            "--set missing: files with gaps are refused before it counts; fill what is missing, or fit in Python"
+        )
     problems += [
         f"--set {name}: does nothing before there are labels; give it to the estimator that begins with this memory"
         for name in settings

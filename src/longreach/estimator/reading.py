@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from longreach.data.arrays import channel_names, is_table, real, sequences_of, unmasked
-from longreach.data.frames import check_no_times, is_frame
+from longreach.data.files.roles import ID_NAMES
+from longreach.data.frames import check_no_times, column_of, is_frame, names_of
 from longreach.data.gaps import check_finite, fit_present
 from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
@@ -73,6 +74,8 @@ class Reader:
                 standardisation = fit_present(parts)
             else:
                 standardisation = Standardisation.fit_parts(parts, np.concatenate([part.lengths for part in sets]))
+            for part in sets:
+                _warn_of_coarse(part, standardisation, "X")
         return cls(first.channels, first.vocabulary, standardisation, mark_gaps and not first.is_token, names)
 
     def prepared(self, raw: RaggedDataset) -> PreparedSequences:
@@ -97,12 +100,24 @@ class Reader:
             single = raw.vocabulary is None and raw.channels == 1 < self.channels
             mend = f"; a single sequence goes into a list: [{where}]" if single else ""
             raise DataError(f"{where}: expected {expected} as in training, found {found}{mend}")
+        if settled and self.standardisation is not None:
+            _warn_of_coarse(raw, self.standardisation, where)
         check_finite(
             raw,
             missing_allowed=self.mark_gaps,
             standardisation=self.standardisation,
             settled=settled,
             where=where,
+        )
+
+
+def _warn_of_coarse(raw: RaggedDataset, standardisation: Standardisation, where: str) -> None:
+    """Tell of values whose changes single precision has lost beside their size, before they came here."""
+    if standardisation.needs_double and raw.values.dtype in (np.float16, np.float32):
+        warnings.warn(
+            f"{where}: {raw.values.dtype} does not hold the changes of values as large as these; give float64, or take "
+            "off a constant before they become single precision",
+            stacklevel=2,
         )
 
 
@@ -145,6 +160,8 @@ def read(
 
         if is_frame(data):
             check_no_times(data, where)
+            if reset:
+                _warn_of_ids(data, where)
         if hasattr(data, "column_names"):
             data = data.to_pandas()
         try:
@@ -161,14 +178,33 @@ def read(
             )
         return RaggedDataset.from_array(real(table[..., None]))
     sequences = sequences_of(data, vocabulary, where)
-    if reset and getattr(data, "ndim", 0) == 3 and 2 < sequences.channels > sequences.steps:
+    named = channel_names(data)
+    if reset and named is None and 2 < sequences.channels > sequences.steps:
+        turned = f"{where}.transpose(0, 2, 1)" if getattr(data, "ndim", 0) == 3 else f"[x.T for x in {where}]"
         warnings.warn(
             f"{where} is read as sequences of {sequences.steps} steps of {sequences.channels} channels; where channels "
-            f"come before steps, give {where}.transpose(0, 2, 1)",
+            f"come before steps, give {turned}",
             stacklevel=2,
         )
-    _check_names(channel_names(data), names, type(estimator).__name__, where)
+    _check_names(named, names, type(estimator).__name__, where)
     return sequences
+
+
+def _warn_of_ids(frame: Any, where: str) -> None:
+    """Tell of a table that seems to hold a step in each row, as its ids come again and again."""
+    names = names_of(frame)
+    for name in names:
+        # Others of these names, such as "series", are measured as well.
+        if str(name).lower() in ID_NAMES and str(name).lower().endswith("id") and names.count(name) == 1:
+            cells = np.asarray(column_of(frame, name), dtype=object)
+            if len(set(cells.tolist())) < len(cells):
+                warnings.warn(
+                    f"{where} is read as {len(cells)} sequences, one for each row, though {name!r} holds the same id "
+                    f"in several; where a row is one step, give [part[CHANNELS] for _, part in {where}.groupby("
+                    f"{name!r})]",
+                    stacklevel=3,
+                )
+            return
 
 
 def _check_names(found: tuple[str, ...] | None, expected: tuple[str, ...] | None, estimator: str, where: str) -> None:

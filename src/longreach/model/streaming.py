@@ -187,6 +187,10 @@ class Stream:
     def _check(self, chunk: Tensor | np.ndarray, rows: int) -> None:
         if np.ma.is_masked(chunk):
             raise DataError("stream chunk: expected numbers, found masked ones; fill or drop what is missing")
+        if not isinstance(chunk, Tensor | np.ndarray):
+            raise DataError(
+                f"stream chunk: expected an array or a tensor, found {type(chunk).__name__}; make one of it"
+            )
         is_real, channels = not self._reads_tokens(chunk), getattr(self.classifier.encoder, "channels", None)
         fits = chunk.ndim == (3 if is_real else 2) and chunk.shape[0] == rows
         if not fits or (channels is not None and is_real and chunk.shape[2] != channels):

@@ -37,6 +37,7 @@ def both_readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 WAY_OUT = "or, where a row is a whole sequence, its columns with data.values_columns"
+ONE_SEQUENCE = "; where all rows are the steps of one sequence, set data.source=tables"
 
 
 @pytest.mark.usefixtures("both_readers")
@@ -48,7 +49,7 @@ def test_times_without_ids_are_refused_whatever_the_other_columns_hold(head: str
     assert str(caught.value) == (
         f"x.csv: a row seems to be one step, as there are times in {'t' if head[:2] == 't,' else 'time'!r}, but no "
         f"column is named id or the like, found {', '.join(head.split(','))}; name the column that tells the sequences "
-        f"apart with data.id_column, a new one where there is none, {WAY_OUT}"
+        f"apart with data.id_column, a new one where there is none, {WAY_OUT}{ONE_SEQUENCE}"
     )
     assert len(read(path, values_columns=("acc", "gyro")).parts["train"]) == 8
 

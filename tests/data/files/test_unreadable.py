@@ -20,7 +20,8 @@ UNREADABLE: dict[str, tuple[str, Write, dict, str]] = {
         {},
         "x.csv: a row seems to be one step, as there are times in 'time', but no column is named id or the like, found "
         "recording, time, acc, kind; name the column that tells the sequences apart, such as data.id_column=recording, "
-        "or, where a row is a whole sequence, its columns with data.values_columns",
+        "or, where a row is a whole sequence, its columns with data.values_columns; where all rows are the steps of "
+        "one sequence, set data.source=tables",
     ),
     "nothing there": ("x.csv", lambda path: None, {},
                       "{path}: no such file or folder; put the data there, or say where they are, in a recipe or a run "

@@ -134,7 +134,12 @@ class Checks:
                     "coarse values",
                     f"channel {channel}: expected at least {_LEVELS} different values from {self.lowest[channel]:.9g} "
                     f"to {self.highest[channel]:.9g}, found that {self.coarsest} can tell {int(wide[channel]) + 1} "
-                    "apart there; take off a constant before values are written so, or write float64",
+                    "apart there; "
+                    + (
+                        "leave the channel out"
+                        if np.finfo(self.coarsest).eps < 1e-9
+                        else "take off a constant before values are written so, or write float64"
+                    ),
                     grave=False,
                 )
             )

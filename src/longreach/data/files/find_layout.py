@@ -141,7 +141,8 @@ def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: 
     return DataError(
         f"{where}: a row seems to be one step, as there are times in {roles.time!r}, but no column is named id or the "
         f"like, found {', '.join(few(there))}; name the column that tells the sequences apart{such}, or, "
-        "where a row is a whole sequence, its columns with data.values_columns"
+        "where a row is a whole sequence, its columns with data.values_columns; where all rows are the steps of one "
+        "sequence, set data.source=tables"
     )
 
 

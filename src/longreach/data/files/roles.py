@@ -9,13 +9,13 @@ from longreach.data.files.options import ReadOptions
 from longreach.errors import DataError
 
 _LABELS = ("label", "labels", "class", "target", "y", "fine_label")
-_IDS = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
+ID_NAMES = ("id", "sequence_id", "series_id", "sample_id", "case_id", "sequence", "series", "case")
 _TIMES = ("time", "step", "timestamp", "t", "date", "datetime")
 """A single letter late: beside a time it is a value, such as a temperature; a date may be that of all steps."""
 _PARTS = ("split", "part")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
 
-ROLE_NAMES = frozenset(name for name in (*_LABELS, *_IDS, *_TIMES, *_PARTS) if len(name) > 1)
+ROLE_NAMES = frozenset(name for name in (*_LABELS, *ID_NAMES, *_TIMES, *_PARTS) if len(name) > 1)
 """What columns other than those of values are called; single letters might be anything."""
 
 
@@ -83,11 +83,13 @@ def find_roles(kinds: dict[str, str], options: ReadOptions, where: str) -> Roles
     return Roles(
         label,
         chosen(options.split_column, _PARTS, "split_column"),
-        chosen(options.id_column, _IDS, "id_column"),
+        chosen(options.id_column, ID_NAMES, "id_column"),
         chosen(options.time_column, _TIMES, "time_column"),
         group,
         () if label is None else tuple(name for name in others if name != label),
-        tuple(by_name[name] for name in _IDS if name in by_name and name.endswith("id") and by_name[name] not in said),
+        tuple(
+            by_name[name] for name in ID_NAMES if name in by_name and name.endswith("id") and by_name[name] not in said
+        ),
     )
 
 
