@@ -38,6 +38,18 @@ def test_a_list_of_channels_before_steps() -> None:
         fitted([DRAWS.normal(size=(9, 3 + row)) for row in range(N)])
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [([], "X: expected at least one sequence, found none"), ((), "X: expected at least one sequence")],
+)
+def test_nothing_at_all(given: Any, message: str) -> None:
+    model = fitted(DRAWS.normal(size=(N, 9)))
+    with pytest.raises(DataError, match=f"^{message}"):
+        model.predict(given)
+    with pytest.raises(DataError, match=r"^X: expected an array of \(sequences, steps\) .*; found generator$"):
+        model.predict(one for one in ([1.0, 2.0],))
+
+
 def test_a_table_of_steps_whose_ids_come_again_and_again() -> None:
     table = pd.DataFrame({"id": np.repeat(np.arange(N // 2), 2), "acc": DRAWS.normal(size=N)})
     said = (

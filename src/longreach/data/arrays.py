@@ -40,7 +40,10 @@ def is_table(data: Any) -> bool:
         if str(data.dtype) in ("object", "str") or getattr(data.dtype, "kind", "") in ("U", "S"):
             return data.ndim == 2 or (data.ndim == 1 and not is_sequence(first_of(data)))
         return data.ndim < 3
-    if isinstance(data, list | tuple) and len(data):
+    if hasattr(data, "__next__") or (isinstance(data, list | tuple) and not data):
+        # Nothing that could be turned into one.
+        return False
+    if isinstance(data, list | tuple):
         first = first_of(data)
         if isinstance(first, list | tuple):
             # Lists of numbers: a table only where all are there and equally long.
