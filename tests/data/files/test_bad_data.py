@@ -89,6 +89,25 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
             "rounding leaves; leave the channel out"
         ],
     ),
+    "a spike": (
+        "x.npy",
+        array(
+            np.stack(
+                [
+                    np.where(np.arange(400.0).reshape(20, 20) == 77, 1e6, np.arange(20.0)),
+                    np.tile([0.0, 1.0], (20, 10)) + np.arange(20)[:, None],
+                ],
+                axis=2,
+            ),
+            np.arange(20) % 2,
+        ),
+        {},
+        [],
+        [
+            "channel 0: expected sequences of about one range, found 1e+06 from lowest to highest in x.npy: row 3, "
+            "where half of them stay within 19; look whether it was measured so"
+        ],
+    ),
     "changes lost beside an offset": (
         "x.npy",
         array((1.7e9 + np.arange(80.0).reshape(2, 40) * 60).astype(np.float32)),

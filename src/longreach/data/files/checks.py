@@ -18,6 +18,12 @@ from longreach.data.standardisation import is_constant
 _LARGEST = float(np.finfo(np.float32).max)
 _LEVELS = 256
 """Values in the range of a channel that its number type should at least tell apart."""
+_SPIKE = 1_000.0
+"""Times what is usual: beside such a value all others are nearly one number once their channel is standardised."""
+_SOME = 10
+"""Sequences from which on something is usual."""
+_MANY = 1_000
+"""Sequences that tell what is usual, at most."""
 _LEAVE_OUT = "mend the sequence or leave it out"
 _LIMITS = {"bytes": 256, "characters": sys.maxunicode + 1}
 _MEND_TOKENS = {
@@ -46,6 +52,9 @@ class Checks:
     highest: np.ndarray | None = None
     coarsest: np.dtype | None = None
     copies: int = 0
+    _ranges: list[np.ndarray] = field(default_factory=list)
+    _widest: np.ndarray | None = None
+    _farthest: dict[int, str] = field(default_factory=dict)
     _first: str = ""
     _first_copy: str = ""
     _first_with_rate: str = ""
@@ -74,6 +83,7 @@ class Checks:
             return None
         if self.form == "real" and part == "train":
             lowest, highest = values.min(0), values.max(0)
+            self._look_at_range(sample, lowest, highest)
             self.lowest = lowest if self.lowest is None else np.minimum(self.lowest, lowest)
             self.highest = highest if self.highest is None else np.maximum(self.highest, highest)
             if np.issubdtype(values.dtype, np.floating):
@@ -110,6 +120,7 @@ class Checks:
                 )
             )
         self._look_at_precision()
+        self._look_for_spikes()
         channels = len(self.lowest)
         median = float(np.median(steps))
         if channels > 2 and median < channels:
@@ -118,6 +129,33 @@ class Checks:
                     "swapped axes",
                     f"axes: expected more steps than channels, found {median:g} steps of {channels} channels; if the "
                     "file has channels before steps, set data.channels_first=true",
+                    grave=False,
+                )
+            )
+
+    def _look_at_range(self, sample: Sample, lowest: np.ndarray, highest: np.ndarray) -> None:
+        """Keep how far each channel goes in a sequence, and where one goes farthest."""
+        with np.errstate(over="ignore"):
+            ranges = highest.astype(np.float64) - lowest
+        if len(self._ranges) < _MANY:
+            self._ranges.append(ranges)
+        widest = np.full(len(ranges), -1.0) if self._widest is None else self._widest
+        for channel in np.flatnonzero(ranges > widest):
+            self._farthest[int(channel)] = sample.place
+        self._widest = np.maximum(widest, ranges)
+
+    def _look_for_spikes(self) -> None:
+        """Tell of a sequence in which a channel goes far beyond what is usual."""
+        if self._widest is None or len(self._ranges) < _SOME:
+            return
+        usual = np.median(np.stack(self._ranges), axis=0)
+        for channel in np.flatnonzero((usual > 0) & (self._widest > _SPIKE * usual)):
+            self.findings.add(
+                Finding(
+                    "spikes",
+                    f"channel {channel}: expected sequences of about one range, found {self._widest[channel]:g} from "
+                    f"lowest to highest in {self._farthest[int(channel)]}, where half of them stay within "
+                    f"{usual[channel]:g}; look whether it was measured so",
                     grave=False,
                 )
             )

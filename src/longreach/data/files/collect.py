@@ -31,7 +31,7 @@ from longreach.files import write_json
 
 _STORED = {"real": np.float32, "numbers": np.int32, "characters": np.uint32, "bytes": np.uint8}
 _ORDER = ("train", "validation", "test")
-_FORMAT = 8
+_FORMAT = 9
 """Of what is in the cache; raised whenever reading or storing changes."""
 
 
