@@ -21,7 +21,8 @@ COLUMNS = {"values_columns": ["a"], "label_column": "0", "id_column": "i", "time
 OF_TABLES = {"group_column": "person"}
 OF_TABLES_ALONE = {"files_column": "name", "files_root": "audio"}
 OF_FILES = COLUMNS | OF_TABLES | OF_TABLES_ALONE | {
-    "channels_first": True, "tokens": "numbers", "vocabulary": 9, "character_least": 1, "subset": "en"
+    "channels_first": True, "tokens": "numbers", "vocabulary": 9, "character_least": 1, "subset": "en",
+    "missing": "mask",
 }  # fmt: skip
 
 

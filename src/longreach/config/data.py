@@ -18,7 +18,7 @@ _IMAGE_KEYS = ("resize", "scan", "permutation_seed")
 _FILE_KEYS = (
     *("values_columns", "files_column", "files_root"),
     *("label_column", "id_column", "time_column", "split_column", "group_column", "channels_first"),
-    *("tokens", "vocabulary", "character_least", "subset"),
+    *("tokens", "vocabulary", "character_least", "subset", "missing"),
 )
 
 
@@ -87,6 +87,9 @@ class DataConfig(Section):
     """How often a character must occur in the training part to be a token of its own; the others are one together."""
     subset: Text | None = None
     """Of a data set on the hub that has several."""
+    missing: Literal["error", "mask"] = "error"
+    """What becomes of blank cells and NaN among real values: error refuses them; mask reads them as the mean of their
+    channel and gives the model a channel more for each that says where they were."""
     resize: Count | None = None
     """Pixels per side; null keeps the images as they are."""
     crops: Count = 1

@@ -118,7 +118,12 @@ class PreparedSequences:
         return replace(self, sequences=self.sequences.subset(indices))
 
     def standardised(self, standardisation: Standardisation | None) -> PreparedSequences:
-        """The same sequences, not copied, with another standardisation."""
+        """The same sequences, not copied, with another standardisation: of the channels that were given, or of all that
+        the model reads, of which those that mark gaps stay as they are.
+        """
+        own = self.sequences.channels
+        if standardisation is not None and self.mark_gaps and standardisation.channels == 2 * own:
+            standardisation = Standardisation(standardisation.mean[:own], standardisation.std[:own])
         return replace(self, standardisation=standardisation)
 
     def parts(self) -> Iterator[np.ndarray]:

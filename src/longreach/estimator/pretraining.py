@@ -83,7 +83,7 @@ def pretrain_files(
     _check_named(settings, reading)
     chosen = settings_of(LongSequenceClassifier(**settings, random_state=seed, device=device, verbose=int(verbose)))
     config = RunConfig(data=DataConfig(source="auto", path=data)).with_data_set(reading, "--data-set").data
-    raw = _unlabelled(config)
+    raw = _unlabelled(config.model_copy(update={"missing": chosen["missing"]}))
     settled = not chosen["standardise"]
     check_finite(raw, missing_allowed=chosen["missing"] == "mask", settled=settled, where=data)
     reader = Reader.fit([raw], standardise=chosen["standardise"], mark_gaps=chosen["missing"] == "mask")
@@ -130,10 +130,8 @@ def _check_named(settings: dict[str, Any], reading: dict[str, Any]) -> None:
     if unknown := sorted(set(settings) - {*known, *_BY_OPTION, *_OF_FITTING}):
         problems.append(f"--set: no parameter {', '.join(unknown)}; there is {', '.join(known)}")
     problems += [f"--set {name}: give {_BY_OPTION[name]} instead" for name in settings if name in _BY_OPTION]
-    if settings.get("missing", "error") != "error":
-        problems.append(
-            "--set missing: files with gaps are refused before it counts; fill what is missing, or fit in Python"
-        )
+    if "missing" in reading:
+        problems.append("--data-set missing: give --set missing=mask, which the estimator has as well")
     problems += [
         f"--set {name}: does nothing before there are labels; give it to the estimator that begins with this memory"
         for name in settings

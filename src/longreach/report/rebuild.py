@@ -166,8 +166,10 @@ def as_pictures(sequences: np.ndarray, order: np.ndarray, height: int, width: in
 
 
 def in_unit(values: np.ndarray, sequences: Sequences) -> np.ndarray:
-    """Standardised values in the unit of the data."""
+    """Standardised values in the unit of the data; channels that mark gaps as they are."""
     standardisation = sequences.standardisation
     if standardisation is None:
         return values
-    return values * np.asarray(standardisation.std, np.float32) + np.asarray(standardisation.mean, np.float32)
+    marks = values.shape[-1] - standardisation.channels
+    std = np.asarray([*standardisation.std, *[1.0] * marks], np.float32)
+    return values * std + np.asarray([*standardisation.mean, *[0.0] * marks], np.float32)

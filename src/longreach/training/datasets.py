@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from longreach.batch import UNLABELLED
 from longreach.config import DataConfig
+from longreach.data.gaps import fit_present
 from longreach.data.noise import NoisePadded
 from longreach.data.parts import Parts, check_part_labels, make_parts, with_characters
+from longreach.data.prepared import PreparedSequences
+from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences, fit_standardisation
 from longreach.data.standardisation import Standardisation
+from longreach.errors import ConfigError
 from longreach.training.sources import holds_out_test, read_parts, read_test
 
 TRAIN_MONITORED = 5_000
@@ -70,10 +75,14 @@ def build_datasets(config: DataConfig) -> Datasets:
     if found.code_points:
         parts = with_characters(parts, config.character_least)
     # Fitted after the split: nothing of the other parts may leak into it.
-    standardisation = fit_standardisation(parts.train)
+    train = with_gaps(parts.train, config)
+    if config.missing == "mask":
+        standardisation: Standardisation | None = fit_present(partial(_as_floats, train))
+    else:
+        standardisation = fit_standardisation(train)
 
     def ready(part: Sequences, name: str) -> Sequences:
-        return padded(part.standardised(standardisation), config, name)
+        return padded(with_gaps(part, config).standardised(standardisation), config, name)
 
     return Datasets(
         ready(parts.train, "train"),
@@ -126,6 +135,24 @@ def build_test_set(config: DataConfig, standardisation: Standardisation | None, 
     if own and holds_out_test(config):
         return build_datasets(config).test.standardised(standardisation)
     return padded(read_test(config).standardised(standardisation), config, "test")
+
+
+def with_gaps(sequences: Sequences, config: DataConfig) -> Sequences:
+    """Sequences whose missing values are filled and marked, where the configuration asks for it.
+
+    Raises:
+        ConfigError: it asks for it, and they are tokens.
+    """
+    if config.missing == "error":
+        return sequences
+    if not isinstance(sequences, RaggedDataset) or sequences.is_token:
+        raise ConfigError("data.missing: mask is for real values, found tokens, of which none is missing; leave it out")
+    return PreparedSequences(sequences, None, mark_gaps=True)
+
+
+def _as_floats(sequences: Sequences) -> Iterator[np.ndarray]:
+    """All values; whole numbers as floating point, which may be compared with infinity."""
+    return (part.astype(np.float64) if part.dtype.kind in "iu" else part for part in sequences.parts())
 
 
 def padded(sequences: Sequences, config: DataConfig, part: str) -> Sequences:

@@ -87,7 +87,9 @@ def other_sequences(
         cells=cells,
     )
     size = len(vocabulary) if vocabulary is not None and vocabulary.kind == "numbers" else None
-    collected = collect(open_files(data, _kind(config, data, vocabulary), options), size, double)
+    collected = collect(
+        open_files(data, _kind(config, data, vocabulary), options), size, double, config.missing == "mask"
+    )
     # Who needs labels compares them with the classifier's classes; what a row is was settled in training.
     findings = [finding for finding in collected.findings if finding.kind != REPEATED_ID]
     refuse(grave_texts(findings, labelled=False), collected.told)

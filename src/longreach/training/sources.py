@@ -128,7 +128,7 @@ def read_files(config: DataConfig, labelled: bool = True) -> Collected:
     kind = cast("FileKind", resolved(config).source)
     options = replace(read_options(config), label_needed=labelled, group_needed=labelled)
     source = open_files(_path(config), kind, options, config.validation_path, config.test_path)
-    return collect(source, config.vocabulary)
+    return collect(source, config.vocabulary, gaps=config.missing == "mask")
 
 
 def read_options(config: DataConfig) -> ReadOptions:

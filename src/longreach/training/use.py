@@ -6,6 +6,7 @@ Shapes: N sequences.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
 from longreach.errors import DataError, RunError
 from longreach.training.build import classifier_class
-from longreach.training.datasets import build_test_set, padded
+from longreach.training.datasets import build_test_set, padded, with_gaps
 from longreach.training.evaluate import full_scores, predict_logits
 from longreach.training.other_data import OtherData, is_of_files, other_sequences
 from longreach.training.run_folder import RunFolder
@@ -193,7 +194,7 @@ def _read(
     found = other_sequences(config, str(data), classifier.input_vocabulary, labelled, channels, double, cells)
     if tell is not None:
         tell(found.told)
-    return found
+    return replace(found, sequences=with_gaps(found.sequences, config))
 
 
 def read_images(path: Path) -> ImageSet:

@@ -43,7 +43,8 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
     """
     if chunk < 1:
         raise ConfigError(f"--chunk: expected at least 1 step, found {chunk}")
-    classifier = load_classifier(RunFolder(run))
+    folder = RunFolder(run)
+    classifier = load_classifier(folder)
     if isinstance(classifier, BaselineClassifier):
         raise ConfigError(
             f"{run}: its network, {type(classifier.network).__name__}, reads whole sequences at once and cannot follow "
@@ -51,21 +52,34 @@ def stream_run(run: Path, data: Path, *, chunk: int, follow: float | None = None
         )
     stream, current = classifier.stream(), 0
     double = needs_double(classifier)
-    for sequence, steps in _chunks(data, classifier, chunk, follow, double):
+    # As measured: the channels that mark gaps are made here.
+    marks = classifier.channels is not None and folder.load_config().data.missing == "mask"
+    channels = classifier.channels // 2 if marks and classifier.channels else classifier.channels
+    for sequence, steps in _chunks(data, classifier, channels, chunk, follow, double):
         if sequence != current:
             stream.reset()
             current = sequence
         try:
-            probabilities = stream.push(_as_stored(steps, double)[None])[0]
+            stored = _as_stored(steps, double)
+            probabilities = stream.push((_with_marks(stored, classifier) if marks else stored)[None])[0]
         except DataError as error:
             raise DataError(f"{_named(data)}: sequence {sequence}: {error}") from None
         yield {"sequence": sequence, "steps": int(stream.steps[0]), **answer(probabilities, classifier.class_names)}
 
 
+def _with_marks(steps: np.ndarray, classifier: SequenceClassifier) -> np.ndarray:
+    """(T, 2 C) of (T, C): the mean in the place of NaN, then for each channel 1 where its value is missing, else 0."""
+    assert classifier.input_mean is not None, "of a run on files, whose channels are standardised"
+    floating = steps if steps.dtype.kind == "f" else steps.astype(np.float64)
+    gaps = np.isnan(floating)
+    means = np.asarray(classifier.input_mean[: steps.shape[1]], floating.dtype)
+    return np.concatenate([np.where(gaps, means, floating), gaps.astype(floating.dtype)], axis=1)
+
+
 def _chunks(
-    data: Path, classifier: SequenceClassifier, size: int, follow: float | None, double: bool
+    data: Path, classifier: SequenceClassifier, channels: int | None, size: int, follow: float | None, double: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
-    channels, plain = classifier.channels, classifier.input_vocabulary
+    plain = classifier.input_vocabulary
     vocabulary = None if plain is None else Vocabulary.from_plain(plain)
     # A pipe is no file, and can be read.
     if data != STANDARD_INPUT and (not data.exists() or data.is_dir()):

@@ -41,11 +41,13 @@ class Checks:
         form: what a step is.
         vocabulary: V where tokens are numbers and their number is known; None: counted over the training part.
         findings: where to note what is found.
+        gaps: NaN stands for a missing value.
     """
 
     form: Form
     vocabulary: int | None
     findings: Findings
+    gaps: bool = False
     channels: int | None = None
     rate: int | None = None
     lowest: np.ndarray | None = None
@@ -82,10 +84,11 @@ class Checks:
         if self.findings.grave_count > before:
             return None
         if self.form == "real" and part == "train":
-            lowest, highest = values.min(0), values.max(0)
+            # These pass over what is missing, where something is not.
+            lowest, highest = np.fmin.reduce(values, 0), np.fmax.reduce(values, 0)
             self._look_at_range(sample, lowest, highest)
-            self.lowest = lowest if self.lowest is None else np.minimum(self.lowest, lowest)
-            self.highest = highest if self.highest is None else np.maximum(self.highest, highest)
+            self.lowest = lowest if self.lowest is None else np.fmin(self.lowest, lowest)
+            self.highest = highest if self.highest is None else np.fmax(self.highest, highest)
             if np.issubdtype(values.dtype, np.floating):
                 self.coarsest = max(self.coarsest or values.dtype, values.dtype, key=lambda kind: np.finfo(kind).eps)
         self._look_for_copies(sample, values, part)
@@ -109,6 +112,14 @@ class Checks:
             )
         if self.form != "real" or self.lowest is None or self.highest is None or len(steps) == 0:
             return
+        for channel in np.flatnonzero(np.isnan(np.asarray(self.lowest, np.float64))):
+            self.findings.add(
+                Finding(
+                    "empty channel",
+                    f"channel {channel}: expected values, found none in any training sequence; leave the channel out",
+                    grave=False,
+                )
+            )
         for channel in np.flatnonzero(is_constant(self.lowest, self.highest)):
             nearly = "" if self.lowest[channel] == self.highest[channel] else " but for what rounding leaves"
             self.findings.add(
@@ -136,7 +147,7 @@ class Checks:
     def _look_at_range(self, sample: Sample, lowest: np.ndarray, highest: np.ndarray) -> None:
         """Keep how far each channel goes in a sequence, and where one goes farthest."""
         with np.errstate(over="ignore"):
-            ranges = highest.astype(np.float64) - lowest
+            ranges = np.nan_to_num(highest.astype(np.float64) - lowest, nan=0.0)
         if len(self._ranges) < _MANY:
             self._ranges.append(ranges)
         widest = np.full(len(ranges), -1.0) if self._widest is None else self._widest
@@ -249,7 +260,7 @@ class Checks:
                 "divide the channel by a constant",
             ),
         ):
-            if wrong.any():
+            if wrong.any() and not (self.gaps and kind == "missing values"):
                 step, channel = (int(place[0]) for place in np.nonzero(wrong))
                 self._grave(
                     kind,

@@ -71,7 +71,7 @@ class Collected:
         return self.columns - int(np.ptp(lengths)), self.columns
 
 
-def collect(source: Source, vocabulary: int | None = None, double: bool = False) -> Collected:
+def collect(source: Source, vocabulary: int | None = None, double: bool = False, gaps: bool = False) -> Collected:
     """Read all parts of a source.
 
     Real values that are not read where they lie are stored as float32, or as float64 where float32 would lose what
@@ -84,16 +84,18 @@ def collect(source: Source, vocabulary: int | None = None, double: bool = False)
         source: recognised files.
         vocabulary: of tokens that are numbers; None: one more than the highest in the training part.
         double: store real values as float64 wherever float32 may not hold them exactly.
+        gaps: NaN stands for a missing value; else it is a fault.
 
     Raises:
         DataError: a disk that cannot be written.
     """
-    key = hashlib.sha256(f"{_FORMAT};{source.form};{vocabulary};{double};{source.stamp}".encode()).hexdigest()[:32]
+    asked = f"{_FORMAT};{source.form};{vocabulary};{double};{gaps};{source.stamp}"
+    key = hashlib.sha256(asked.encode()).hexdigest()[:32]
     folder = cache_folder() / key
     if (folder / "meta.json").is_file():
         return _from_cache(source, folder)
     findings = Findings()
-    checks = Checks(source.form, vocabulary, findings)
+    checks = Checks(source.form, vocabulary, findings, gaps)
     made: dict[str, _Part] = {}
     aside = folder.with_name(f".{key}.{os.getpid()}")
     try:
@@ -166,7 +168,8 @@ def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool)
                 store.append(values)
                 places.append(place)
                 if source.form == "real":
-                    spread.add(values)
+                    # What is missing somewhere tells nothing of the precision that is needed.
+                    spread.add(values[~np.isnan(values).any(1)] if checks.gaps else values)
             found.steps.append(len(values))
             found.labels.kept.append(sample.label)
             if sample.id is not None:
