@@ -115,7 +115,7 @@ def test_evaluate_reads_its_own_test_part_and_others(command, table: Path, train
     assert json.loads(command("evaluate", trained, table, "--json").stdout)["samples"] == 60
     refused = command("evaluate", trained, table, "--set", "missing=error")
     assert refused.returncode == 2
-    assert "values are missing); fill what is missing or leave the sequence out" in refused.stderr
+    assert "values are missing); fill what is missing, leave the sequence out, or set data.missing=mask" in refused.stderr
 
 
 def test_check_takes_them_where_they_are_asked_for(command, table: Path, tmp_path: Path) -> None:

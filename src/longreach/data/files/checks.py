@@ -249,7 +249,7 @@ class Checks:
                 np.isnan(values),
                 "numbers",
                 "missing",
-                "fill what is missing or leave the sequence out",
+                "fill what is missing, leave the sequence out, or set data.missing=mask",
             ),
             ("infinite values", np.isinf(values), "finite numbers", "infinite", _LEAVE_OUT),
             (
