@@ -12,11 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torchmetrics.functional.classification import (
-    multiclass_auroc,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-)
 
 from longreach.baselines.classifier import Classifier
 from longreach.batch import UNLABELLED
@@ -124,6 +119,9 @@ def evaluate(classifier: Classifier, dataset: Sequences, logits: torch.Tensor | 
 
 def scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     """The same from (N, classes) scores and (N,) labels."""
+    # Here: it takes most of a second, which whoever only predicts need not wait.
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     classes = logits.shape[1]
     return {
         # Counted in integers: a fraction in single precision would not be the fraction of samples.
@@ -154,6 +152,8 @@ def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
         against all others, the mean over the classes that occur, None where fewer than two do; confusion. Where a
         network overflows on a sequence, a loss that is not finite is None, and so is auroc.
     """
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     found = scores(logits, labels)
     return {
         **found,
@@ -165,6 +165,8 @@ def full_scores(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, Any]:
 
 
 def _auroc(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
+    from torchmetrics.functional.classification import multiclass_auroc
+
     there = labels.bincount(minlength=logits.shape[1]) > 0
     if int(there.sum()) < 2 or not logits.isfinite().all():
         return None
@@ -178,6 +180,8 @@ def _auroc(logits: torch.Tensor, labels: torch.Tensor) -> float | None:
 
 def confusion(logits: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
     """Rows are true classes, columns predicted ones."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
     return multiclass_confusion_matrix(logits, labels, logits.shape[1]).tolist()
 
 
