@@ -70,6 +70,7 @@ def test_whole_numbers_are_text_where_text_is_meant() -> None:
         ("data.label", "data.label_column"),
         ("hidden_size", "model.hidden_size"),
         ("phases.1.update", "phases.1.updates"),
+        ("model.head", "model.head_size"),
         ("auxiliary.2.wieght", "auxiliary.2.weight"),
         ("learning_rate", "phases.0.learning_rate"),
         ("truncations", "truncation"),

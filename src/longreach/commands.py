@@ -136,9 +136,13 @@ def named_run(name: str, beside: Path | None = None) -> RunConfig:
     if name.endswith((".yaml", ".yml")):
         return load_config(path)
     if path.exists() and name not in map(recipe_name, RECIPES):
+        if (path / "config.yaml").is_file():
+            raise ConfigError(f"{name}: a run's folder; go on with it by longreach train --resume --out {name}")
         try:
             return load_config(path)
         except ConfigError as error:
+            if path.is_file() and path.suffix in ("", ".json", ".cfg", ".conf"):
+                raise
             raise ConfigError(
                 f"{error}. If these are data, train a run that names them, as in\n"
                 f"data: {{source: auto, path: {name}}}\n"

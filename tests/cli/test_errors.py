@@ -120,6 +120,15 @@ def test_all_problems_of_a_file_are_told_in_one_pass(refused, tmp_path: Path) ->
     )
 
 
+def test_a_folder_of_a_run_and_a_configuration_without_an_ending(refused, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("name: x\n")
+    assert refused("train", tmp_path) == (
+        f"longreach: {tmp_path}: a run's folder; go on with it by longreach train --resume --out {tmp_path}\n"
+    )
+    (tmp_path / "mine").write_text("batchsize: 3\n")
+    assert "If these are data" not in refused("train", tmp_path / "mine")
+
+
 def test_what_is_no_list_and_no_way_to_meet_bad_numbers(refused, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("phases: 3\n")

@@ -8,17 +8,22 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from own_files import SETTINGS
 
 from longreach import LongSequenceClassifier
-from longreach.config import DataConfig, RunConfig
+from longreach.config import DataConfig, RunConfig, load_config, parse_config
 from longreach.data.files import store
+from longreach.data.prepared import PreparedSequences
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import SequenceClassifier
 from longreach.training.datasets import build_datasets
+from longreach.training.evaluate import predict_logits
+from longreach.training.fit import fit
 from longreach.training.sources import read_files
 
 DRAWS = np.random.default_rng(0)
@@ -48,12 +53,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(table: Path) -> Path:
-    from longreach.training.fit import fit
-
     config = table.with_name("run.yaml")
     config.write_text("\n".join([*SETTINGS, f"data: {{source: auto, path: {table}, missing: mask}}"]))
-    from longreach.config import load_config
-
     folder = table.with_name("run")
     fit(load_config(config), folder, progress=False, device="cpu")
     return folder
@@ -114,8 +115,22 @@ def test_evaluate_reads_its_own_test_part_and_others(command, table: Path, train
     assert json.loads(done.stdout)["accuracy"] == record["test_accuracy"]
     assert json.loads(command("evaluate", trained, table, "--json").stdout)["samples"] == 60
     refused = command("evaluate", trained, table, "--set", "missing=error")
-    assert refused.returncode == 2
-    assert "values are missing); fill what is missing, leave the sequence out, or set data.missing=mask" in refused.stderr
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        f"longreach: --set missing: expected mask, as {trained} was trained, found error; leave it out\n",
+    )
+
+
+def test_a_run_that_was_trained_without_gaps_does_not_take_them(command, table: Path, tmp_path: Path) -> None:
+    whole = write_steps(tmp_path / "whole.csv", [np.nan_to_num(one, nan=0.5) for one in RECORDINGS], LABELS)
+    config = parse_config(
+        {"data": {"source": "auto", "path": str(whole)}, "phases": [{"updates": 2}], "tensorboard": False}, "test"
+    )
+    fit(config, tmp_path / "run", progress=False, device="cpu")
+    refused = command("predict", tmp_path / "run", table)
+    assert "leave the sequence out, or use a run that was trained with data.missing=mask" in refused.stderr
+    refused = command("predict", tmp_path / "run", table, "--set", "data.missing=mask")
+    assert f"--set data.missing: expected error, as {tmp_path / 'run'} was trained, found mask; leave" in refused.stderr
 
 
 def test_check_takes_them_where_they_are_asked_for(command, table: Path, tmp_path: Path) -> None:
@@ -138,6 +153,56 @@ def test_what_was_converted_with_gaps_is_not_taken_for_what_may_have_none(
     plain = read_files(masked.model_copy(update={"missing": "error"}))
     assert len(plain.findings.grave) > 9
     assert read_files(masked).findings.grave == []
+
+
+def test_channels_that_are_measured_in_turn_keep_their_changes_beside_an_offset(tmp_path: Path) -> None:
+    """No step has all of them, and what each of them holds decides in which precision it is kept."""
+    values = [1e6 + 0.01 * DRAWS.normal(size=(40, 2)) for _ in range(20)]
+    for one in values:
+        one[::2, 0] = one[1::2, 1] = np.nan
+    path = write_steps(tmp_path / "turns.csv", values, LABELS[:20])
+    data = build_datasets(DataConfig(source="table", path=str(path), missing="mask"))
+    assert data.train.sequences.values.dtype == np.float64  # type: ignore[attr-defined]
+    assert data.train.standardisation is not None
+    assert data.train.standardisation.std == pytest.approx((0.01, 0.01), rel=0.1)
+
+
+def test_very_long_sequences_are_read_in_pieces_to_the_same_answer(
+    table: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = SequenceClassifier.from_pretrained(trained / "model")
+    data = build_datasets(DataConfig(source="table", path=str(table), missing="mask"))
+    whole = predict_logits(model, data.test)
+    asked = []
+    plain = PreparedSequences.pieces
+    monkeypatch.setattr(PreparedSequences, "pieces", lambda self, *more: (asked.append(more), plain(self, *more))[1])
+    monkeypatch.setattr("longreach.training.evaluate.EVALUATION_STEPS", 7)
+    torch.testing.assert_close(predict_logits(model, data.test), whole, rtol=0, atol=1e-6)
+    assert len(asked) == len(data.test)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stored": {"grid": 2, "burn_in": 2}, "auxiliary": [], "truncation": 4},
+        {"model": {"network": "transformer", "hidden_size": 4, "heads": 2}, "auxiliary": [], "truncation": None},
+        {"data.workers": 2},
+    ],
+    ids=["stored states", "a network without a state", "workers"],
+)
+def test_every_way_of_training_takes_them(changes: dict[str, Any], table: Path, tmp_path: Path) -> None:
+    tree = {"data": {"source": "auto", "path": str(table), "missing": "mask"}, "phases": [{"updates": 3}]}
+    settings = {"model": {"hidden_size": 4, "head_size": 4}, "truncation": 5, "tensorboard": False}
+    config = parse_config({**settings, **tree, **{k: v for k, v in changes.items() if "." not in k}}, "test")
+    config = config.with_set({key: value for key, value in changes.items() if "." in key})
+    assert fit(config, tmp_path / "run", progress=False, device="cpu")["updates"] == 3
+
+
+def test_noise_beside_them_is_refused(table: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"data.noise: expected none beside data.missing mask, found 5; it would fall"
+    ):
+        parse_config({"data": {"source": "auto", "path": str(table), "missing": "mask", "noise": 5}}, "test")
 
 
 def test_tokens_have_no_gaps(tmp_path: Path) -> None:

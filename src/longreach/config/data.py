@@ -144,6 +144,11 @@ class DataConfig(Section):
                 f"data.values_columns: expected each column once, found {', '.join(self.values_columns)}; leave out "
                 "what comes again"
             )
+        if self.missing == "mask" and self.noise:
+            raise ValueError(
+                f"data.noise: expected none beside data.missing mask, found {self.noise}; it would fall on the "
+                "channels that mark gaps as well"
+            )
         if problem := self.without_effect:
             raise ValueError(problem)
         return self

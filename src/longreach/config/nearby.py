@@ -44,7 +44,7 @@ def meant(key: str, section: type[Section]) -> str | None:
     paths = [path for path in dict.fromkeys(key_paths(section)) if path != plain]
     same = [path for path in paths if path.split(".")[-1] == plain.split(".")[-1]]
     begins = [path for path in paths if path.startswith((f"{plain}_", f"{plain}s"))]
-    near = (same if len(same) == 1 else []) or difflib.get_close_matches(plain, paths, n=1, cutoff=0.82) or begins[:1]
+    near = (same if len(same) == 1 else []) or begins or difflib.get_close_matches(plain, paths, n=1, cutoff=0.82)
     if not near:
         return None
     # The place in a list that was asked for.

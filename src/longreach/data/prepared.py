@@ -14,7 +14,7 @@ import torch
 from longreach.batch import SequenceBatch
 from longreach.data.gaps import marked
 from longreach.data.ragged import RaggedDataset
-from longreach.data.sequences import check_indices
+from longreach.data.sequences import check_indices, places_of
 from longreach.data.standardisation import Standardisation
 from longreach.data.vocabulary import Vocabulary
 
@@ -28,12 +28,14 @@ class PreparedSequences:
         standardisation: of the channels that were given; None leaves them as they are.
         mark_gaps: NaN is a missing value and becomes the mean, with a channel more for each that says where.
         fixed_steps: T where sequences of another length are of another kind.
+        placed: batches tell the place of each sequence, as stored states need it.
     """
 
     sequences: RaggedDataset
     standardisation: Standardisation | None = None
     mark_gaps: bool = False
     fixed_steps: int | None = None
+    placed: bool = False
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -104,7 +106,22 @@ class PreparedSequences:
         values = self._read(raw)
         if int(lengths.min()) < steps:
             values[np.arange(steps) < steps - lengths[:, None]] = 0.0
-        return SequenceBatch(torch.from_numpy(values), torch.from_numpy(lengths), labels, weights)
+        places = torch.from_numpy(places_of(rows, len(self))) if self.placed else None
+        return SequenceBatch(torch.from_numpy(values), torch.from_numpy(lengths), labels, weights, places)
+
+    def pieces(self, index: int, steps: int) -> Iterator[torch.Tensor]:
+        """One sequence as a batch of one, piece by piece, as `batch` would give it.
+
+        Args:
+            index: 0 to N - 1.
+            steps: of a piece, at most.
+
+        Yields:
+            As `stretch`.
+        """
+        whole = int(self.lengths[index])
+        for begin in range(0, whole, steps):
+            yield self.stretch(index, begin, min(begin + steps, whole))
 
     def stretch(self, row: int, begin: int, end: int) -> torch.Tensor:
         """Some steps of one sequence: (1, end - begin, C) float32, or (1, end - begin) int64 tokens."""

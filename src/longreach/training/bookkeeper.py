@@ -156,8 +156,11 @@ class Bookkeeper(pl.Callback):
     def settle(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do the evaluation that a run's last checkpoint owes: Lightning starts no training that has no updates."""
         if self._owes_evaluation:
+            # Where it would have been done; Lightning has cleared the device already.
+            pl_module.to(trainer.strategy.root_device)
             self.on_train_start(trainer, pl_module)
             self._save(trainer, trainer.global_step)
+            pl_module.cpu()
 
     def _note_places(self) -> None:
         """Where the data lie now; only here, when a checkpoint has been found to be of the same."""

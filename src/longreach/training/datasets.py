@@ -147,7 +147,7 @@ def with_gaps(sequences: Sequences, config: DataConfig) -> Sequences:
         return sequences
     if not isinstance(sequences, RaggedDataset) or sequences.is_token:
         raise ConfigError("data.missing: mask is for real values, found tokens, of which none is missing; leave it out")
-    return PreparedSequences(sequences, None, mark_gaps=True)
+    return PreparedSequences(sequences, None, mark_gaps=True, placed=True)
 
 
 def _as_floats(sequences: Sequences) -> Iterator[np.ndarray]:

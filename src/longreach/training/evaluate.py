@@ -15,6 +15,7 @@ from torch import nn
 
 from longreach.baselines.classifier import Classifier
 from longreach.batch import UNLABELLED
+from longreach.data.prepared import PreparedSequences
 from longreach.data.ragged import RaggedDataset
 from longreach.data.sequences import Sequences
 from longreach.errors import DataError
@@ -68,14 +69,20 @@ def predict_logits(
 def _logits_of(classifier: Classifier, dataset: Sequences, indices: np.ndarray) -> torch.Tensor:
     """(B, classes) of some sequences, ascending in length."""
     longest = int(dataset.lengths[indices[-1]])
-    if longest > EVALUATION_STEPS and isinstance(dataset, RaggedDataset) and isinstance(classifier, SequenceClassifier):
+    if (
+        longest > EVALUATION_STEPS
+        and isinstance(dataset, RaggedDataset | PreparedSequences)
+        and isinstance(classifier, SequenceClassifier)
+    ):
         return _logits_in_pieces(classifier, dataset, int(indices[0]))
     batch = dataset.batch(indices)
     lengths = None if batch.is_equal_length else batch.lengths
     return classifier(batch.values.to(next(classifier.parameters()).device), lengths)
 
 
-def _logits_in_pieces(classifier: SequenceClassifier, dataset: RaggedDataset, index: int) -> torch.Tensor:
+def _logits_in_pieces(
+    classifier: SequenceClassifier, dataset: RaggedDataset | PreparedSequences, index: int
+) -> torch.Tensor:
     """(1, classes) of one sequence that is too long to be held in memory at once."""
     device, state = next(classifier.parameters()).device, None
     for piece in dataset.pieces(index, EVALUATION_STEPS):

@@ -159,8 +159,8 @@ def fit(
         with interruption.listening(), quiet_lightning(), memory.named(lambda: trainer.global_step + 1):
             trainer.fit(module, UpdateStream(loader, plan.updates), ckpt_path=checkpoint, weights_only=True)
             keeper.settle(trainer, module)
-    except SystemExit:
-        # Lightning turns Ctrl-C into an exit of its own, with nothing said.
+    except (SystemExit, KeyboardInterrupt):
+        # Lightning turns Ctrl-C into an exit of its own, with nothing said; in what is settled after it nobody does.
         raise Interrupted(
             f"{out}: interrupted in update {trainer.global_step + 1}, without saving; go on from the last checkpoint "
             f"with longreach train --resume --out {out}"

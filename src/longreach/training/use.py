@@ -20,7 +20,7 @@ from longreach.data.images import ImageSet
 from longreach.data.pixels import pixel_sequences
 from longreach.data.sequences import Sequences
 from longreach.data.standardisation import Standardisation
-from longreach.errors import DataError, RunError
+from longreach.errors import ConfigError, DataError, RunError
 from longreach.training.build import classifier_class
 from longreach.training.datasets import build_test_set, padded, with_gaps
 from longreach.training.evaluate import full_scores, predict_logits
@@ -168,6 +168,11 @@ def _padded(sequences: Sequences, config: DataConfig) -> Sequences:
 def _data_of(folder: RunFolder, changes: dict[str, Any] | None, other: bool) -> DataConfig:
     """How a run's data are read, with changes; of other data than CSV files of a sequence each more may be said."""
     run = folder.load_config()
+    for key, value in (changes or {}).items():
+        if key.removeprefix("data.") == "missing" and value != run.data.missing:
+            raise ConfigError(
+                f"--set {key}: expected {run.data.missing}, as {folder.path} was trained, found {value}; leave it out"
+            )
     found = {"source": "auto"} if other and run.data.source == "tables" else {}
     return run.with_data_set(found | (changes or {})).data
 

@@ -21,18 +21,24 @@ from longreach.errors import DataError
 from .conftest import Walks, make_walks, write_json_lines, write_long_csv, write_offsets, write_ts, write_wide_csv
 
 
+@pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 18])
-def test_piece_by_piece_it_is_that_of_all(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_piece_by_piece_it_is_that_of_all(at_once: int, gaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "_VALUES_AT_ONCE", at_once)
     generator = np.random.default_rng(0)
     sequences = [generator.normal((1e7, 3.0), (2.0, 0.1), (length, 2)) for length in (5, 1, 30, 12)]
+    if gaps:
+        for sequence in sequences:
+            sequence[generator.random(sequence.shape) < 0.5] = np.nan
+        sequences[0][:, 1] = np.nan
     found = Spread()
     for sequence in sequences:
         found.add(sequence)
     assert found.needs_double
     whole = np.concatenate(sequences)
-    np.testing.assert_allclose(found._mean, whole.mean(0), rtol=1e-14)
-    np.testing.assert_allclose(np.sqrt(found._square / found._steps), whole.std(0), rtol=1e-8)
+    np.testing.assert_allclose(found._mean, np.nanmean(whole, 0), rtol=1e-14)
+    np.testing.assert_allclose(np.sqrt(found._square / found._number), np.nanstd(whole, 0), rtol=1e-8)
+    np.testing.assert_array_equal(found._lowest, np.nanmin(whole, 0))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,19 +148,22 @@ class Checks:
     def _look_at_range(self, sample: Sample, lowest: np.ndarray, highest: np.ndarray) -> None:
         """Keep how far each channel goes in a sequence, and where one goes farthest."""
         with np.errstate(over="ignore"):
-            ranges = np.nan_to_num(highest.astype(np.float64) - lowest, nan=0.0)
+            ranges = highest.astype(np.float64) - lowest
         if len(self._ranges) < _MANY:
             self._ranges.append(ranges)
         widest = np.full(len(ranges), -1.0) if self._widest is None else self._widest
         for channel in np.flatnonzero(ranges > widest):
             self._farthest[int(channel)] = sample.place
-        self._widest = np.maximum(widest, ranges)
+        self._widest = np.fmax(widest, ranges)
 
     def _look_for_spikes(self) -> None:
         """Tell of a sequence in which a channel goes far beyond what is usual."""
         if self._widest is None or len(self._ranges) < _SOME:
             return
-        usual = np.median(np.stack(self._ranges), axis=0)
+        with warnings.catch_warnings():
+            # A channel of which there is nothing has no usual range.
+            warnings.filterwarnings("ignore", message="All-NaN slice")
+            usual = np.nanmedian(np.stack(self._ranges), axis=0)
         for channel in np.flatnonzero((usual > 0) & (self._widest > _SPIKE * usual)):
             self.findings.add(
                 Finding(

@@ -168,8 +168,7 @@ def _read(source: Source, part: str, checks: Checks, folder: Path, double: bool)
                 store.append(values)
                 places.append(place)
                 if source.form == "real":
-                    # What is missing somewhere tells nothing of the precision that is needed.
-                    spread.add(values[~np.isnan(values).any(1)] if checks.gaps else values)
+                    spread.add(values)
             found.steps.append(len(values))
             found.labels.kept.append(sample.label)
             if sample.id is not None:

@@ -15,19 +15,19 @@ _VALUES_AT_ONCE = 1 << 18
 
 
 class Spread:
-    """Mean and deviation of each channel, of sequences that come one after the other."""
+    """Mean and deviation of each channel, of sequences that come one after the other; NaN is passed over."""
 
     def __init__(self) -> None:
-        self._steps = 0
+        self._counted = False
         self._held: list[np.ndarray] = []
         self._held_values = 0
-        self._mean = self._square = self._lowest = self._highest = np.empty(0)
+        self._number = self._mean = self._square = self._lowest = self._highest = np.empty(0)
 
     def add(self, values: np.ndarray) -> None:
         """Take note of a sequence.
 
         Args:
-            values: (T, C) finite numbers; passed over where float32 holds all numbers of their type.
+            values: (T, C) finite numbers or NaN; passed over where float32 holds all numbers of their type.
         """
         if values.dtype in _NARROW:
             return
@@ -42,16 +42,16 @@ class Spread:
     @property
     def is_wide(self) -> bool:
         """Whether there was a sequence that float32 may not hold exactly."""
-        return self._steps > 0 or len(self._held) > 0
+        return self._counted or len(self._held) > 0
 
     @property
     def needs_double(self) -> bool:
         """Whether float32 loses of some channel what matters; see `Standardisation.needs_double`."""
         if self._held:
             self._count()
-        if not self._steps:
+        if not self._counted:
             return False
-        std = np.where(self._lowest == self._highest, 1.0, np.sqrt(self._square / self._steps))
+        std = np.where(self._lowest >= self._highest, 1.0, np.sqrt(self._square / np.maximum(self._number, 1)))
         # Where all numbers are as close as the smallest there are, their squares may vanish.
         std = np.where(std > 0, std, np.finfo(np.float64).tiny)
         return Standardisation(tuple(self._mean.tolist()), tuple(std.tolist())).needs_double
@@ -60,13 +60,18 @@ class Spread:
         """Add what is held to what was counted before."""
         values = np.concatenate(self._held).astype(np.float64, copy=False)
         self._held, self._held_values = [], 0
-        number, mean = len(values), values.mean(0)
-        square, lowest, highest = ((values - mean) ** 2).sum(0), values.min(0), values.max(0)
-        if self._steps:
+        there = ~np.isnan(values)
+        number = there.sum(0)
+        mean = values.mean(0) if there.all() else values.sum(0, where=there) / np.maximum(number, 1)
+        square = ((values - mean) ** 2).sum(0, where=there)
+        lowest = values.min(0, where=there, initial=np.inf)
+        highest = values.max(0, where=there, initial=-np.inf)
+        if self._counted:
             # Chan, Golub and LeVeque (1979): two sets' squares about their own means, put together.
-            apart, whole = mean - self._mean, self._steps + number
-            square = self._square + square + apart**2 * (self._steps * number / whole)
+            apart, whole = mean - self._mean, np.maximum(self._number + number, 1)
+            square = self._square + square + apart**2 * (self._number * number / whole)
             mean = self._mean + apart * (number / whole)
             lowest, highest = np.minimum(self._lowest, lowest), np.maximum(self._highest, highest)
-        self._mean, self._square, self._lowest, self._highest = mean, square, lowest, highest
-        self._steps += number
+            number = self._number + number
+        self._number, self._mean, self._square = number, mean, square
+        self._lowest, self._highest, self._counted = lowest, highest, True
