@@ -46,6 +46,20 @@ def command() -> Command:
     return run
 
 
+@pytest.fixture
+def refused(command: Command, tmp_path: Path) -> Callable[..., str]:
+    """The message of a command that must refuse its input."""
+
+    def refuse(*arguments: str | Path) -> str:
+        done = command(*arguments, cwd=tmp_path)
+        assert done.returncode == 2, (done.returncode, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+    return refuse
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     header = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(gzip.compress(header + array.astype(np.uint8).tobytes()))

@@ -197,6 +197,9 @@ def stored(path: Path) -> Any:
     StoredFiles(path.parent, states).load([path.name])
 
 
+RECORD = {"name": "x", "test_accuracy": 0.5, "updates": 3, "a": [1.5, {"b": None}]}
+
+
 def record(path: Path) -> Any:
     return RunFolder(path.parent).load_record()
 
@@ -307,7 +310,7 @@ READERS = {
     "checkpoint": Reader("last.ckpt", sealed, read_checkpoint),
     "checkpoint with its checksum": Reader("last.ckpt", checkpoints, sealed_checkpoint, factor=400),
     "stored states": Reader("stored-3.safetensors", stored_tensors, stored),
-    "record": Reader("record.json", lambda: [json.dumps({"a": [1.5, {"b": None}]}).encode()], record, factor=400),
+    "record": Reader("record.json", lambda: [json.dumps(RECORD).encode()], record, factor=400),
     "CSV": Reader("x.csv", lambda: [b"label,t0,t1\na,1,2\nb,3,4\n"], collected("table"), share=0.1, spare=64 * MB),
     "wide CSV": Reader("x.csv", wide_csv, collected("table"), share=0.3, factor=400, spare=64 * MB),
     "Parquet": Reader("x.parquet", lambda: tables("parquet"), collected("table"), share=0.1, spare=64 * MB),

@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sized
 from pathlib import Path
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
+from small_runs import small, untimed
 
-from longreach.config import RunConfig, parse_config
+from longreach.config import RunConfig
 from longreach.errors import Interrupted, RunError
-from longreach.training import bookkeeper as bookkeeping
 from longreach.training import fit as fitting
 from longreach.training.bookkeeper import Bookkeeper
 from longreach.training.checkpoints import read_checkpoint, write_checkpoint
 from longreach.training.fit import fit
-from longreach.training.metrics_file import read_metrics
 from longreach.training.run_folder import RunFolder
-
-# 10 updates an epoch; checkpoints at 7, 14, ... are all in mid-epoch, and 14 is in mid-phase as well.
-SMALL = {
-    "name": "small",
-    "seed": 3,
-    "data": {"train_samples": 420, "validation": 100},
-    "model": {"hidden_size": 12, "embedding_size": 6, "head_size": 16},
-    "truncation": 28,
-    "auxiliary": [
-        {"kind": "reconstruct", "segments": 2, "length": 20, "truncation": 10, "sampling_updates": 30},
-        {"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 16},
-    ],
-    "phases": [
-        {"name": "pretrain", "updates": 17, "supervised": False, "learning_rate": 0.002},
-        {"name": "joint", "updates": 40, "schedule": "cosine", "learning_rate": 0.004, "warmup": 5},
-    ],
-    "evaluate_every": 7,
-    "checkpoint_every": 7,
-    "log_every": 5,
-    "tensorboard": False,
-}
-
-
-def small(**changes: object) -> RunConfig:
-    return parse_config(SMALL, "small").with_set(dict(changes))
 
 
 def start(config: RunConfig, folder: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -89,11 +60,6 @@ def assert_same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Ten
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
-
-
-def untimed(record: dict[str, object]) -> dict[str, object]:
-    timed = {"seconds", "seconds_per_update", "peak_memory_mb", "peak_memory_over_start_mb", "resumed_at_updates"}
-    return {key: value for key, value in record.items() if key not in timed}
 
 
 @pytest.mark.parametrize("optimiser_name", ["adam", "rmsprop_tf"])
@@ -305,91 +271,3 @@ def test_a_folder_with_a_run_is_not_overwritten_and_not_resumed_by_another(tmp_p
         f"{out}: holds a run of another configuration (different: truncation, phases); "
         "resume it with its own config.yaml, give another folder with --out, or remove this one to start anew"
     )
-
-
-def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callable[[], None]) -> None:
-    """Something happens in mid-evaluation, in the given one of the test part."""
-    plain, seen = bookkeeping.predict_logits, itertools.count(1)
-
-    def predict(classifier: object, dataset: Sized, before_each: Callable[[], None]) -> torch.Tensor:
-        stops = len(dataset) > 1_000 and next(seen) == number
-        batches = itertools.count(1)
-
-        def before() -> None:
-            if stops and next(batches) == 3:
-                how()
-            before_each()
-
-        return plain(classifier, dataset, before_each=before)
-
-    monkeypatch.setattr(bookkeeping, "predict_logits", predict)
-
-
-WINDOWS = {
-    "stored": {"grid": 20, "burn_in": 10, "refresh_every": 3},
-    "auxiliary": [],
-    "phases": [{"name": "joint", "updates": 24}],
-}
-"""On stored states, which a checkpoint has files of."""
-
-
-@pytest.mark.parametrize(("number", "update"), [(2, 14), (4, 24)], ids=["in mid-run", "after the last update"])
-@pytest.mark.parametrize("changes", [{"phases.1.updates": 7}, WINDOWS], ids=["read anew", "stored states"])
-def test_asked_to_leave_in_an_evaluation_it_is_done_when_the_run_goes_on(
-    changes: dict[str, object], number: int, update: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config, out, whole = small(monitor=["test", "validation"], **changes), tmp_path / "run", tmp_path / "whole"
-    record = fit(config, whole, progress=False, device="cpu")
-    with monkeypatch.context() as patch:
-        stop_in_evaluation(patch, number, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(Interrupted, match=f"interrupted after update {update}, which is saved"):
-            fit(config, out, progress=False, device="cpu")
-    assert max(int(row["update"]) for row in read_metrics(out / "metrics.csv") if row["test_accuracy"]) < update
-    with monkeypatch.context() as patch:
-        # Again, before it is done: nothing is lost and nothing is trained.
-        stop_in_evaluation(patch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(Interrupted, match=f"interrupted after update {update}, which is saved"):
-            fit(config, out, resume=True, progress=False, device="cpu")
-    resumed = fit(config, out, resume=True, progress=False, device="cpu")
-    assert resumed["resumed_at_updates"] == [update]
-    assert untimed(resumed) == untimed(record)
-    for name in ("metrics.csv", "model/model.safetensors"):
-        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
-
-
-@pytest.mark.parametrize("changes", [{"phases.1.updates": 7}, WINDOWS], ids=["read anew", "stored states"])
-@pytest.mark.parametrize("kill", ["in the evaluation", "after it"])
-def test_killed_in_or_after_an_evaluation_that_came_when_a_checkpoint_was_due(
-    kill: str, changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may take longer than the updates before it: they are saved first."""
-    changes = {**changes, "monitor": ["test", "validation"], "checkpoint_every": 1_000, "checkpoint_minutes": 0.001}
-    config, out, whole = small(**changes), tmp_path / "run", tmp_path / "whole"
-    record = fit(config, whole, progress=False, device="cpu")
-
-    def die() -> None:
-        raise KeyboardInterrupt
-
-    class After:
-        """Saves of an update come before its evaluation and after it."""
-
-        save, seen = Bookkeeper._save, 0
-
-    def save(self: Bookkeeper, trainer: pl.Trainer, done: int) -> None:
-        After.seen += done == 14
-        if After.seen == 2:
-            die()
-        After.save(self, trainer, done)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Bookkeeper, "_is_time", lambda self: True)
-        if kill == "after it":
-            patch.setattr(Bookkeeper, "_save", save)
-        else:
-            stop_in_evaluation(patch, 2, die)
-        with pytest.raises(Interrupted):
-            fit(config, out, progress=False, device="cpu")
-    resumed = fit(config, out, resume=True, progress=False, device="cpu")
-    assert resumed["resumed_at_updates"] == [14]
-    assert untimed(resumed) == untimed(record)
-    assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
