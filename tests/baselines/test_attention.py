@@ -191,6 +191,13 @@ def test_the_timing_signal_is_exact_far_out() -> None:
     assert signal[16_383, 127].item() == pytest.approx(math.cos(16_383 / 10_000), abs=1e-7)
 
 
+def test_dropout_in_attention_leaves_the_generators_of_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small(Transformer, False, dropout=0.5).train()
+    values = torch.randn(3, 9, 2, dtype=torch.float64)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a device's generator was seeded"))
+    assert not torch.equal(network(values, None, torch.Generator().manual_seed(3)), network(values))
+
+
 @pytest.mark.parametrize("kind", [Transformer, TDMCA])
 def test_dropout_is_the_generators_alone_and_off_without_one(kind: type) -> None:
     network, values = small(kind, False, dropout=0.5).train(), torch.randn(3, 9, 2, dtype=torch.float64)

@@ -149,7 +149,7 @@ def test_data_that_must_be_mended_leave_no_run_folder_and_are_told_at_once(comma
         "own.csv: row 2: expected finite numbers, found inf at step 0, channel 0 (1 of 2 values are infinite); mend "
         "the sequence or leave it out\n"
         "own.csv: row 3: expected numbers, found nan at step 0, channel 0 (1 of 2 values are missing); fill what is "
-        "missing, leave the sequence out, or set data.missing=mask\n"
+        "missing, leave the sequence out, or train with data.missing=mask\n"
         "read as own.csv: CSV with a line of column names, a row is one sequence, its steps in 'a' and 'b', labels in "
         "'label'; `longreach check` lists all there is to mend\n"
     )

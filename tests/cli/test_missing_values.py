@@ -128,7 +128,7 @@ def test_a_run_that_was_trained_without_gaps_does_not_take_them(command, table: 
     )
     fit(config, tmp_path / "run", progress=False, device="cpu")
     refused = command("predict", tmp_path / "run", table)
-    assert "leave the sequence out, or use a run that was trained with data.missing=mask" in refused.stderr
+    assert "leave the sequence out, or train with data.missing=mask" in refused.stderr
     refused = command("predict", tmp_path / "run", table, "--set", "data.missing=mask")
     assert f"--set data.missing: expected error, as {tmp_path / 'run'} was trained, found mask; leave" in refused.stderr
 
@@ -141,6 +141,16 @@ def test_check_takes_them_where_they_are_asked_for(command, table: Path, tmp_pat
     done = command("check", write_steps(tmp_path / "x.csv", nothing, LABELS), "--set", "missing=mask")
     assert done.returncode == 0
     assert "channel 1: expected values, found none in any training sequence; leave the channel out" in done.stdout
+
+
+def test_a_spike_is_told_also_of_a_channel_that_most_sequences_lack(command, tmp_path: Path) -> None:
+    sparse = [one.copy() for one in RECORDINGS]
+    for one in sparse[:40]:
+        one[:, 0] = np.nan
+    sparse[50][5, 0] = 1e9
+    done = command("check", write_steps(tmp_path / "x.csv", sparse, LABELS), "--set", "missing=mask")
+    assert "channel 0: expected sequences of about one range, found 1e+09 from lowest to highest in" in done.stdout
+    assert "id r50, where half of them stay within" in done.stdout
 
 
 def test_what_was_converted_with_gaps_is_not_taken_for_what_may_have_none(

@@ -205,13 +205,16 @@ def test_a_record_counts_as_that_of_its_own_run_and_seed_alone(tiny_run: Tiny, r
         )
 
 
-def test_a_place_that_takes_no_records_is_refused_first(tmp_path: Path) -> None:
+def test_a_place_that_takes_no_records_is_refused_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(RunError, match=f"^{place}: expected a folder for records, found a file; give another"):
             Results(place).check_free()
     Results(tmp_path / "new" / "one").check_free()
     assert not (tmp_path / "new").exists()
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(RunError, match=rf"^{tmp_path}/new: cannot write there \(Permission denied\); give another"):
+        Results(tmp_path / "new").check_free()
 
 
 def test_what_a_note_of_a_failure_lacks_is_named(results: Results) -> None:

@@ -38,6 +38,27 @@ def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, number: int, how: Callab
     monkeypatch.setattr(bookkeeping, "predict_logits", predict)
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(2, "in update 15"), (4, "in update 25")], ids=["in mid-run", "at the end"]
+)
+def test_a_second_signal_in_an_evaluation_that_is_owed_leaves_at_once(
+    number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = small(monitor=["test", "validation"], **{"phases.1.updates": 7}), tmp_path / "run"
+
+    def twice() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for resume, place, how in ((False, number, lambda: os.kill(os.getpid(), signal.SIGTERM)), (True, 1, twice)):
+        with monkeypatch.context() as patch:
+            stop_in_evaluation(patch, place, how)
+            with pytest.raises(Interrupted) as told:
+                fit(config, out, resume=resume, progress=False, device="cpu")
+    assert f"interrupted {said}, without saving; go on from the last checkpoint" in str(told.value)
+    assert fit(config, out, resume=True, progress=False, device="cpu")["updates"] == 24
+
+
 WINDOWS = {
     "stored": {"grid": 20, "burn_in": 10, "refresh_every": 3},
     "auxiliary": [],

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import small_runs
 import torch
 
 from longreach.auxiliary.recall import Recall
@@ -24,12 +25,7 @@ from longreach.training.stored_files import StoredFiles
 from longreach.unrolling import StoredStates
 
 # 10 updates an epoch, so that within 36 updates a sequence is visited three or four times.
-SMALL = {
-    "name": "small",
-    "seed": 3,
-    "data": {"train_samples": 420, "validation": 100},
-    "model": {"hidden_size": 12, "embedding_size": 6, "head_size": 16},
-    "truncation": 28,
+SMALL = small_runs.SMALL | {
     "auxiliary": [{"kind": "recall", "anchors": 2, "queries": 4, "readout_size": 16, "truncation": 20}],
     "phases": [
         {"name": "pretrain", "updates": 8, "supervised": False},
@@ -37,9 +33,6 @@ SMALL = {
     ],
     "stored": {"grid": 20, "burn_in": 10, "refresh_every": 3},
     "evaluate_every": 12,
-    "checkpoint_every": 7,
-    "log_every": 5,
-    "tensorboard": False,
 }
 
 

@@ -92,12 +92,7 @@ def other_sequences(
     )
     # Who needs labels compares them with the classifier's classes; what a row is was settled in training.
     findings = [finding for finding in collected.findings if finding.kind != REPEATED_ID]
-    # What is missing becomes of a model that knows gaps from its training alone.
-    texts = [
-        text.replace("set data.missing=mask", "use a run that was trained with data.missing=mask")
-        for text in grave_texts(findings, labelled=False)
-    ]
-    refuse(texts, collected.told)
+    refuse(grave_texts(findings, labelled=False), collected.told)
     parts = collected.parts
     name = "test" if "test" in parts else next(iter(parts))
     part, ids = parts[name], collected.ids.get(name)

@@ -22,7 +22,7 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
         {},
         [
             "x.npy: row 0: expected numbers, found nan at step 1, channel 1 (2 of 6 values are missing); fill what is "
-            "missing, leave the sequence out, or set data.missing=mask"
+            "missing, leave the sequence out, or train with data.missing=mask"
         ],
         [],
     ),
@@ -430,7 +430,7 @@ CASES: dict[str, tuple[str, Write, dict, list[str], list[str]]] = {
         [
             "x.ts: line 5: expected a number or ?, found 'two' at step 1, channel 0; correct it",
             "x.ts: line 6: expected numbers, found nan at step 1, channel 0 (1 of 2 values are missing); fill what is "
-            "missing, leave the sequence out, or set data.missing=mask",
+            "missing, leave the sequence out, or train with data.missing=mask",
         ],
         [],
     ),

@@ -147,7 +147,7 @@ def test_a_clock_that_is_not_sorted_by_is_looked_at(tmp_path: Path) -> None:
          "the column out with data.values_columns"),
         ("ax,ay\n1,2\n3\n", "expected CSV, found what cannot be read (Row #3: Expected 2 columns, got 1: 3); mend it"),
         ("ax,ay\n1,2\n,3\n", "expected numbers, found nan at step 1, channel 0 (1 of 4 values are missing); fill what "
-         "is missing, leave the sequence out, or set data.missing=mask"),
+         "is missing, leave the sequence out, or train with data.missing=mask"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_one_file_is_told_of_it(text: str, told: str, tmp_path: Path) -> None:

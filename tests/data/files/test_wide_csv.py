@@ -42,7 +42,7 @@ def test_parts_by_a_column_and_rows_that_are_wrong(tmp_path: Path, monkeypatch: 
     assert found.parts["test"].sequence(0)[:, 0].tolist() == [5, 6]
     assert sorted(found.findings.grave) == [
         "x.csv: row 1: expected numbers, found nan at step 1, channel 0 (1 of 3 values are missing); fill what is "
-        "missing, leave the sequence out, or set data.missing=mask",
+        "missing, leave the sequence out, or train with data.missing=mask",
         "x.csv: row 3: expected a number, found 'x' at step 1; correct it",
         "x.csv: row 4: expected at most 5 cells, found 6; correct the row",
     ]

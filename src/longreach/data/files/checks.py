@@ -253,7 +253,7 @@ class Checks:
                 np.isnan(values),
                 "numbers",
                 "missing",
-                "fill what is missing, leave the sequence out, or set data.missing=mask",
+                "fill what is missing, leave the sequence out, or train with data.missing=mask",
             ),
             ("infinite values", np.isinf(values), "finite numbers", "infinite", _LEAVE_OUT),
             (
