@@ -66,7 +66,7 @@ the order of the data as far as the loader keeps it | from weights, optimiser an
 [callback](https://skorch.readthedocs.io/en/stable/user/save_load.html) | `warm_start` and `partial_fit` of some \
 estimators |
 | a file's damage is noticed | checksum | - | - | - |
-| what is read can run code | no | checkpoints are pickles; `weights_only=True` where it is asked for | \
+| what is read can run code | runs, models and checkpoints cannot; pickled estimators and torch.export's programs can | checkpoints are pickles; `weights_only=True` where it is asked for | \
 [the network by pickle, or its weights alone](https://skorch.readthedocs.io/en/stable/user/save_load.html) | [pickle and joblib can](https://scikit-learn.org/stable/model_persistence.html), as \
 its manual warns; ONNX and skops are recommended |
 """

@@ -36,6 +36,11 @@ def rows(header: str, lines: list[list[str]]) -> str:
     )
 
 
+def processor(found: dict[str, Any]) -> str:
+    """What a file of figures was measured on."""
+    return str(found["environment"]["processor"])
+
+
 def machine_table(figures: Path) -> str:
     """What the machine is, and its rates."""
     results = load(figures, "scaling")
@@ -47,7 +52,7 @@ def machine_table(figures: Path) -> str:
     }
     told = ", ".join(f"{some[len(some) // 2] / 1e9:,.0f} GFLOP/s in {name}" for name, some in rates.items() if some)
     return (
-        f"{results['environment']['processor']}, {settings['threads']} threads; matrix products: {told}. Batch "
+        f"{processor(results)}, {settings['threads']} threads; matrix products: {told}. Batch "
         f"{settings['batch']}, hidden {settings['hidden']}, one channel."
     )
 
@@ -110,7 +115,7 @@ def other_table(figures: Path) -> str:
         for name in names
     ]
     timed = {len(points[name]["times"]) for name in names}
-    told = f"{found['environment']['processor']}, T = {steps:,}, {', '.join(map(str, timed))} timed update of each:"
+    told = f"{processor(found)}, T = {steps:,}, {', '.join(map(str, timed))} timed update of each:"
     return f"{told}\n\n" + rows("method | time | × LSTM, full BPTT", lines)
 
 
@@ -156,13 +161,14 @@ def batch_table(figures: Path) -> str:
         ]
         for p in results["points"]
     ]
-    return f"With {results['settings']['batch']} sequences:\n\n" + rows(
+    return f"{processor(results)}, with {results['settings']['batch']} sequences:\n\n" + rows(
         "what | T | time | GFLOP/s | matrix products, GFLOP/s | share", lines
     )
 
 
 def memory_table(figures: Path) -> str:
     """Expected before training, and found."""
+    found = load(figures, "memory")
     lines = [
         [
             next(m.title for m in METHODS if m.name == one["method"]),
@@ -173,18 +179,18 @@ def memory_table(figures: Path) -> str:
             f"{one['expected_mb'] / one['most_mb'] - 1:+.0%}",
             f"{(one['resident_mb'] + one['expected_mb']) / (one['resident_mb'] + one['most_mb']) - 1:+.0%}",
         ]
-        for one in load(figures, "memory")["rows"]
+        for one in found["rows"]
     ]
-    found = load(figures, "memory")["rows"]
-    off = sorted(abs(one["expected_mb"] / one["most_mb"] - 1) for one in found)
+    off = sorted(abs(one["expected_mb"] / one["most_mb"] - 1) for one in found["rows"])
     whole = max(
-        abs((one["resident_mb"] + one["expected_mb"]) / (one["resident_mb"] + one["most_mb"]) - 1) for one in found
+        abs((one["resident_mb"] + one["expected_mb"]) / (one["resident_mb"] + one["most_mb"]) - 1)
+        for one in found["rows"]
     )
     within = sum(one <= 0.25 for one in off)
     told = (
         f"The peak of the whole process is foretold to within {whole:.0%}; what updates take, in half of the cases to "
         f"within {off[len(off) // 2]:.0%}, in {within} of {len(off)} to within 25%, in all to within "
-        f"{off[-1]:.0%}.\n\n"
+        f"{off[-1]:.0%}. On {processor(found)}:\n\n"
     )
     return told + rows(
         "method | T, B, H | expected, MB | first update | ten updates | expected over these | the same, whole process",
@@ -194,27 +200,31 @@ def memory_table(figures: Path) -> str:
 
 def levers_table(figures: Path) -> str:
     """What each lever brings."""
+    found = load(figures, "levers")
     lines = []
-    for name, one in load(figures, "levers")["levers"].items():
+    for name, one in found["levers"].items():
         memory = f"{one['peak_without']:,.0f} → {one['peak']:,.0f}" if "peak" in one else "–"
         lines.append([name, f"{1e3 * one['without']:.1f}", f"{1e3 * one['with']:.1f}", f"{one['ratio']:.2f}", memory])
-    return rows("lever | without, ms | with, ms | times faster | peak memory, MB", lines)
+    return f"{processor(found)}:\n\n" + rows("lever | without, ms | with, ms | times faster | peak memory, MB", lines)
 
 
 def precision_table(figures: Path) -> str:
     """How far states drift."""
-    found = load(figures, "precision")["rows"]
+    results = load(figures, "precision")
+    found = results["rows"]
     steps = sorted({row["steps"] for row in found})
     lines = []
     for bias, way in dict.fromkeys((row["forget_bias"], row["way"]) for row in found):
         own = {row["steps"]: row for row in found if (row["forget_bias"], row["way"]) == (bias, way)}
         lines.append([f"{bias:g}", way, *(f"{own[at]['h']:.0e}, {own[at]['c']:.0e}" for at in steps)])
-    return rows(" | ".join(["forget bias", "way", *(f"h, c after {at:,}" for at in steps)]), lines)
+    header = " | ".join(["forget bias", "way", *(f"h, c after {at:,}" for at in steps)])
+    return f"{processor(results)}:\n\n" + rows(header, lines)
 
 
 def update_table(figures: Path) -> str:
     """Updates in float32, with half of them, and in bfloat16."""
-    points = {point["method"]: point for point in load(figures, "scaling-bfloat16")["points"]}
+    results = load(figures, "scaling-bfloat16")
+    points = {point["method"]: point for point in results["points"]}
     own = [method for method in METHODS if method.name in points]
     steps = {point["steps"] for point in points.values()}
     lines = []
@@ -232,7 +242,8 @@ def update_table(figures: Path) -> str:
             ]
         )
     header = "method | s per update | × the same in float32 | × LSTM, full BPTT | MB over the start"
-    return f"At T = {', '.join(f'{one:,}' for one in sorted(steps))}, medians and range:\n\n" + rows(header, lines)
+    told = f"{processor(results)}, T = {', '.join(f'{one:,}' for one in sorted(steps))}, medians and range:"
+    return f"{told}\n\n" + rows(header, lines)
 
 
 def training_table(figures: Path) -> str:
@@ -242,7 +253,7 @@ def training_table(figures: Path) -> str:
     return (
         f"An update takes {1e3 * found['fit_seconds']:.1f} ms through `fit`, {1e3 * found['bare_seconds']:.1f} ms in "
         f"the bare loop ({over:+.1%}); {found['outside_share']:.1%} of the time through `fit` is outside the update "
-        f"(hidden {found['hidden']}, batch {found['batch']})."
+        f"(hidden {found['hidden']}, batch {found['batch']}; {processor(found)})."
     )
 
 
@@ -262,7 +273,8 @@ def inference_table(figures: Path) -> str:
         for one in found["push"]
     ]
     lines += [[f"`{name}`", f"{1e3 * seconds:,.0f} ms", "–"] for name, seconds in found["import_seconds"].items()]
-    return rows("what | time | rate", lines)
+    told = f"{processor(found)}, whose matrix products reach {found['matrix_rate'] / 1e9:,.0f} GFLOP/s in float32:"
+    return f"{told}\n\n" + rows("what | time | rate", lines)
 
 
 def network_table(figures: Path) -> str:

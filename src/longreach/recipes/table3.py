@@ -21,7 +21,7 @@ T_DMCA = TDMCAConfig(initialisation="glorot")
 """Paper: section 4.3.1 and its footnote: 5 alternating layers, all sizes 128."""
 
 SMALL_TRANSFORMER = TransformerConfig(hidden_size=64, filter_size=256, dropout=0.0)
-"""Choice: without dropout, which takes two thirds of an update on a CPU, as its kernels of attention know none."""
+"""Choice: without dropout, which takes much of an update on a CPU, as its kernels of attention know none."""
 
 SMALL_T_DMCA = TDMCAConfig(hidden_size=64, filter_size=64, block_length=64, dropout=0.0)
 

@@ -84,8 +84,8 @@ def within_budget(
 ) -> list[tuple[str, RunConfig]]:
     """The same runs shortened to fit a budget, in folders of their own: they are not the paper's scale.
 
-    They are evaluated on the test set alone, about ten times: a schedule in epochs would not come to its first
-    evaluation.
+    They are evaluated on the test set alone, ten times, and at least once an epoch: a schedule in epochs would not come
+    to its first evaluation.
 
     Args:
         runs: folders and runs.
