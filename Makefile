@@ -12,7 +12,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types docs bench soak fuzz clean distclean
+.PHONY: help install demo test lowest lint types docs bench soak fuzz clean distclean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,6 +24,14 @@ demo: $(INSTALLED) ## train on the bundled data and write demo-out/report.html
 
 test: $(INSTALLED) ## run the tests; ARGS="-k unroll" hands arguments on to pytest
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# Warnings are no errors there: old versions ask others of their time in ways that have since been renamed.
+lowest: $(INSTALLED) ## the tests with the oldest versions that pyproject.toml admits, of all but PyTorch, in .venv-lowest
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-lowest
+	grep '^torch==' constraints.txt > .venv-lowest/torch.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --override .venv-lowest/torch.txt --editable '.[dev]'
+	$(ONE_THREAD) .venv-lowest/bin/python -m pytest -n $(JOBS) -o filterwarnings=default $(ARGS)
 
 lint: $(INSTALLED) ## style, formatting, one-way imports, types
 	$(BIN)/ruff check .
@@ -57,7 +65,7 @@ clean: ## remove what the other targets wrote, but .venv
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove .venv too
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-lowest
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and \

@@ -201,7 +201,8 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(refused, trained: Path, mn
 def test_an_unknown_option_is_answered_with_the_usage(command) -> None:
     done = command("train", "--bogus")
     assert done.returncode == 2
-    assert "No such option: --bogus" in done.stderr
+    # Whether a colon or quotes stand between differs with the version of typer.
+    assert "No such option" in done.stderr and "--bogus" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -6,9 +6,9 @@ Shapes: T steps, C channels.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from longreach.data.files.layout import Layout
 from longreach.data.files.options import ReadOptions
@@ -16,15 +16,12 @@ from longreach.data.files.roles import Roles, few, find_roles, is_unnamed
 from longreach.data.files.sample import PART_NAMES
 from longreach.errors import DataError
 
-if TYPE_CHECKING:
-    from datasets import Features
-
 _VALUES = ("values", "sequence", "series", "signal", "x", "text", "content", "sentence", "audio", "bytes", "data")
 
 _INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
 
 
-def find_layout(features: Features, options: ReadOptions, where: str) -> Layout:
+def find_layout(features: Mapping[str, Any], options: ReadOptions, where: str) -> Layout:
     """The layout of a table.
 
     Args:
@@ -116,7 +113,7 @@ def _unused(there: list[str], layout: Layout) -> tuple[str, ...]:
     return tuple(name for name in there if name not in used)
 
 
-def _group(features: Features, group: str | None, options: ReadOptions, where: str) -> str | None:
+def _group(features: Mapping[str, Any], group: str | None, options: ReadOptions, where: str) -> str | None:
     """The column of groups; None where it holds lists and the like, and nobody needs it.
 
     Raises:
@@ -146,7 +143,7 @@ def _steps_without_ids(there: list[str], texts: list[str], roles: Roles, where: 
     )
 
 
-def _index_columns(features: Features, wanted: set[str | None], options: ReadOptions, where: str) -> list[str]:
+def _index_columns(features: Mapping[str, Any], wanted: set[str | None], options: ReadOptions, where: str) -> list[str]:
     """Columns without a name: the numbers or names of rows, as pandas writes them, tell nothing of a sequence.
 
     Args:
