@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -153,6 +156,27 @@ def test_faults(values: Tensor, lengths: Tensor, labels: Tensor | None, message:
     with pytest.raises(DataError) as caught:
         SequenceBatch(values, lengths, labels)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"labels": torch.tensor([0, 1, -100])}, "from 0 on, or -1 where the class is not known, found -100 in row 2"),
+        ({"labels": torch.tensor([[1.0], [torch.inf], [0.0]])}, r"expected finite targets, .* found \[inf\] in row 1"),
+        ({"labels": [0, 1, 0]}, "batch labels: expected a tensor, found list; torch.as_tensor makes one"),
+        ({"lengths": [5, 5, 5]}, "batch lengths: expected a tensor, found list"),
+        ({"lengths": torch.tensor([5.0, 5.0, 5.0])}, r"whole numbers of steps, found torch.float32; give lengths.long"),
+        ({"values": np.zeros((3, 5, 1))}, "batch values: expected a tensor, found ndarray"),
+    ],
+)
+def test_what_is_no_batch_is_told(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        SequenceBatch(**{"values": torch.zeros(3, 5, 1), "lengths": torch.tensor([5, 5, 5]), **given})
+
+
+def test_equal_refuses_arrays() -> None:
+    with pytest.raises(DataError, match="batch values: expected a tensor, found ndarray"):
+        SequenceBatch.equal(np.zeros((3, 5, 1)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("values", [torch.zeros(()), torch.zeros(4)])

@@ -63,6 +63,57 @@ def test_lengths_that_are_no_integers_are_refused(run: Callable[..., object]) ->
     )
 
 
+class Odd(nn.Module):
+    """An encoder of one's own that returns whatever it is told to."""
+
+    def __init__(self, told: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.told = told
+
+    def forward(self, inputs: Tensor, state: Any = None) -> Any:
+        return self.told(inputs)
+
+
+@pytest.mark.parametrize("run", READERS[:2], ids=["unroll", "tbptt"])
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (lambda x: x, r"expected a pair \(outputs, state\) for \(inputs, state\), found Tensor"),
+        (lambda x: (x, (x,), x), r"expected a pair .* found 3 of them"),
+        (lambda x: (x, ()), "expected a state of at least one tensor, found an empty tuple"),
+        (lambda x: (x, (x.new_zeros(4, 2),)), r"batch as dimension 1, such as \(layers, 4, hidden\) .* found \(4, 2\)"),
+        (lambda x: (x, (x.new_zeros(4, 4),)), r"batch as dimension 1, found \(4, 4\), which may be \(batch, hidden\)"),
+    ],
+    ids=["outputs alone", "three", "nothing", "batch first", "square"],
+)
+def test_encoders_that_return_something_else_are_told_what(
+    run: Callable[..., object], told: Callable[[Tensor], Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(Odd(told), values(4, 8))
+
+
+def test_precisions_stops_and_inputs_that_are_none_are_told() -> None:
+    ours, inputs = encoder(), values(2, 8)
+    for name in ("prefix_precision", "gradient_precision"):
+        with pytest.raises(ConfigError, match=f"{name}: expected one of float32, bfloat16, found 'float16'"):
+            unroll(ours, inputs, [8], 3, **{name: "float16"})  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match=r"unroll stops: expected a list of them, found 8; one alone is \[8\]"):
+        unroll(ours, inputs, 8, 3)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match=r"unroll inputs: expected a tensor \(batch, steps, channels\), found \(8,\)"):
+        unroll(ours, inputs[0, :, 0], [8], 3)
+    with pytest.raises(ConfigError, match=r"tbptt inputs: expected a tensor \(batch, steps, channels\), found ndarray"):
+        next(tbptt(ours, inputs.numpy(), 3))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"tbptt truncation: expected at least 1 step as a whole number, found 3.0"):
+        next(tbptt(ours, inputs, 3.0))  # type: ignore[arg-type]
+
+
+def test_a_compiled_layer_that_reads_both_ways_is_refused() -> None:
+    both = torch.compile(nn.LSTM(1, 3, batch_first=True, bidirectional=True), backend="eager")
+    with pytest.raises(ConfigError, match="encoder: expected one that reads forward"):
+        unroll(both, values(2, 8), [8], 3)  # type: ignore[arg-type]
+
+
 def test_a_state_from_before_is_for_rows_that_stand_alike() -> None:
     ours, inputs = encoder(), values(2, 8)
     state = ours.initial_state(2)

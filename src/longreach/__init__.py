@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from longreach.model.classifier import EncoderClassifier, SequenceClassifier
     from longreach.model.encoder import RecurrentEncoder
     from longreach.model.head import FeedForward
-    from longreach.model.regressor import SequenceRegressor
+    from longreach.model.regressor import EncoderRegressor, SequenceRegressor
     from longreach.training.fit import fit
     from longreach.training.objective import Objective
     from longreach.unrolling import tbptt, unroll
 
 _HOMES = {
     "EncoderClassifier": "longreach.model.classifier",
+    "EncoderRegressor": "longreach.model.regressor",
     "FeedForward": "longreach.model.head",
     "LongSequenceClassifier": "longreach.estimator",
     "LongSequenceRegressor": "longreach.estimator",
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EncoderClassifier",
+    "EncoderRegressor",
     "FeedForward",
     "LongSequenceClassifier",
     "LongSequenceRegressor",

@@ -27,8 +27,9 @@ class SequenceBatch:
         values: (B, T, C) floating point for real-valued sequences, or (B, T) integers for tokens.
             Sequences are right-aligned: the last `lengths[b]` steps of row b are its own.
         lengths: (B,) int64, each between 1 and T, in steps.
-        labels: (B,) int64 class indices, `UNLABELLED` where the class is not known; or (B, K) floating-point targets
-            of a regression, NaN where they are not known; or None.
+        labels: (B,) int64 class indices, `UNLABELLED` (-1) where the class is not known; or (B, K) floating-point
+            targets of a regression as its head tells them, of which a sequence's are known where none of them is NaN;
+            or None.
         weights: (B,) floating point, by how much each sequence counts in the supervised loss; None where all count
             alike.
         rows: (B,) int64 places of the sequences in their data set, on the CPU, or None where there is none. What is
@@ -46,6 +47,8 @@ class SequenceBatch:
 
     def __post_init__(self) -> None:
         values, lengths, labels = self.values, self.lengths, self.labels
+        for field in fields(self):
+            _check_tensor(field.name, getattr(self, field.name), needed=field.name in ("values", "lengths"))
         if values.is_floating_point():
             if values.ndim != 3:
                 raise DataError(
@@ -60,6 +63,10 @@ class SequenceBatch:
         if values.shape[0] == 0 or values.shape[1] == 0:
             raise DataError(
                 f"batch values: expected at least one sequence of at least one step, found shape {tuple(values.shape)}"
+            )
+        if lengths.is_floating_point():
+            raise DataError(
+                f"batch lengths: expected whole numbers of steps, found {lengths.dtype}; give lengths.long()"
             )
         if lengths.shape != values.shape[:1]:
             raise DataError(
@@ -89,6 +96,7 @@ class SequenceBatch:
     @classmethod
     def equal(cls, values: Tensor, labels: Tensor | None = None, rows: Tensor | None = None) -> SequenceBatch:
         """A batch whose sequences all fill the whole of `values`."""
+        _check_tensor("values", values, needed=True)
         lengths = torch.full(values.shape[:1], values.shape[1] if values.ndim > 1 else 0, dtype=torch.int64)
         return cls(values, lengths, labels, rows=rows)
 
@@ -117,7 +125,7 @@ class SequenceBatch:
         """(B,) true where a label or target is known."""
         if self.labels is None:
             return torch.zeros(self.size, dtype=torch.bool, device=self.values.device)
-        return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels != UNLABELLED
+        return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels > UNLABELLED
 
     def of_rows(self, rows: slice) -> SequenceBatch:
         """Some rows of the batch."""
@@ -172,3 +180,27 @@ def _check_labels(labels: Tensor, rows: int) -> None:
             )
     elif labels.shape != (rows,):
         raise DataError(f"batch labels: expected shape ({rows},), one for each sequence, found {tuple(labels.shape)}")
+    # What is on a device would have to be waited for.
+    if labels.device.type != "cpu":
+        return
+    if labels.is_floating_point():
+        if bool(labels.isinf().any()):
+            row = int(labels.isinf().any(-1).nonzero()[0])
+            raise DataError(
+                f"batch labels: expected finite targets, or NaN where they are not known, found {labels[row].tolist()} "
+                f"in row {row}"
+            )
+    elif int(labels.min()) < UNLABELLED:
+        row = int(labels.argmin())
+        raise DataError(
+            f"batch labels: expected class indices from 0 on, or {UNLABELLED} where the class is not known, found "
+            f"{int(labels[row])} in row {row}"
+        )
+
+
+def _check_tensor(name: str, found: object, needed: bool) -> None:
+    if isinstance(found, Tensor) or (found is None and not needed):
+        return
+    raise DataError(
+        f"batch {name}: expected a tensor, found {type(found).__name__}; torch.as_tensor makes one of arrays and lists"
+    )

@@ -5,6 +5,7 @@ The command line prints these without a traceback and leaves with status 2; anyt
 
 from __future__ import annotations
 
+import operator
 from typing import Any, get_args
 
 
@@ -49,6 +50,24 @@ def check_name(setting: str, name: str, names: Any) -> None:
     """
     if name not in get_args(names):
         raise ConfigError(f"{setting}: expected one of {', '.join(get_args(names))}, found {name!r}")
+
+
+def whole_number(number: Any, expected: str, mend: str = "") -> int:
+    """A whole number of Python's, NumPy's or a tensor's as Python's.
+
+    Args:
+        number: as given.
+        expected: what it is the number of and in which range, as the message begins.
+        mend: how to give it otherwise, of what is no fraction.
+
+    Raises:
+        ConfigError: anything else, fractions that happen to be whole among it.
+    """
+    try:
+        return operator.index(number)
+    except TypeError:
+        mend = "; round it, as with //" if isinstance(number, float) else mend
+        raise ConfigError(f"{expected} as a whole number, found {number!r}{mend}") from None
 
 
 class ModelError(LongreachError):

@@ -135,6 +135,24 @@ def test_no_step_is_refused() -> None:
         assert str(error.value) == "classifier input: expected at least 1 step, found (2, 0, 2)"
 
 
+@pytest.mark.parametrize("graded", [True, False])
+def test_no_sequence_gives_no_scores(graded: bool) -> None:
+    for model in (
+        SequenceClassifier(classes=2, channels=1, hidden_size=4),
+        EncoderClassifier(nn.LSTM(1, 4, batch_first=True), nn.Linear(4, 2)),
+    ):
+        with torch.set_grad_enabled(graded):
+            assert model(torch.zeros(0, 60, 1)).shape == (0, 2)
+            assert model(torch.zeros(0, 60, 1), torch.zeros(0, dtype=torch.int64)).shape == (0, 2)
+
+
+def test_lengths_may_be_a_list_and_must_be_whole() -> None:
+    model, values = SequenceClassifier(classes=2, channels=1, hidden_size=4).eval(), torch.randn(2, 9, 1)
+    torch.testing.assert_close(model(values, [9, 5]), model(values, torch.tensor([9, 5])), rtol=0, atol=0)
+    with pytest.raises(DataError, match=r"lengths: expected whole numbers of steps, found torch.float32"):
+        model(values, torch.tensor([9.0, 5.0]))
+
+
 def test_layers_that_read_another_way_are_refused() -> None:
     for encoder in (nn.LSTM(3, 8), nn.LSTM(3, 8, batch_first=True, bidirectional=True)):
         with pytest.raises(ConfigError, match=r"^encoder: expected"):

@@ -21,6 +21,7 @@ from longreach.batch import UNLABELLED, SequenceBatch
 from longreach.errors import ConfigError, DataError
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.network import EncoderCell
+from longreach.model.regressor import SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.training.objective import Objective, term_names
 from longreach.unrolling import StoredStates, unroll
@@ -331,7 +332,8 @@ def test_weights_multiply_each_sequences_loss() -> None:
 
 
 def test_targets_are_learned_by_squared_error_where_they_are_known() -> None:
-    objective = make(None).eval()
+    regressor = SequenceRegressor(targets=4, channels=1, hidden_size=H, embedding_size=3, head_size=5)
+    objective = Objective(regressor).double().eval()
     targets = torch.randn(B, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     targets[1, 2] = torch.nan
     found = objective(with_labels(targets), 7, auxiliary=False)["supervised"]

@@ -165,6 +165,21 @@ def test_what_is_sampled_is_that_of_one_process(tokens: bool, passes: int | None
             torch.testing.assert_close(sums[name] / counts[name], whole[name], rtol=1e-10, atol=1e-10)
 
 
+def test_gradients_of_equal_parts_add_up_to_that_of_the_whole_batch() -> None:
+    torch.manual_seed(0)
+    classifier = SequenceClassifier(classes=3, channels=1, hidden_size=8)
+    decoder = SegmentDecoder(channels=1, cell="lstm", encoder_size=8, head_size=4)
+    losses = [Reconstruct(decoder, segments=2, length=5, truncation=4), Recall(channels=1, state_size=16, horizon=40)]
+    objective = Objective(classifier, losses, truncation=20).double()
+    batch = SequenceBatch.equal(torch.randn(6, 40, 1).double(), torch.randint(3, (6,)))
+    parameters = list(objective.parameters())
+    whole = torch.autograd.grad(objective(batch, 2)["loss"], parameters)
+    for rows in (slice(0, 2), slice(2, 4), slice(4, 6)):
+        (objective(batch, 2, rows=rows)["loss"] / 3).backward()
+    for parameter, right in zip(parameters, whole, strict=True):
+        torch.testing.assert_close(parameter.grad, right, rtol=1e-10, atol=1e-10)
+
+
 def test_a_share_of_unequal_sequences_is_a_batch_of_its_own() -> None:
     torch.manual_seed(0)
     classifier = SequenceClassifier(classes=3, channels=1, hidden_size=8)

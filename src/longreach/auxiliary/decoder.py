@@ -171,7 +171,7 @@ class SegmentDecoder(nn.Module):
             wanted = " and ".join(map(str, self.starts_from))
             raise ConfigError(
                 f"decoder: expected to start from states of {wanted} numbers, found {' and '.join(map(str, found))}; "
-                "decode with the encoder's own cell and give its size as encoder_size"
+                "decode with the encoder's own cell and give its size as encoder_size; Recall reads states of any shape"
             )
         if self.joins_all:
             bottom = [joint(torch.cat(bottom, dim=-1)) for joint in self.joints]

@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
-from longreach.model.reading import check_encoder
+from longreach.model.over_encoder import OverEncoder
 from longreach.model.recurrent import RecurrentModel
-from longreach.model.streaming import Stream
-from longreach.model.whole import read_whole
 
 
 @final
@@ -141,36 +139,20 @@ class SequenceClassifier(RecurrentModel, tags=["time-series", "recurrent"]):
         return outputs.softmax(-1)
 
 
-class EncoderClassifier(nn.Module):
+class EncoderClassifier(OverEncoder):
     """A classifier out of any encoder and any head, for networks of one's own.
 
     Args:
         encoder: `(inputs, state) -> (outputs, state)`, its state a tuple of tensors (layers, B, ...). The head sees
             the last layer of the first of them. In streams one with `vocabulary`, or without `channels` where chunks
             are of two dimensions, reads tokens.
-        head: from (B, H) to (B, classes), with an optional generator as its second argument, such as `FeedForward`.
+        head: from (B, H) to (B, classes) logits, such as `nn.Linear`; where it takes a second argument, that is a
+            generator or None, as of `FeedForward`.
 
     Raises:
         ConfigError: a layer of PyTorch's that is bidirectional or not batch-first.
     """
 
-    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        check_encoder(encoder)
-        self.encoder, self.head = encoder, head
-
-    def forward(self, values: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Class scores (B, classes) of (B, T, C) real values or (B, T) tokens, as `SequenceClassifier`'s."""
-        return self.head(read_whole(self.encoder, values, lengths)[0][-1])
-
-    def standardise(self, values: Tensor) -> Tensor:
-        """The values as they are: an encoder of one's own comes with no standardisation."""
-        return values
-
     def answers(self, outputs: Tensor) -> Tensor:
         """Probabilities (B, classes) of the head's outputs."""
         return outputs.softmax(-1)
-
-    def stream(self, batch_size: int = 1) -> Stream:
-        """Sequences side by side that are read as they arrive; see `Stream`."""
-        return Stream(self, batch_size)

@@ -5,6 +5,8 @@ Shapes: B batch, H hidden.
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class FeedForward(nn.Module):
         initialisation: "torch" or "glorot".
 
     Raises:
-        ConfigError: a probability outside [0, 1).
+        ConfigError: a probability outside [0, 1), or sizes below 1.
 
     Paper: section 4.1, 256 hidden units, drop-connect (Wan et al. 2013) with probability 0.5 on the second layer.
     Choice: one mask per call, on weights and not on biases; the weights that stay are scaled by 1 / (1 - p), so that
@@ -41,6 +43,9 @@ class FeedForward(nn.Module):
         super().__init__()
         if not 0.0 <= drop_connect < 1.0:
             raise ConfigError(f"drop_connect: expected a probability from 0 to below 1, found {drop_connect}")
+        for name, size in (("inputs", inputs), ("outputs", outputs), ("hidden_size", hidden_size)):
+            if size < 1:
+                raise ConfigError(f"head: expected {name} of at least 1, found {size}")
         self.first = nn.Linear(inputs, hidden_size)
         self.second = nn.Linear(hidden_size, outputs)
         self.drop_connect = drop_connect
@@ -62,3 +67,20 @@ class FeedForward(nn.Module):
             keep = torch.rand(weight.shape, generator=generator) >= self.drop_connect
             weight = weight * (keep.to(weight) / (1.0 - self.drop_connect))
         return nn.functional.linear(torch.relu(self.first(states)), weight, self.second.bias)
+
+
+def told_by(head: nn.Module, states: Tensor, generator: torch.Generator) -> Tensor:
+    """What a head tells in training: with the generator where it takes one, as `FeedForward`, and without where not.
+
+    Args:
+        head: from (B, H), with or without a second argument.
+        states: (B, H).
+        generator: of what it drops at random.
+    """
+    # A module that torch.compile made tells nothing of the call; the one within does.
+    call = inspect.signature(getattr(head, "_orig_mod", head).forward)
+    kinds = [parameter.kind for parameter in call.parameters.values()]
+    takes = sum(kind in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD) for kind in kinds)
+    if takes > 1 or inspect.Parameter.VAR_POSITIONAL in kinds:
+        return head(states, generator)
+    return head(states)

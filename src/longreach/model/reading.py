@@ -32,6 +32,8 @@ def check_encoder(encoder: Encoder) -> None:
     Raises:
         ConfigError: a layer that is bidirectional or not batch-first.
     """
+    # A module that torch.compile made is none of PyTorch's layers; the one within may be.
+    encoder = getattr(encoder, "_orig_mod", encoder)
     if not isinstance(encoder, nn.RNNBase):
         return
     if not encoder.batch_first:
@@ -56,7 +58,8 @@ def read(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor | 
         Outputs (B, T, H) and the last state, both zero where a row has not begun.
 
     Raises:
-        ConfigError: an encoder whose state is no tuple of tensors with the batch as dimension 1.
+        ConfigError: an encoder that returns no pair, or whose state is no tuple of tensors with the batch as dimension
+            1; one of (B, B) is refused too, as it does not tell which of them is the batch.
     """
     if joins is None or bool((joins < 0).all()):
         return _call(encoder, inputs, state)
@@ -71,14 +74,16 @@ def begins_of(values: Tensor, lengths: Tensor | None) -> Tensor | None:
 
     Args:
         values: (B, T, ...), right-aligned.
-        lengths: (B,) steps of each row, its last ones; None where all are T.
+        lengths: (B,) steps of each row, its last ones, a tensor or a list; None where all are T.
 
     Raises:
-        DataError: lengths outside 1..T, none of them T, or as many as do not fit.
+        DataError: lengths that are no whole numbers, outside 1..T, none of them T, or as many as do not fit.
     """
-    if lengths is None:
+    if lengths is None or not len(values):
         return None
-    steps, lengths = values.shape[1], lengths.cpu()
+    steps, lengths = values.shape[1], torch.as_tensor(lengths).cpu()
+    if lengths.is_floating_point():
+        raise DataError(f"lengths: expected whole numbers of steps, found {lengths.dtype}; give lengths.long()")
     if lengths.shape != values.shape[:1] or int(lengths.min()) < 1 or int(lengths.max()) != steps:
         raise DataError(
             f"lengths: expected {values.shape[0]} numbers of steps in 1..{steps}, the longest {steps}, found "
@@ -110,14 +115,29 @@ def _read_by_groups(encoder: Encoder, inputs: Tensor, state: State | None, joins
 
 
 def _call(encoder: Any, inputs: Tensor, state: State | None, *padding: Tensor) -> tuple[Tensor, State]:
-    outputs, last = encoder(inputs, state, *padding)
+    told = encoder(inputs, state, *padding)
+    if not isinstance(told, tuple) or len(told) != 2:
+        what = f"{len(told)} of them" if isinstance(told, tuple) else type(told).__name__
+        raise ConfigError(
+            f"encoder: expected a pair (outputs, state) for (inputs, state), found {what}; return the state beside "
+            "the outputs, so that reading can go on from it"
+        )
+    outputs, last = told
     if not isinstance(last, tuple):
         # PyTorch's GRU and RNN do this; without the check their layers would pass for parts of the state.
         raise ConfigError(
             f"unroll encoder: expected its state as a tuple of tensors (layers, batch, hidden), found "
             f"{type(last).__name__}; wrap it in a module that takes and returns (state,), or use RecurrentEncoder"
         )
+    if not last:
+        raise ConfigError("unroll encoder: expected a state of at least one tensor, found an empty tuple")
     for part in last:
+        if isinstance(part, Tensor) and part.ndim == 2 and part.shape[0] == part.shape[1] == len(inputs) > 1:
+            raise ConfigError(
+                "unroll encoder: expected a state of tensors with the batch as dimension 1, found "
+                f"{tuple(part.shape)}, which may be (batch, hidden); it needs unsqueeze(0) on its way out and "
+                "squeeze(0) on its way in, or unsqueeze(-1) where the batch is dimension 1 already"
+            )
         if not isinstance(part, Tensor) or part.ndim < 2 or part.shape[1] != len(inputs):
             found = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
             raise ConfigError(

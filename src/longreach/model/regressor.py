@@ -10,11 +10,12 @@ from typing import Any, final
 
 from torch import Tensor
 
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, DataError
 from longreach.model.embedding import EmbeddingKind
 from longreach.model.head import FeedForward
 from longreach.model.initialisation import Initialisation
 from longreach.model.network import EncoderCell, make_encoder
+from longreach.model.over_encoder import OverEncoder
 from longreach.model.recurrent import RecurrentModel
 from longreach.precision import needs_double
 
@@ -26,7 +27,8 @@ class SequenceRegressor(RecurrentModel, tags=["time-series", "recurrent", "regre
     Args:
         targets: K, numbers foretold for each sequence.
         target_mean: per target, the mean that the head's outputs are about.
-        target_std: per target, the unit of the head's outputs, above zero.
+        target_std: per target, the unit of the head's outputs, above zero. In a training loop of your own hand over
+            targets as the head tells them: `standardise_targets`.
         channels, vocabulary, cell, hidden_size, layers, embedding_size, forget_bias, chrono, head_size, drop_connect,
             initialisation, embedding, memory_size, input_mean, input_std, input_steps, input_vocabulary, input_rate: as
             for `SequenceClassifier`.
@@ -102,6 +104,21 @@ class SequenceRegressor(RecurrentModel, tags=["time-series", "recurrent", "regre
         """
         return self.answers(self.head(self.read(values, lengths=lengths)[0][-1]))
 
+    def standardise_targets(self, targets: Tensor) -> Tensor:
+        """Targets (B, K) in their own units as the head is to tell them, of the weights' type: the labels of a batch.
+
+        Raises:
+            DataError: targets of another shape.
+        """
+        if targets.ndim != 2 or targets.shape[1] != len(self.target_mean):
+            raise DataError(
+                f"targets: expected shape (batch, {len(self.target_mean)}), found {tuple(targets.shape)}; where there "
+                "is one for each sequence, targets.unsqueeze(-1) adds the last dimension"
+            )
+        whole = targets.double()
+        moved = (whole - whole.new_tensor(self.target_mean)) / whole.new_tensor(self.target_std)
+        return moved.to(next(self.parameters()).dtype)
+
     def answers(self, outputs: Tensor) -> Tensor:
         """Targets (B, K) in their own units of the head's outputs."""
         if self.answers_double:
@@ -124,6 +141,22 @@ class SequenceRegressor(RecurrentModel, tags=["time-series", "recurrent", "regre
         """A line of Python that uses `model` on `values`, for the card."""
         what = "(1, steps, channels) as measured" if self.encoder.vocabulary is None else "(1, steps) tokens"
         return f"targets = model.stream().push(values)  # {what}"
+
+
+class EncoderRegressor(OverEncoder):
+    """A regressor out of any encoder and any head, for networks of one's own.
+
+    Args:
+        encoder: as for `EncoderClassifier`.
+        head: from (B, H) to (B, K) targets, as the batches' labels hold them; with `nn.Linear` or `FeedForward`.
+
+    Raises:
+        ConfigError: a layer of PyTorch's that is bidirectional or not batch-first.
+    """
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Targets (B, K), as the head tells them."""
+        return outputs
 
 
 def _check_targets(targets: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:

@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from longreach.auxiliary.token_loss import token_losses
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch
-from longreach.errors import ConfigError, DataError
+from longreach.errors import ConfigError, DataError, check_name, whole_number
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
+from longreach.model.head import told_by
 from longreach.model.mixed import in_full, products_in
-from longreach.model.regressor import SequenceRegressor
+from longreach.model.regressor import EncoderRegressor, SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
 from longreach.unrolling import Precision, Stop, StoredStates, Truncation, unroll, unroll_stored
 
-C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier, SequenceRegressor)
+C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier, SequenceRegressor, EncoderRegressor)
 
 
 class Objective(nn.Module, Generic[C]):
@@ -32,7 +33,8 @@ class Objective(nn.Module, Generic[C]):
 
     Args:
         classifier: reads the sequences and names their classes; `EncoderClassifier` for an encoder of one's own. One
-            without a state, a `BaselineClassifier`, is trained on labels alone; a `SequenceRegressor` on targets.
+            without a state, a `BaselineClassifier`, is trained on labels alone; a `SequenceRegressor` or an
+            `EncoderRegressor` on targets as its head tells them (`SequenceRegressor.standardise_targets`).
         auxiliary: losses in the shape of `AuxiliaryLoss`, none or several.
         truncation: K of the classifier's gradient, in steps.
         seed: of all anchors, lags and masks; each is a function of (seed, purpose, update).
@@ -68,6 +70,19 @@ class Objective(nn.Module, Generic[C]):
                 "objective: auxiliary losses, truncation and checkpoint_every need a classifier with an encoder, "
                 f"found {type(classifier.network).__name__}, which carries no state from step to step; leave them out"
             )
+        if not isinstance(classifier, BaselineClassifier) and not (
+            hasattr(classifier, "encoder") and hasattr(classifier, "head")
+        ):
+            raise ConfigError(
+                f"objective: expected a classifier or regressor of longreach, found {type(classifier).__name__}; "
+                "EncoderClassifier(encoder, head) makes one of an encoder of one's own"
+            )
+        if isinstance(auxiliary, nn.Module) and not isinstance(auxiliary, nn.ModuleList):
+            raise ConfigError(
+                f"objective: expected auxiliary losses as a list, found {type(auxiliary).__name__}; give [it]"
+            )
+        check_name("objective prefix_precision", prefix_precision, Precision)
+        check_name("objective gradient_precision", gradient_precision, Precision)
         self.classifier: C = classifier
         self.auxiliary = nn.ModuleList(auxiliary)
         self.truncation, self.seed = truncation, seed
@@ -104,16 +119,25 @@ class Objective(nn.Module, Generic[C]):
             Scalars: "loss", the weighted sum to minimise, and each term unweighted under its own name.
 
         Raises:
-            DataError: a supervised update without labels, or stored states without the batch's rows.
-            ConfigError: stored states with full BPTT, or no loss at all.
+            DataError: no batch, a supervised update without labels or with labels of another kind than the classifier
+                tells, or stored states without the batch's rows.
+            ConfigError: an update that is no whole number, stored states with full BPTT, or no loss at all.
 
         Where a process group exists, every process must call it, as counts are added up over all of them; without
         gradient (`torch.no_grad`) one alone may.
 
         Sequences whose label is not known (`SequenceBatch.labelled`) train the memory alone.
         """
+        if not isinstance(batch, SequenceBatch):
+            raise DataError(
+                f"objective: expected a SequenceBatch, found {type(batch).__name__}; SequenceBatch.equal(values, "
+                "labels) makes one of sequences of equal length"
+            )
+        update = whole_number(update, "objective update: expected how many went before")
         if supervised and batch.labels is None:
             raise DataError("supervised update: expected a label for every sequence, found a batch without labels")
+        if supervised and batch.labels is not None:
+            self._check_kind(batch.labels)
         if rows is not None and not batch.is_equal_length:
             batch, rows = batch.of_rows(rows), None
         batch = batch.trimmed()
@@ -151,7 +175,7 @@ class Objective(nn.Module, Generic[C]):
         total: Tensor | None = None
         if supervised and batch.labels is not None:
             mask = derived_generator(self.seed, "head", update)
-            logits = self.classifier.head(states.pop()[0][-1], mask)
+            logits = told_by(self.classifier.head, states.pop()[0][-1], mask)
             terms["supervised"] = total = supervised_loss(logits, batch, self.class_weights)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
@@ -162,6 +186,22 @@ class Objective(nn.Module, Generic[C]):
         if total is None:
             raise ConfigError("objective: expected a classifier's loss or an auxiliary one, found neither to train on")
         return {"loss": total, **terms}
+
+    def _check_kind(self, labels: Tensor) -> None:
+        """Targets are a regressor's, classes a classifier's; a class of one's own may be either."""
+        classifier = getattr(self.classifier, "_orig_mod", self.classifier)
+        regresses = isinstance(classifier, (SequenceRegressor, EncoderRegressor))
+        if regresses and not labels.is_floating_point():
+            raise DataError(
+                f"supervised update: expected floating-point targets for a {type(classifier).__name__}, found labels "
+                f"of {labels.dtype}; labels.float() makes them numbers"
+            )
+        named = isinstance(classifier, (SequenceClassifier, EncoderClassifier, BaselineClassifier))
+        if named and labels.is_floating_point():
+            raise DataError(
+                f"supervised update: expected class indices for a {type(classifier).__name__}, found labels of "
+                f"{labels.dtype}; give labels.long(), or train a SequenceRegressor or EncoderRegressor on targets"
+            )
 
     def _supervised_alone(self, classifier: BaselineClassifier, batch: SequenceBatch, update: int) -> dict[str, Tensor]:
         assert batch.labels is not None, "without auxiliary losses every phase is supervised"
@@ -174,7 +214,7 @@ class Objective(nn.Module, Generic[C]):
 def _checked_weights(weights: Tensor | Sequence[float] | None, classifier: nn.Module) -> Tensor | None:
     if weights is None:
         return None
-    if isinstance(classifier, SequenceRegressor):
+    if isinstance(classifier, (SequenceRegressor, EncoderRegressor)):
         raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
     found = torch.as_tensor(weights, dtype=torch.float32)
     if found.ndim != 1 or not (found.isfinite().all() and (found >= 0).all() and (found > 0).any()):
@@ -203,6 +243,7 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Te
     counted = batch.labelled
     # What stands where nothing is known is put aside before it meets the loss: its gradient must be zero, not NaN.
     known = counted.unsqueeze(-1) if batch.labels.is_floating_point() else counted
+    _check_classes(predictions, batch.labels)
     losses = token_losses(predictions, torch.where(known, batch.labels, 0))
     if batch.weights is not None:
         losses = losses * batch.weights
@@ -214,6 +255,18 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Te
             )
         losses = losses * class_weights[torch.where(known, batch.labels, 0)]
     return (losses * counted).sum() / per_process(counted.sum())
+
+
+def _check_classes(predictions: Tensor, labels: Tensor) -> None:
+    """On a CPU alone, as elsewhere it would wait for the device."""
+    if labels.is_floating_point() or labels.device.type != "cpu":
+        return
+    if int(labels.max()) >= predictions.shape[-1]:
+        row = int(labels.argmax())
+        raise DataError(
+            f"supervised update: expected class indices below {predictions.shape[-1]}, the classifier's outputs, found "
+            f"{int(labels[row])} in row {row}; make the classifier with as many classes as there are"
+        )
 
 
 def term_names(losses: Sequence[nn.Module]) -> list[str]:

@@ -5,21 +5,21 @@ Shapes: B batch, T steps, K truncation.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, whole_number
 
 Truncation = int | None
 """Steps before a stop through which gradient flows. None: all of them (full BPTT); 0: none."""
 
 Stop = int | Tensor
 """Where a state is wanted: how many columns of the batch stand before it, or a (B,) tensor of one for each row."""
+
+_BY_ROW = "; one for each row goes into a tensor"
 
 Request = tuple[tuple[int, ...], Truncation]
 """One stop, its columns either one for all rows or one for each of B, and its truncation."""
@@ -102,31 +102,25 @@ def requests_of(
     Raises:
         ConfigError: a stop outside 1..T, one of another shape, a negative truncation, or as many as do not match.
     """
+    if not isinstance(stops, Sequence) and getattr(stops, "ndim", 0) == 0:
+        raise ConfigError(f"unroll stops: expected a list of them, found {stops!r}; one alone is [{stops!r}]")
     one = truncation is None or not isinstance(truncation, Iterable) or getattr(truncation, "ndim", 1) == 0
     truncations = [truncation] * len(stops) if one else list(truncation)  # type: ignore[arg-type]  # looked at above
     if len(truncations) != len(stops):
         raise ConfigError(
             f"unroll truncation: expected one for all stops or {len(stops)}, one for each, found {len(truncations)}"
         )
-    counts = [None if k is None else _whole(k, "truncation: expected None (full BPTT) or steps") for k in truncations]
+    expected = "truncation: expected None (full BPTT) or steps"
+    counts = [None if k is None else whole_number(k, expected, _BY_ROW) for k in truncations]
     for k in counts:
         if k is not None and k < 0:
             raise ConfigError(f"truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found {k}")
     return [(_columns(stop, rows, steps), k) for stop, k in zip(stops, counts, strict=True)]
 
 
-def _whole(number: Any, expected: str) -> int:
-    """A whole number of Python's, NumPy's or a tensor's."""
-    try:
-        return operator.index(number)
-    except TypeError:
-        mend = "; round it, as with //" if isinstance(number, float) else "; one for each row goes into a tensor"
-        raise ConfigError(f"{expected} as a whole number, found {number!r}{mend}") from None
-
-
 def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
     """The first column of each row on the CPU; None where all begin at 0."""
-    if lengths is None:
+    if lengths is None or not rows:
         return None
     lengths = torch.as_tensor(lengths)
     if lengths.shape != (rows,) or lengths.is_floating_point():
@@ -152,7 +146,7 @@ def _columns(stop: Stop, rows: int, steps: int) -> tuple[int, ...]:
             )
         columns = tuple(stop.tolist())
     else:
-        columns = (_whole(stop, f"unroll stop: expected 1 to {steps}, the number of steps,"),)
+        columns = (whole_number(stop, f"unroll stop: expected 1 to {steps}, the number of steps,", _BY_ROW),)
     for column in columns:
         if not 1 <= column <= steps:
             raise ConfigError(f"unroll stop: expected 1 to {steps}, the number of steps, found {column}")

@@ -15,7 +15,7 @@ from typing import Literal, overload
 
 from torch import Tensor
 
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, whole_number
 from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, detach
 from longreach.model.skimming import Precision
@@ -96,7 +96,7 @@ def unroll(
         lengths: (B,) steps of each row, its last ones, the longest of them T; None where all are T. What stands
             before a row's own steps is not looked at; at a stop before its begin its state is zero.
         state: what the encoder carried before the first step; None for its own beginning. Only for rows of equal
-            length with stops in common.
+            length with stops in common. It is not detached: with K >= stop a gradient reaches what it was computed of.
         piece: steps in one call of the gradient-free pass; by default up to 256 on a CPU, 512 elsewhere.
         prefix_precision: of the gradient-free pass; "bfloat16" multiplies bfloat16 numbers and keeps the LSTM's cell in
             float32, on CPUs that can. Windows stay as they are.
@@ -119,11 +119,7 @@ def unroll(
     backpropagated through in full.
     """
     check_encoder(encoder)
-    if not isinstance(inputs, Tensor):
-        raise ConfigError(
-            f"unroll inputs: expected a tensor (batch, steps, channels), found {type(inputs).__name__}; sequences of "
-            "unequal length go right-aligned into one, with lengths"
-        )
+    _check_inputs("unroll", inputs)
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
     begins = begins_of(lengths, rows, steps)
@@ -157,15 +153,19 @@ def tbptt(
         truncation: steps of each window, at least 1; the last one may be shorter, none is empty. A window longer than
             one call may be is read in several.
         lengths: (B,) steps of each row, as for `unroll`; not with `state`.
-        state: what the encoder carried before the first step.
+        state: what the encoder carried before the first step. It is not detached: the gradient of the first window
+            reaches what it was computed of; to go on from a state yielded before, detach it.
 
     Yields:
         (begin, outputs, state): where the window begins, its outputs (B, up to K, H) and its last state, whose
         gradient ends at `begin`.
 
     Raises:
-        ConfigError: a truncation below 1, lengths that do not fit, or an encoder whose state is no tuple.
+        ConfigError: a truncation that is no number from 1 on, lengths that do not fit, or an encoder whose state is no
+            tuple.
     """
+    truncation = whole_number(truncation, "tbptt truncation: expected at least 1 step")
+    _check_inputs("tbptt", inputs)
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
     check_encoder(encoder)
@@ -180,3 +180,13 @@ def tbptt(
         yield begin, outputs, last
         state = detach(last)
         begin += window.shape[1]
+
+
+def _check_inputs(what: str, inputs: Tensor) -> None:
+    if isinstance(inputs, Tensor) and inputs.ndim > 1:
+        return
+    found = tuple(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
+    raise ConfigError(
+        f"{what} inputs: expected a tensor (batch, steps, channels), found {found}; sequences of unequal length go "
+        "right-aligned into one, with lengths"
+    )

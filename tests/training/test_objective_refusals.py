@@ -1,0 +1,134 @@
+"""What one hands an objective by mistake, in a training loop of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from longreach import (
+    EncoderClassifier,
+    EncoderRegressor,
+    FeedForward,
+    Objective,
+    Recall,
+    RecurrentEncoder,
+    SequenceBatch,
+    SequenceClassifier,
+    SequenceRegressor,
+)
+from longreach.errors import ConfigError, DataError
+
+VALUES = torch.randn(4, 30, 1, generator=torch.Generator().manual_seed(0))
+CLASSES = torch.tensor([0, 1, 0, 1])
+
+
+def classifier() -> SequenceClassifier:
+    return SequenceClassifier(classes=2, channels=1, hidden_size=4, head_size=4, drop_connect=0.0)
+
+
+def plain() -> EncoderClassifier:
+    return EncoderClassifier(RecurrentEncoder(channels=1, hidden_size=4), nn.Linear(4, 2))
+
+
+def recall() -> Recall:
+    return Recall(channels=1, state_size=8, horizon=30)
+
+
+@pytest.mark.parametrize("same", [3, np.int64(3), torch.tensor(3)])
+def test_an_update_is_its_number_whatever_holds_it(same: Any) -> None:
+    torch.manual_seed(0)
+    objective = Objective(classifier(), [recall()], 5)
+    batch = SequenceBatch.equal(VALUES, CLASSES)
+    assert torch.equal(objective(batch, same)["loss"], objective(batch, 3)["loss"])
+
+
+@pytest.mark.parametrize("update", [3.0, None, "3"])
+def test_an_update_that_is_no_whole_number_is_refused(update: Any) -> None:
+    objective = Objective(classifier(), [recall()], 5)
+    with pytest.raises(ConfigError, match="objective update: expected how many went before as a whole number, found"):
+        objective(SequenceBatch.equal(VALUES, CLASSES), update)
+
+
+@pytest.mark.parametrize("name", ["prefix_precision", "gradient_precision"])
+@pytest.mark.parametrize("other", ["float16", "bf16", torch.bfloat16])
+def test_other_precisions_are_refused(name: str, other: Any) -> None:
+    with pytest.raises(ConfigError, match=f"objective {name}: expected one of float32, bfloat16, found"):
+        Objective(classifier(), **{name: other})
+
+
+def test_classes_that_the_classifier_does_not_have_are_told_by_row() -> None:
+    with pytest.raises(DataError, match="class indices below 2, the classifier's outputs, found 2 in row 1"):
+        Objective(classifier())(SequenceBatch.equal(VALUES, torch.tensor([0, 2, 1, 0])), 0)
+
+
+@pytest.mark.parametrize(
+    "made", [classifier, lambda: EncoderClassifier(RecurrentEncoder(channels=1, hidden_size=4), FeedForward(4, 2))]
+)
+def test_targets_are_no_classes(made: Any) -> None:
+    with pytest.raises(DataError, match=r"expected class indices for a \w+Classifier, found labels of torch.float32"):
+        Objective(made())(SequenceBatch.equal(VALUES, torch.zeros(4, 2)), 0)
+
+
+def test_classes_are_no_targets() -> None:
+    regressor = SequenceRegressor(targets=1, channels=1, hidden_size=4)
+    with pytest.raises(DataError, match=r"floating-point targets for a SequenceRegressor, found labels of torch.int64"):
+        Objective(regressor)(SequenceBatch.equal(VALUES, CLASSES), 0)
+
+
+def test_what_is_no_batch_no_classifier_or_no_list_is_told() -> None:
+    with pytest.raises(DataError, match="objective: expected a SequenceBatch, found Tensor"):
+        Objective(classifier())(VALUES, 0)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="objective: expected a classifier or regressor of longreach, found LSTM"):
+        Objective(nn.LSTM(1, 4, batch_first=True))  # type: ignore[type-var]
+    with pytest.raises(ConfigError, match=r"objective: expected auxiliary losses as a list, found Recall; give \[it\]"):
+        Objective(classifier(), recall())  # type: ignore[arg-type]
+
+
+def test_a_regressor_in_ones_own_loop_learns_targets_in_their_own_units() -> None:
+    torch.manual_seed(0)
+    targets = 100 + 10 * VALUES.mean(1)
+    regressor = SequenceRegressor(
+        targets=1, channels=1, hidden_size=8, target_mean=[100.0], target_std=[10.0], drop_connect=0.0
+    )
+    labels = regressor.standardise_targets(targets)
+    torch.testing.assert_close(labels, VALUES.mean(1), rtol=0, atol=1e-6)
+    objective = Objective(regressor)
+    optimiser = torch.optim.Adam(objective.parameters(), lr=0.02)
+    for update in range(200):
+        optimiser.zero_grad()
+        objective(SequenceBatch.equal(VALUES, labels), update)["loss"].backward()
+        optimiser.step()
+    assert (regressor(VALUES) - targets).abs().max() < 0.5
+    with pytest.raises(DataError, match=r"targets: expected shape \(batch, 1\), found \(4,\); .*unsqueeze"):
+        regressor.standardise_targets(targets[:, 0])
+
+
+class Means(nn.Module):
+    """States (1, B, 2): the sum of what was read and how much it was."""
+
+    def forward(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        before = inputs.new_zeros(1, len(inputs), 2) if state is None else state[0]
+        sums = before[0] + torch.cat([inputs.sum(1), inputs.new_full((len(inputs), 1), inputs.shape[1])], -1)
+        return sums.unsqueeze(1).expand(-1, inputs.shape[1], -1), (sums.unsqueeze(0),)
+
+
+@pytest.mark.parametrize("head", [nn.Linear(2, 1), nn.Sequential(nn.Linear(2, 1)), FeedForward(2, 1, drop_connect=0.0)])
+def test_a_regressor_of_ones_own_answers_in_streams_what_it_was_trained_on(head: nn.Module) -> None:
+    regressor = EncoderRegressor(Means(), head)
+    found = Objective(regressor)(SequenceBatch.equal(VALUES, torch.ones(4, 1)), 0)["loss"]
+    torch.testing.assert_close(found, (regressor(VALUES) - 1).square().mean())
+    streamed = regressor.stream(4).push(VALUES.numpy())
+    torch.testing.assert_close(torch.as_tensor(streamed).float(), regressor(VALUES), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ConfigError, match="class_weights are of classes, found a regressor"):
+        Objective(regressor, class_weights=[1.0])
+
+
+def test_a_plain_head_is_trained_as_it_is() -> None:
+    torch.manual_seed(0)
+    model = plain()
+    found = Objective(model)(SequenceBatch.equal(VALUES, CLASSES), 0)["loss"]
+    torch.testing.assert_close(found, nn.functional.cross_entropy(model(VALUES), CLASSES))
