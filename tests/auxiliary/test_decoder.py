@@ -270,7 +270,7 @@ def test_a_state_that_it_cannot_start_from(cell: EncoderCell, options: dict[str,
         decoder.start([state])
     assert str(caught.value) == (
         f"decoder: expected to start from states of {wanted} numbers, found {found}; decode with the encoder's own "
-        "cell and give its size as encoder_size"
+        "cell and give its size as encoder_size; Recall reads states of any shape"
     )
 
 

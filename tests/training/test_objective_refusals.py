@@ -14,8 +14,11 @@ from longreach import (
     EncoderRegressor,
     FeedForward,
     Objective,
+    Predict,
     Recall,
+    Reconstruct,
     RecurrentEncoder,
+    SegmentDecoder,
     SequenceBatch,
     SequenceClassifier,
     SequenceRegressor,
@@ -132,3 +135,25 @@ def test_a_plain_head_is_trained_as_it_is() -> None:
     model = plain()
     found = Objective(model)(SequenceBatch.equal(VALUES, CLASSES), 0)["loss"]
     torch.testing.assert_close(found, nn.functional.cross_entropy(model(VALUES), CLASSES))
+
+
+@pytest.mark.parametrize("loss", ["recall", "reconstruct", "predict"])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"truncation": -1}, r"truncation: expected None \(full BPTT\), 0 \(no gradient\) or steps, found -1"),
+        ({"truncation": 2.5}, r"truncation: expected None \(full BPTT\) or steps as a whole number, found 2.5"),
+        ({"weight": -1.0}, r"weight: expected a finite number from 0 on, found -1.0"),
+        ({"weight": float("nan")}, r"weight: expected a finite number from 0 on, found nan"),
+    ],
+)
+def test_a_loss_of_impossible_settings_is_refused_where_it_is_made(
+    loss: str, setting: dict[str, Any], message: str
+) -> None:
+    makers: dict[str, Any] = {
+        "recall": lambda: Recall(channels=1, state_size=8, horizon=30, **setting),
+        "reconstruct": lambda: Reconstruct(SegmentDecoder(channels=1, encoder_size=4), **setting),
+        "predict": lambda: Predict(SegmentDecoder(channels=1, encoder_size=4), **setting),
+    }
+    with pytest.raises(ConfigError, match=f"^{loss} {message}"):
+        makers[loss]()

@@ -8,6 +8,7 @@ Shapes: B batch, T steps of the longest sequence, N anchors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Protocol, Self, TypeVar
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from longreach.batch import SequenceBatch
+from longreach.errors import ConfigError, whole_number
 from longreach.model.cells import State
 from longreach.unrolling import Encoder, Stop
 
@@ -47,6 +49,25 @@ class Anchors:
         }
         stops = tuple(stop[rows] if isinstance(stop, Tensor) else stop for stop in self.stops)
         return replace(self, stops=stops, **own)
+
+
+def check_share(name: str, truncation: int | None, weight: float) -> None:
+    """Refuse what no loss can have as its truncation and its weight in the sum.
+
+    Args:
+        name: of the loss, for the message.
+        truncation: K in steps; None for full BPTT.
+        weight: its factor.
+
+    Raises:
+        ConfigError: a truncation below zero or that is no whole number, or a weight that is negative, NaN or infinite.
+    """
+    if truncation is not None:
+        steps = whole_number(truncation, f"{name} truncation: expected None (full BPTT) or steps")
+        if steps < 0:
+            raise ConfigError(f"{name} truncation: expected None (full BPTT), 0 (no gradient) or steps, found {steps}")
+    if not 0.0 <= weight < math.inf:
+        raise ConfigError(f"{name} weight: expected a finite number from 0 on, found {weight}")
 
 
 A = TypeVar("A", bound=Anchors)

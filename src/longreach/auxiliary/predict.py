@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from longreach.auxiliary.anchors import AnchorsPer, draw_integers, draw_stops, steps_read
+from longreach.auxiliary.anchors import AnchorsPer, check_share, draw_integers, draw_stops, steps_read
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.auxiliary.segment_loss import segment_loss
@@ -38,7 +38,8 @@ class Predict(nn.Module):
         anchors_per: "batch": the sequences of a batch share their anchors; "sequence": each draws its own.
 
     Raises:
-        ConfigError: fewer than one segment or two tokens, or a name that is neither of the above.
+        ConfigError: fewer than one segment or two tokens, a truncation or weight below zero, or a name that is neither
+            of the above.
 
     Paper: section 3.2, "a subsequence starting from the anchor point".
     Figure 2 has two readings, chosen by the decoder's `stacked`: a decoder that starts from the state at the anchor and
@@ -61,6 +62,7 @@ class Predict(nn.Module):
     ) -> None:
         super().__init__()
         check_segments(segments, length)
+        check_share("predict", truncation, weight)
         check_name("predict anchors_per", anchors_per, AnchorsPer)
         self.decoder = decoder
         self.segments, self.length = segments, length

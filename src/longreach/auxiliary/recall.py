@@ -14,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from longreach.auxiliary.anchors import Anchors, AnchorsPer, draw_stops, steps_read
+from longreach.auxiliary.anchors import Anchors, AnchorsPer, check_share, draw_stops, steps_read
 from longreach.auxiliary.readout import Readout, Reads, flat_state
 from longreach.auxiliary.recall_blocks import block_losses
 from longreach.auxiliary.recall_lags import Direction, HorizonSchedule, LagDistribution, draw_lags
@@ -68,8 +68,8 @@ class Recall(nn.Module):
             the R within reach with probability ln(1 + 1 / d) / ln(1 + R).
 
     Raises:
-        ConfigError: a number below one, a name that is none of the above, both or neither of `channels` and
-            `vocabulary`, a block given twice, or a horizon that would shrink.
+        ConfigError: a number below one, a truncation or weight below zero, a name that is none of the above, both or
+            neither of `channels` and `vocabulary`, a block given twice, or a horizon that would shrink.
 
     Choice: ours throughout, not in the paper. Anchors are uniform over 1..T (1..T - 1 for the future alone), drawn per
     batch. Lags are drawn per sequence from 1..R, R being the steps that it has read at its anchor or the horizon,
@@ -113,6 +113,7 @@ class Recall(nn.Module):
                 "recall blocks: expected one or more different numbers of tokens, each at least 1, found "
                 f"{', '.join(map(str, self.blocks)) or 'none'}"
             )
+        check_share("recall", truncation, weight)
         check_name("recall anchors_per", anchors_per, AnchorsPer)
         check_name("recall direction", direction, Direction)
         check_name("recall reads", reads, Reads)

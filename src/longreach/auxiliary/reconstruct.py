@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from longreach.auxiliary.anchors import AnchorsPer, draw_integers, draw_stops, steps_read
+from longreach.auxiliary.anchors import AnchorsPer, check_share, draw_integers, draw_stops, steps_read
 from longreach.auxiliary.decoder import SegmentDecoder
 from longreach.auxiliary.schedule import TruthSchedule
 from longreach.auxiliary.segment_loss import segment_loss
@@ -41,8 +41,8 @@ class Reconstruct(nn.Module):
             segments; "sequence": each draws its own.
 
     Raises:
-        ConfigError: fewer than one segment or two tokens, a name that is neither of the above, or a decoder that is
-            stacked, which cannot read what the encoder has read.
+        ConfigError: fewer than one segment or two tokens, a truncation or weight below zero, a name that is neither of
+            the above, or a decoder that is stacked, which cannot read what the encoder has read.
 
     Paper: section 3.1; section 5.4 for reversed order, distant segments and segments that pass the anchor.
     Choice: anchors uniform over 2..T, drawn anew at every update; per batch, so that each window is one fused call (the
@@ -65,6 +65,7 @@ class Reconstruct(nn.Module):
     ) -> None:
         super().__init__()
         check_segments(segments, length)
+        check_share("reconstruct", truncation, weight)
         check_name("reconstruct place", place, Place)
         check_name("reconstruct anchors_per", anchors_per, AnchorsPer)
         if decoder.stacked:
