@@ -84,7 +84,8 @@ def test_train_leaves_a_whole_run_folder(trained: Path) -> None:
     assert record["test_accuracy"] > 0.5
     assert record["data"]["train_size"] == 100
     assert record["data"]["test_size"] == 37
-    assert record["environment"]["versions"]["torch"] == torch.__version__
+    # Of a build for CUDA the package tells no more than the release.
+    assert torch.__version__.startswith(record["environment"]["versions"]["torch"])
     assert record["config"] == load_config(trained / "config.yaml").model_dump(mode="json")
     assert record["curves"]["validation"][-1]["update"] == 60
 
