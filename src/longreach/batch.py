@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from longreach.errors import DataError
 
@@ -125,7 +126,7 @@ class SequenceBatch:
         """(B,) true where a label or target is known."""
         if self.labels is None:
             return torch.zeros(self.size, dtype=torch.bool, device=self.values.device)
-        return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels > UNLABELLED
+        return self.labels.isfinite().all(-1) if self.labels.is_floating_point() else self.labels.long() > UNLABELLED
 
     def of_rows(self, rows: slice) -> SequenceBatch:
         """Some rows of the batch."""
@@ -171,7 +172,14 @@ def joined(batches: Sequence[SequenceBatch]) -> SequenceBatch:
     )
 
 
+def can_be_looked_at(labels: Tensor) -> bool:
+    """Whether its numbers are at hand: a device would have to be waited for, and `torch.func` follows no numbers."""
+    return labels.device.type == "cpu" and not is_functorch_wrapped_tensor(labels)
+
+
 def _check_labels(labels: Tensor, rows: int) -> None:
+    if labels.is_complex():
+        raise DataError(f"batch labels: expected integers or floating-point targets, found {labels.dtype}")
     if labels.is_floating_point():
         if labels.ndim != 2 or labels.shape[0] != rows:
             raise DataError(
@@ -180,8 +188,7 @@ def _check_labels(labels: Tensor, rows: int) -> None:
             )
     elif labels.shape != (rows,):
         raise DataError(f"batch labels: expected shape ({rows},), one for each sequence, found {tuple(labels.shape)}")
-    # What is on a device would have to be waited for.
-    if labels.device.type != "cpu":
+    if not can_be_looked_at(labels):
         return
     if labels.is_floating_point():
         if bool(labels.isinf().any()):
@@ -190,8 +197,8 @@ def _check_labels(labels: Tensor, rows: int) -> None:
                 f"batch labels: expected finite targets, or NaN where they are not known, found {labels[row].tolist()} "
                 f"in row {row}"
             )
-    elif int(labels.min()) < UNLABELLED:
-        row = int(labels.argmin())
+    elif int(labels.long().min()) < UNLABELLED:
+        row = int(labels.long().argmin())
         raise DataError(
             f"batch labels: expected class indices from 0 on, or {UNLABELLED} where the class is not known, found "
             f"{int(labels[row])} in row {row}"

@@ -149,6 +149,9 @@ def test_no_sequence_gives_no_scores(graded: bool) -> None:
 def test_lengths_may_be_a_list_and_must_be_whole() -> None:
     model, values = SequenceClassifier(classes=2, channels=1, hidden_size=4).eval(), torch.randn(2, 9, 1)
     torch.testing.assert_close(model(values, [9, 5]), model(values, torch.tensor([9, 5])), rtol=0, atol=0)
+    own = EncoderClassifier(nn.LSTM(1, 4, batch_first=True), nn.Linear(4, 2))
+    for dtype in (torch.uint8, torch.int32):
+        torch.testing.assert_close(own(values, torch.tensor([9, 5], dtype=dtype)), own(values, torch.tensor([9, 5])))
     with pytest.raises(DataError, match=r"lengths: expected whole numbers of steps, found torch.float32"):
         model(values, torch.tensor([9.0, 5.0]))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal, Protocol, Self, SupportsFloat, TypeVar
 
 import torch
 from torch import Tensor
@@ -66,8 +66,8 @@ def check_share(name: str, truncation: int | None, weight: float) -> None:
         steps = whole_number(truncation, f"{name} truncation: expected None (full BPTT) or steps")
         if steps < 0:
             raise ConfigError(f"{name} truncation: expected None (full BPTT), 0 (no gradient) or steps, found {steps}")
-    if not 0.0 <= weight < math.inf:
-        raise ConfigError(f"{name} weight: expected a finite number from 0 on, found {weight}")
+    if not isinstance(weight, SupportsFloat) or not 0.0 <= float(weight) < math.inf:
+        raise ConfigError(f"{name} weight: expected a finite number from 0 on, found {weight!r}")
 
 
 A = TypeVar("A", bound=Anchors)

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from longreach.auxiliary.anchors import draw_integers
+from longreach.auxiliary.anchors import check_share, draw_integers
 from longreach.baselines.whole_sequence import WholeSequence, check_truncation, next_token_loss, token_head
 from longreach.batch import SequenceBatch
 from longreach.model.cells import State
@@ -60,6 +60,7 @@ class SequenceAutoencoder(nn.Module):
         initialisation: Initialisation = "torch",
     ) -> None:
         super().__init__()
+        check_share("autoencoder", truncation, weight)
         check_truncation(truncation)
         self.truncation, self.weight = truncation, weight
         self.head = token_head(channels, vocabulary, output_size, head_size, drop_connect, initialisation)

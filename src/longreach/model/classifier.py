@@ -146,8 +146,8 @@ class EncoderClassifier(OverEncoder):
         encoder: `(inputs, state) -> (outputs, state)`, its state a tuple of tensors (layers, B, ...). The head sees
             the last layer of the first of them. In streams one with `vocabulary`, or without `channels` where chunks
             are of two dimensions, reads tokens.
-        head: from (B, H) to (B, classes) logits, such as `nn.Linear`; where it takes a second argument, that is a
-            generator or None, as of `FeedForward`.
+        head: from (B, H) to (B, classes) logits, such as `nn.Linear`; where it takes an optional `generator`, as
+            `FeedForward` does, it is given one in training.
 
     Raises:
         ConfigError: a layer of PyTorch's that is bidirectional or not batch-first.

@@ -6,12 +6,16 @@ Shapes: B batch, H hidden.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from longreach.errors import ConfigError
 from longreach.model.initialisation import Initialisation, initialise_linear
+
+_NONE = inspect.Parameter.empty
 
 
 class FeedForward(nn.Module):
@@ -69,18 +73,30 @@ class FeedForward(nn.Module):
         return nn.functional.linear(torch.relu(self.first(states)), weight, self.second.bias)
 
 
-def told_by(head: nn.Module, states: Tensor, generator: torch.Generator) -> Tensor:
+def told_by(head: Callable[..., Tensor], states: Tensor, generator: torch.Generator) -> Tensor:
     """What a head tells in training: with the generator where it takes one, as `FeedForward`, and without where not.
 
     Args:
-        head: from (B, H), with or without a second argument.
+        head: from (B, H). It takes a generator as its argument of that name, or as a second one that may be left out as
+            None, or that may not be left out.
         states: (B, H).
         generator: of what it drops at random.
     """
-    # A module that torch.compile made tells nothing of the call; the one within does.
-    call = inspect.signature(getattr(head, "_orig_mod", head).forward)
-    kinds = [parameter.kind for parameter in call.parameters.values()]
-    takes = sum(kind in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD) for kind in kinds)
-    if takes > 1 or inspect.Parameter.VAR_POSITIONAL in kinds:
+    takes = _arguments(head)
+    if "generator" in takes:
+        return head(states, generator=generator)
+    parameters = list(takes.values())
+    second = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)][1:2]
+    if any(one.kind == one.VAR_POSITIONAL for one in parameters) or (second and second[0].default in (None, _NONE)):
         return head(states, generator)
     return head(states)
+
+
+def _arguments(head: Any) -> Mapping[str, inspect.Parameter]:
+    """What a head's call takes; of a module around another, such as torch.compile's, what the one within takes."""
+    head = getattr(head, "_orig_mod", head)
+    takes = inspect.signature(getattr(head, "forward", head)).parameters
+    within = getattr(head, "module", None)
+    if within is not None and any(one.kind == one.VAR_POSITIONAL for one in takes.values()):
+        return _arguments(within)
+    return takes

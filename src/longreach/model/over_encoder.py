@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from longreach.model.reading import check_encoder
+from longreach.model.reading import check_encoder, top_of
 from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
 
@@ -37,8 +37,9 @@ class OverEncoder(nn.Module):
 
         Raises:
             DataError: lengths that do not fit.
+            ConfigError: an encoder whose state's first tensor has no layers.
         """
-        return self.head(read_whole(self.encoder, values, lengths)[0][-1])
+        return self.head(top_of(read_whole(self.encoder, values, lengths)))
 
     def standardise(self, values: Tensor) -> Tensor:
         """The values as they are: an encoder of one's own comes with no standardisation."""

@@ -59,7 +59,7 @@ def read(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor | 
 
     Raises:
         ConfigError: an encoder that returns no pair, or whose state is no tuple of tensors with the batch as dimension
-            1; one of (B, B) is refused too, as it does not tell which of them is the batch.
+            1.
     """
     if joins is None or bool((joins < 0).all()):
         return _call(encoder, inputs, state)
@@ -84,6 +84,7 @@ def begins_of(values: Tensor, lengths: Tensor | None) -> Tensor | None:
     steps, lengths = values.shape[1], torch.as_tensor(lengths).cpu()
     if lengths.is_floating_point():
         raise DataError(f"lengths: expected whole numbers of steps, found {lengths.dtype}; give lengths.long()")
+    lengths = lengths.long()
     if lengths.shape != values.shape[:1] or int(lengths.min()) < 1 or int(lengths.max()) != steps:
         raise DataError(
             f"lengths: expected {values.shape[0]} numbers of steps in 1..{steps}, the longest {steps}, found "
@@ -116,8 +117,8 @@ def _read_by_groups(encoder: Encoder, inputs: Tensor, state: State | None, joins
 
 def _call(encoder: Any, inputs: Tensor, state: State | None, *padding: Tensor) -> tuple[Tensor, State]:
     told = encoder(inputs, state, *padding)
-    if not isinstance(told, tuple) or len(told) != 2:
-        what = f"{len(told)} of them" if isinstance(told, tuple) else type(told).__name__
+    if not isinstance(told, tuple | list) or len(told) != 2:
+        what = f"{len(told)} of them" if isinstance(told, tuple | list) else type(told).__name__
         raise ConfigError(
             f"encoder: expected a pair (outputs, state) for (inputs, state), found {what}; return the state beside "
             "the outputs, so that reading can go on from it"
@@ -132,12 +133,6 @@ def _call(encoder: Any, inputs: Tensor, state: State | None, *padding: Tensor) -
     if not last:
         raise ConfigError("unroll encoder: expected a state of at least one tensor, found an empty tuple")
     for part in last:
-        if isinstance(part, Tensor) and part.ndim == 2 and part.shape[0] == part.shape[1] == len(inputs) > 1:
-            raise ConfigError(
-                "unroll encoder: expected a state of tensors with the batch as dimension 1, found "
-                f"{tuple(part.shape)}, which may be (batch, hidden); it needs unsqueeze(0) on its way out and "
-                "squeeze(0) on its way in, or unsqueeze(-1) where the batch is dimension 1 already"
-            )
         if not isinstance(part, Tensor) or part.ndim < 2 or part.shape[1] != len(inputs):
             found = tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__
             raise ConfigError(
@@ -146,6 +141,21 @@ def _call(encoder: Any, inputs: Tensor, state: State | None, *padding: Tensor) -
                 "hidden) needs unsqueeze(0) on its way out and squeeze(0) on its way in"
             )
     return outputs, last
+
+
+def top_of(state: State) -> Tensor:
+    """What a head sees of a state: the last layer of its first tensor, (B, ...).
+
+    Raises:
+        ConfigError: a first tensor of two dimensions, which is (batch, hidden) as likely as not.
+    """
+    if state[0].ndim < 3:
+        raise ConfigError(
+            "encoder: expected the first tensor of its state as (layers, batch, hidden), of which the head sees the "
+            f"last layer, found {tuple(state[0].shape)}; (batch, hidden) needs unsqueeze(0) on its way out and "
+            "squeeze(0) on its way in"
+        )
+    return state[0][-1]
 
 
 def detach(state: State) -> State:

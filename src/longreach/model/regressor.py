@@ -108,11 +108,12 @@ class SequenceRegressor(RecurrentModel, tags=["time-series", "recurrent", "regre
         """Targets (B, K) in their own units as the head is to tell them, of the weights' type: the labels of a batch.
 
         Raises:
-            DataError: targets of another shape.
+            DataError: targets of another shape, or no tensor.
         """
-        if targets.ndim != 2 or targets.shape[1] != len(self.target_mean):
+        found = tuple(targets.shape) if isinstance(targets, Tensor) else type(targets).__name__
+        if not isinstance(targets, Tensor) or targets.ndim != 2 or targets.shape[1] != len(self.target_mean):
             raise DataError(
-                f"targets: expected shape (batch, {len(self.target_mean)}), found {tuple(targets.shape)}; where there "
+                f"targets: expected a tensor (batch, {len(self.target_mean)}), found {found}; where there "
                 "is one for each sequence, targets.unsqueeze(-1) adds the last dimension"
             )
         whole = targets.double()

@@ -13,13 +13,15 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from longreach.auxiliary.anchors import check_share
 from longreach.auxiliary.token_loss import token_losses
 from longreach.baselines.classifier import BaselineClassifier
-from longreach.batch import SequenceBatch
+from longreach.batch import SequenceBatch, can_be_looked_at
 from longreach.errors import ConfigError, DataError, check_name, whole_number
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.head import told_by
 from longreach.model.mixed import in_full, products_in
+from longreach.model.reading import top_of
 from longreach.model.regressor import EncoderRegressor, SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
@@ -46,7 +48,7 @@ class Objective(nn.Module, Generic[C]):
 
     Raises:
         ConfigError: auxiliary losses, a truncation or checkpoints for a classifier without a state, or class weights
-            that do not fit the classifier.
+            that do not fit the classifier; a truncation or a distance between checkpoints that is none.
 
     Paper: section 3.3, the sum of the supervised and the auxiliary loss.
     """
@@ -70,7 +72,7 @@ class Objective(nn.Module, Generic[C]):
                 "objective: auxiliary losses, truncation and checkpoint_every need a classifier with an encoder, "
                 f"found {type(classifier.network).__name__}, which carries no state from step to step; leave them out"
             )
-        if not isinstance(classifier, BaselineClassifier) and not (
+        if not isinstance(_within(classifier), BaselineClassifier) and not (
             hasattr(classifier, "encoder") and hasattr(classifier, "head")
         ):
             raise ConfigError(
@@ -81,6 +83,9 @@ class Objective(nn.Module, Generic[C]):
             raise ConfigError(
                 f"objective: expected auxiliary losses as a list, found {type(auxiliary).__name__}; give [it]"
             )
+        check_share("objective", truncation, 1.0)
+        if checkpoint_every is not None and whole_number(checkpoint_every, "objective checkpoint_every: steps") < 1:
+            raise ConfigError(f"objective checkpoint_every: expected at least 1 step or None, found {checkpoint_every}")
         check_name("objective prefix_precision", prefix_precision, Precision)
         check_name("objective gradient_precision", gradient_precision, Precision)
         self.classifier: C = classifier
@@ -175,7 +180,7 @@ class Objective(nn.Module, Generic[C]):
         total: Tensor | None = None
         if supervised and batch.labels is not None:
             mask = derived_generator(self.seed, "head", update)
-            logits = told_by(self.classifier.head, states.pop()[0][-1], mask)
+            logits = told_by(self.classifier.head, top_of(states.pop()), mask)
             terms["supervised"] = total = supervised_loss(logits, batch, self.class_weights)
         for name, loss, drawn in zip(term_names(losses), losses, anchors, strict=True):
             own, states = states[: len(drawn.stops)], states[len(drawn.stops) :]
@@ -189,14 +194,17 @@ class Objective(nn.Module, Generic[C]):
 
     def _check_kind(self, labels: Tensor) -> None:
         """Targets are a regressor's, classes a classifier's; a class of one's own may be either."""
-        classifier = getattr(self.classifier, "_orig_mod", self.classifier)
+        classifier = _within(self.classifier)
         regresses = isinstance(classifier, (SequenceRegressor, EncoderRegressor))
         if regresses and not labels.is_floating_point():
             raise DataError(
                 f"supervised update: expected floating-point targets for a {type(classifier).__name__}, found labels "
                 f"of {labels.dtype}; labels.float() makes them numbers"
             )
-        named = isinstance(classifier, (SequenceClassifier, EncoderClassifier, BaselineClassifier))
+        # What is made of an EncoderClassifier may answer with anything.
+        named = type(classifier) is EncoderClassifier or isinstance(
+            classifier, (SequenceClassifier, BaselineClassifier)
+        )
         if named and labels.is_floating_point():
             raise DataError(
                 f"supervised update: expected class indices for a {type(classifier).__name__}, found labels of "
@@ -211,10 +219,15 @@ class Objective(nn.Module, Generic[C]):
         return {"loss": loss, "supervised": loss}
 
 
+def _within(classifier: nn.Module) -> nn.Module:
+    """The classifier that torch.compile made another module of."""
+    return getattr(classifier, "_orig_mod", classifier)
+
+
 def _checked_weights(weights: Tensor | Sequence[float] | None, classifier: nn.Module) -> Tensor | None:
     if weights is None:
         return None
-    if isinstance(classifier, (SequenceRegressor, EncoderRegressor)):
+    if isinstance(_within(classifier), (SequenceRegressor, EncoderRegressor)):
         raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
     found = torch.as_tensor(weights, dtype=torch.float32)
     if found.ndim != 1 or not (found.isfinite().all() and (found >= 0).all() and (found > 0).any()):
@@ -258,11 +271,10 @@ def supervised_loss(predictions: Tensor, batch: SequenceBatch, class_weights: Te
 
 
 def _check_classes(predictions: Tensor, labels: Tensor) -> None:
-    """On a CPU alone, as elsewhere it would wait for the device."""
-    if labels.is_floating_point() or labels.device.type != "cpu":
+    if labels.is_floating_point() or not can_be_looked_at(labels):
         return
-    if int(labels.max()) >= predictions.shape[-1]:
-        row = int(labels.argmax())
+    if int(labels.long().max()) >= predictions.shape[-1]:
+        row = int(labels.long().argmax())
         raise DataError(
             f"supervised update: expected class indices below {predictions.shape[-1]}, the classifier's outputs, found "
             f"{int(labels[row])} in row {row}; make the classifier with as many classes as there are"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, check_name
 from longreach.model.cells import State
 from longreach.model.mixed import in_full, products_in
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
@@ -35,7 +35,8 @@ class Reading:
         gradient_precision: of what is read with gradient.
 
     Raises:
-        ConfigError: a piece or a distance between kept states below one step or longer than one call may be.
+        ConfigError: a piece or a distance between kept states below one step or longer than one call may be, or a
+            precision that there is not.
     """
 
     encoder: Encoder
@@ -48,6 +49,8 @@ class Reading:
     gradient_precision: Precision = "float32"
 
     def __post_init__(self) -> None:
+        check_name("prefix_precision", self.precision, Precision)
+        check_name("gradient_precision", self.gradient_precision, Precision)
         for name, count in (("piece", self.piece), ("checkpoint_every", self.checkpoint_every)):
             if count is not None and not 1 <= count <= LONGEST_CALL:
                 raise ConfigError(f"unroll {name}: expected 1 to {LONGEST_CALL} steps, found {count}")

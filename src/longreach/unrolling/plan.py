@@ -102,8 +102,9 @@ def requests_of(
     Raises:
         ConfigError: a stop outside 1..T, one of another shape, a negative truncation, or as many as do not match.
     """
-    if not isinstance(stops, Sequence) and getattr(stops, "ndim", 0) == 0:
-        raise ConfigError(f"unroll stops: expected a list of them, found {stops!r}; one alone is [{stops!r}]")
+    if not isinstance(stops, Iterable) or getattr(stops, "ndim", 1) == 0:
+        mend = "" if stops is None else f"; one alone is [{stops!r}]"
+        raise ConfigError(f"unroll stops: expected a list of them, found {stops!r}{mend}")
     one = truncation is None or not isinstance(truncation, Iterable) or getattr(truncation, "ndim", 1) == 0
     truncations = [truncation] * len(stops) if one else list(truncation)  # type: ignore[arg-type]  # looked at above
     if len(truncations) != len(stops):
