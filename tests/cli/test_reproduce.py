@@ -174,12 +174,17 @@ def test_the_scale_of_the_paper_within_a_budget(command, tmp_path: Path) -> None
 
 
 def test_the_committed_page_is_what_the_committed_records_make_it() -> None:
+    import matplotlib
+
     from longreach.report.paper_page import outdated_pages
     from longreach.report.update_times import load_update_times
     from longreach.reproduce.records import Results
 
     times = load_update_times(ROOT / "benchmarks" / "results" / "scaling.json")
     outdated = outdated_pages(Results(ROOT / "results"), ROOT / "docs" / "results", times)
+    if f"matplotlib=={matplotlib.__version__}\n" not in (ROOT / "constraints.txt").read_text():
+        # Another version draws the same pictures with other numbers of digits.
+        outdated = [name for name in outdated if not name.endswith(".svg")]
     # The page in HTML is not committed.
     assert outdated == ["paper.html"], (
         "longreach report --benchmark benchmarks/results/scaling.json --out docs/results && "

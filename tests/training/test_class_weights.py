@@ -211,7 +211,7 @@ def test_a_run_is_selected_by_the_weighed_score_and_saves_no_weights_of_classes(
     data = build_datasets(config.data)
     assert data.validation is not None
     model = SequenceClassifier.from_pretrained(tmp_path / "run" / "model")
-    named = predict_logits(model, data.validation).argmax(-1)
+    named = predict_logits(model, data.validation).argmax(-1).numpy()
     assert data.validation.labels is not None
     weights = class_weights(config, data.train)
     assert weights is not None
