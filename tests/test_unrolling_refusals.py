@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, DataError
 from longreach.model.encoder import RecurrentEncoder
 from longreach.unrolling import StoredStates, tbptt, unroll, unroll_stored
 
@@ -105,6 +105,14 @@ def test_precisions_stops_and_inputs_that_are_none_are_told() -> None:
         next(tbptt(ours, inputs.numpy(), 3))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"tbptt truncation: expected at least 1 step as a whole number, found 3.0"):
         next(tbptt(ours, inputs, 3.0))  # type: ignore[arg-type]
+
+
+def test_stored_states_tell_arrays_and_lists_in_the_place_of_tensors() -> None:
+    stored = StoredStates(sequences=2, steps=8, grid=2)
+    with pytest.raises(ConfigError, match=r"stored states inputs: expected a tensor .* found ndarray"):
+        unroll_stored(encoder(), values(2, 8).numpy(), [8], 3, stored=stored, rows=torch.arange(2))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"stored states: expected 2 rows .* found list rows"):
+        unroll_stored(encoder(), values(2, 8), [8], 3, stored=stored, rows=[0, 1])  # type: ignore[arg-type]
 
 
 def test_a_compiled_layer_that_reads_both_ways_is_refused() -> None:

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from longreach.batch import SequenceBatch
-from longreach.errors import ConfigError, whole_number
+from longreach.errors import ConfigError
 from longreach.model.cells import State
-from longreach.unrolling import Encoder, Stop
+from longreach.unrolling import Encoder, Stop, truncation_of
 
 AnchorsPer = Literal["batch", "sequence"]
 """Whether all sequences of a batch share their anchors, or each draws its own (which costs more, smaller calls)."""
@@ -62,10 +62,7 @@ def check_share(name: str, truncation: int | None, weight: float) -> None:
     Raises:
         ConfigError: a truncation below zero or that is no whole number, or a weight that is negative, NaN or infinite.
     """
-    if truncation is not None:
-        steps = whole_number(truncation, f"{name} truncation: expected None (full BPTT) or steps")
-        if steps < 0:
-            raise ConfigError(f"{name} truncation: expected None (full BPTT), 0 (no gradient) or steps, found {steps}")
+    truncation_of(truncation, f"{name} truncation")
     if not isinstance(weight, SupportsFloat) or not 0.0 <= float(weight) < math.inf:
         raise ConfigError(f"{name} weight: expected a finite number from 0 on, found {weight!r}")
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from longreach.errors import ConfigError
 from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.reading import uncompiled
 
-_NONE = inspect.Parameter.empty
+_REQUIRED = inspect.Parameter.empty
 
 
 class FeedForward(nn.Module):
@@ -77,8 +78,7 @@ def told_by(head: Callable[..., Tensor], states: Tensor, generator: torch.Genera
     """What a head tells in training: with the generator where it takes one, as `FeedForward`, and without where not.
 
     Args:
-        head: from (B, H). It takes a generator as its argument of that name, or as a second one that may be left out as
-            None, or that may not be left out.
+        head: from (B, H). A generator is its argument of that name, or else a second one that is required or None.
         states: (B, H).
         generator: of what it drops at random.
     """
@@ -87,14 +87,14 @@ def told_by(head: Callable[..., Tensor], states: Tensor, generator: torch.Genera
         return head(states, generator=generator)
     parameters = list(takes.values())
     second = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)][1:2]
-    if any(one.kind == one.VAR_POSITIONAL for one in parameters) or (second and second[0].default in (None, _NONE)):
+    if any(one.kind == one.VAR_POSITIONAL for one in parameters) or (second and second[0].default in (None, _REQUIRED)):
         return head(states, generator)
     return head(states)
 
 
 def _arguments(head: Any) -> Mapping[str, inspect.Parameter]:
     """What a head's call takes; of a module around another, such as torch.compile's, what the one within takes."""
-    head = getattr(head, "_orig_mod", head)
+    head = uncompiled(head)
     takes = inspect.signature(getattr(head, "forward", head)).parameters
     within = getattr(head, "module", None)
     if within is not None and any(one.kind == one.VAR_POSITIONAL for one in takes.values()):

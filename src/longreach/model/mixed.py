@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from longreach.errors import ConfigError, check_name
+from longreach.errors import ConfigError
 from longreach.model.half import bfloat16_is_there
 from longreach.model.skimming import Precision
 
@@ -20,14 +20,13 @@ def products_in(precision: Precision, device: torch.device) -> AbstractContextMa
         device: where the products are made.
 
     Raises:
-        ConfigError: another precision, or a device without bfloat16.
+        ConfigError: a device without bfloat16.
 
     Choice: autocast's own lists decide what is computed in which precision; a recurrent layer of PyTorch's keeps its
     cell in bfloat16 too, which a window of some hundred steps bears and a prefix of thousands does not. Units that keep
     their state for longer than a window bear it least, and a GRU's less than an LSTM's; what the minGRU and S4D carry
     from step to step stays in float32.
     """
-    check_name("gradient_precision", precision, Precision)
     if precision == "float32":
         return nullcontext()
     there = bfloat16_is_there() if device.type == "cpu" else device.type != "cuda" or torch.cuda.is_bf16_supported()

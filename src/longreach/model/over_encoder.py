@@ -5,6 +5,8 @@ Shapes: B batch, T steps, C channels, H hidden.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 from longreach.model.reading import check_encoder, top_of
@@ -12,7 +14,7 @@ from longreach.model.streaming import Stream
 from longreach.model.whole import read_whole
 
 
-class OverEncoder(nn.Module):
+class OverEncoder(nn.Module, ABC):
     """A head over the last state of an encoder; what its outputs mean, the class made of it says.
 
     Args:
@@ -45,9 +47,9 @@ class OverEncoder(nn.Module):
         """The values as they are: an encoder of one's own comes with no standardisation."""
         return values
 
+    @abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:
         """The head's outputs as they are told in streams."""
-        raise NotImplementedError
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Sequences side by side that are read as they arrive; see `Stream`."""

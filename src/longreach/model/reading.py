@@ -32,8 +32,7 @@ def check_encoder(encoder: Encoder) -> None:
     Raises:
         ConfigError: a layer that is bidirectional or not batch-first.
     """
-    # A module that torch.compile made is none of PyTorch's layers; the one within may be.
-    encoder = getattr(encoder, "_orig_mod", encoder)
+    encoder = uncompiled(encoder)
     if not isinstance(encoder, nn.RNNBase):
         return
     if not encoder.batch_first:
@@ -42,6 +41,11 @@ def check_encoder(encoder: Encoder) -> None:
         raise ConfigError(
             "encoder: expected one that reads forward, found bidirectional=True; its state depends on what follows"
         )
+
+
+def uncompiled(module: Any) -> Any:
+    """The module that `torch.compile` made another one of, which is of no class of its own; others as they are."""
+    return getattr(module, "_orig_mod", module)
 
 
 def read(encoder: Encoder, inputs: Tensor, state: State | None, joins: Tensor | None = None) -> tuple[Tensor, State]:

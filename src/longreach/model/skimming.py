@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from longreach.errors import LongreachError, check_name
+from longreach.errors import LongreachError
 from longreach.model.cells import State
 from longreach.model.half import HalfReader
 from longreach.model.reading import Encoder, read
@@ -66,11 +66,7 @@ def skim(
 
     Returns:
         By column the state of the rows that are wanted.
-
-    Raises:
-        ConfigError: another precision, or an encoder or a machine that does not have it.
     """
-    check_name("prefix_precision", precision, Precision)
 
     def share(rows: slice) -> dict[int, State]:
         begins = None if joins is None else joins[rows]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from longreach.errors import ConfigError, DataError
 from longreach.memory import release_mapped
 from longreach.model.cells import State
-from longreach.model.reading import Encoder, read
+from longreach.model.reading import Encoder, read, top_of
 
 PIECE = 1_024
 """Steps in one call: bounds the memory of a chunk's copy and of outputs that nobody looks at."""
@@ -103,7 +103,7 @@ class Stream:
         self._check_state(places, state, steps)
         self._keep(places, state)
         self.steps[places] = steps
-        return self.classifier.answers(self.classifier.head(state[0][-1]))
+        return self.classifier.answers(self.classifier.head(top_of(state)))
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Let rows begin anew; the others go on.

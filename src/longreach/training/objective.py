@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from longreach.auxiliary.anchors import check_share
 from longreach.auxiliary.token_loss import token_losses
 from longreach.baselines.classifier import BaselineClassifier
 from longreach.batch import SequenceBatch, can_be_looked_at
@@ -21,11 +20,20 @@ from longreach.errors import ConfigError, DataError, check_name, whole_number
 from longreach.model.classifier import EncoderClassifier, SequenceClassifier
 from longreach.model.head import told_by
 from longreach.model.mixed import in_full, products_in
-from longreach.model.reading import top_of
+from longreach.model.reading import top_of, uncompiled
 from longreach.model.regressor import EncoderRegressor, SequenceRegressor
 from longreach.randomness import derived_generator
 from longreach.ranks import per_process
-from longreach.unrolling import Precision, Stop, StoredStates, Truncation, unroll, unroll_stored
+from longreach.unrolling import (
+    Precision,
+    Stop,
+    StoredStates,
+    Truncation,
+    check_piece,
+    truncation_of,
+    unroll,
+    unroll_stored,
+)
 
 C = TypeVar("C", SequenceClassifier, EncoderClassifier, BaselineClassifier, SequenceRegressor, EncoderRegressor)
 
@@ -72,7 +80,7 @@ class Objective(nn.Module, Generic[C]):
                 "objective: auxiliary losses, truncation and checkpoint_every need a classifier with an encoder, "
                 f"found {type(classifier.network).__name__}, which carries no state from step to step; leave them out"
             )
-        if not isinstance(_within(classifier), BaselineClassifier) and not (
+        if not isinstance(uncompiled(classifier), BaselineClassifier) and not (
             hasattr(classifier, "encoder") and hasattr(classifier, "head")
         ):
             raise ConfigError(
@@ -83,9 +91,8 @@ class Objective(nn.Module, Generic[C]):
             raise ConfigError(
                 f"objective: expected auxiliary losses as a list, found {type(auxiliary).__name__}; give [it]"
             )
-        check_share("objective", truncation, 1.0)
-        if checkpoint_every is not None and whole_number(checkpoint_every, "objective checkpoint_every: steps") < 1:
-            raise ConfigError(f"objective checkpoint_every: expected at least 1 step or None, found {checkpoint_every}")
+        truncation_of(truncation, "objective truncation")
+        check_piece("objective checkpoint_every", checkpoint_every)
         check_name("objective prefix_precision", prefix_precision, Precision)
         check_name("objective gradient_precision", gradient_precision, Precision)
         self.classifier: C = classifier
@@ -194,7 +201,7 @@ class Objective(nn.Module, Generic[C]):
 
     def _check_kind(self, labels: Tensor) -> None:
         """Targets are a regressor's, classes a classifier's; a class of one's own may be either."""
-        classifier = _within(self.classifier)
+        classifier = uncompiled(self.classifier)
         regresses = isinstance(classifier, (SequenceRegressor, EncoderRegressor))
         if regresses and not labels.is_floating_point():
             raise DataError(
@@ -219,15 +226,10 @@ class Objective(nn.Module, Generic[C]):
         return {"loss": loss, "supervised": loss}
 
 
-def _within(classifier: nn.Module) -> nn.Module:
-    """The classifier that torch.compile made another module of."""
-    return getattr(classifier, "_orig_mod", classifier)
-
-
 def _checked_weights(weights: Tensor | Sequence[float] | None, classifier: nn.Module) -> Tensor | None:
     if weights is None:
         return None
-    if isinstance(_within(classifier), (SequenceRegressor, EncoderRegressor)):
+    if isinstance(uncompiled(classifier), (SequenceRegressor, EncoderRegressor)):
         raise ConfigError("objective: class_weights are of classes, found a regressor; leave them out")
     found = torch.as_tensor(weights, dtype=torch.float32)
     if found.ndim != 1 or not (found.isfinite().all() and (found >= 0).all() and (found > 0).any()):

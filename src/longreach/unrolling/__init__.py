@@ -2,7 +2,8 @@
 
 from longreach.model.reading import LONGEST_CALL, Encoder
 from longreach.model.skimming import PREFIX_PIECE, Precision
-from longreach.unrolling.plan import Plan, Stop, Truncation
+from longreach.unrolling.passes import check_piece
+from longreach.unrolling.plan import Plan, Stop, Truncation, truncation_of
 from longreach.unrolling.stored import unroll_stored
 from longreach.unrolling.stored_states import StoredStates
 from longreach.unrolling.truncated import Unrolled, tbptt, unroll
@@ -17,7 +18,9 @@ __all__ = [
     "StoredStates",
     "Truncation",
     "Unrolled",
+    "check_piece",
     "tbptt",
+    "truncation_of",
     "unroll",
     "unroll_stored",
 ]

@@ -12,12 +12,29 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from longreach.errors import ConfigError, check_name
+from longreach.errors import ConfigError, check_name, whole_number
 from longreach.model.cells import State
 from longreach.model.mixed import in_full, products_in
 from longreach.model.reading import LONGEST_CALL, Encoder, detach, read
 from longreach.model.skimming import Precision, skim
 from longreach.unrolling.plan import Plan, Window
+
+
+def check_piece(what: str, steps: int | None) -> None:
+    """Refuse a number of steps that is no call's.
+
+    Args:
+        what: it is the length of, for the message.
+        steps: None where nothing is said.
+
+    Raises:
+        ConfigError: no whole number, below one, or longer than one call may be.
+    """
+    if steps is None:
+        return
+    expected = f"{what}: expected 1 to {LONGEST_CALL} steps"
+    if not 1 <= whole_number(steps, expected) <= LONGEST_CALL:
+        raise ConfigError(f"{expected}, found {steps}")
 
 
 @dataclass(frozen=True)
@@ -51,9 +68,8 @@ class Reading:
     def __post_init__(self) -> None:
         check_name("prefix_precision", self.precision, Precision)
         check_name("gradient_precision", self.gradient_precision, Precision)
-        for name, count in (("piece", self.piece), ("checkpoint_every", self.checkpoint_every)):
-            if count is not None and not 1 <= count <= LONGEST_CALL:
-                raise ConfigError(f"unroll {name}: expected 1 to {LONGEST_CALL} steps, found {count}")
+        check_piece("unroll piece", self.piece)
+        check_piece("unroll checkpoint_every", self.checkpoint_every)
 
     def recorded(self, inputs: Tensor, state: State | None, joins: Tensor | None) -> tuple[Tensor | None, State]:
         """Read with gradient, in pieces that any device can run: all outputs where they are wanted, and the state."""

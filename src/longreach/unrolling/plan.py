@@ -111,12 +111,45 @@ def requests_of(
         raise ConfigError(
             f"unroll truncation: expected one for all stops or {len(stops)}, one for each, found {len(truncations)}"
         )
-    expected = "truncation: expected None (full BPTT) or steps"
-    counts = [None if k is None else whole_number(k, expected, _BY_ROW) for k in truncations]
-    for k in counts:
-        if k is not None and k < 0:
-            raise ConfigError(f"truncation: expected None (full BPTT), 0 (no gradient) or a number of steps, found {k}")
+    counts = [truncation_of(k) for k in truncations]  # type: ignore[arg-type]  # looked at above
     return [(_columns(stop, rows, steps), k) for stop, k in zip(stops, counts, strict=True)]
+
+
+def truncation_of(given: Truncation, what: str = "truncation") -> Truncation:
+    """A truncation as a number of Python's, or None.
+
+    Args:
+        given: in steps.
+        what: whose it is, for the message.
+
+    Raises:
+        ConfigError: one below zero, or that is no whole number.
+    """
+    if given is None:
+        return None
+    steps = whole_number(given, f"{what}: expected None (full BPTT) or steps", _BY_ROW)
+    if steps < 0:
+        raise ConfigError(f"{what}: expected None (full BPTT), 0 (no gradient) or a number of steps, found {steps}")
+    return steps
+
+
+def check_inputs(what: str, inputs: Tensor) -> None:
+    """Refuse what has no batch and no steps.
+
+    Args:
+        what: reads them, for the message.
+        inputs: as given.
+
+    Raises:
+        ConfigError: no tensor, or one of fewer than two dimensions.
+    """
+    if isinstance(inputs, Tensor) and inputs.ndim > 1:
+        return
+    found = tuple(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
+    raise ConfigError(
+        f"{what} inputs: expected a tensor (batch, steps, channels), found {found}; sequences of unequal length go "
+        "right-aligned into one, with lengths"
+    )
 
 
 def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:

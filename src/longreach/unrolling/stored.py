@@ -24,7 +24,7 @@ from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, read
 from longreach.model.skimming import Precision, prefix_piece
 from longreach.unrolling.passes import Reading
-from longreach.unrolling.plan import Stop, Truncation, begins_of, requests_of
+from longreach.unrolling.plan import Stop, Truncation, begins_of, check_inputs, requests_of
 from longreach.unrolling.stored_states import StoredStates
 
 
@@ -72,6 +72,7 @@ def unroll_stored(
     Choice: ours, not in the paper.
     """
     check_encoder(encoder)
+    check_inputs("stored states", inputs)
     size, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, size, steps)
     if not requests:
@@ -83,10 +84,11 @@ def unroll_stored(
             "stored states: expected a truncation for every loss, found None (full BPTT), which reads every sequence "
             "with gradient from its first step and begins from no state; give a number of steps, or leave them out"
         )
-    if rows.shape != (size,) or steps > stored.steps:
+    found = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+    if found != (size,) or steps > stored.steps:
         raise DataError(
             f"stored states: expected {size} rows and at most {stored.steps} steps, "
-            f"found {tuple(rows.shape)} rows and {steps} steps"
+            f"found {found} rows and {steps} steps"
         )
     begins = begins_of(lengths, size, steps)
     first = torch.zeros(size, dtype=torch.int64) if begins is None else begins

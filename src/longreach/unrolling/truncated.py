@@ -20,7 +20,7 @@ from longreach.model.cells import State
 from longreach.model.reading import Encoder, check_encoder, detach
 from longreach.model.skimming import Precision
 from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, run_windows
-from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, requests_of, window_of
+from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, check_inputs, requests_of, window_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def unroll(
     backpropagated through in full.
     """
     check_encoder(encoder)
-    _check_inputs("unroll", inputs)
+    check_inputs("unroll", inputs)
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
     begins = begins_of(lengths, rows, steps)
@@ -165,7 +165,7 @@ def tbptt(
             tuple.
     """
     truncation = whole_number(truncation, "tbptt truncation: expected at least 1 step")
-    _check_inputs("tbptt", inputs)
+    check_inputs("tbptt", inputs)
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
     check_encoder(encoder)
@@ -180,13 +180,3 @@ def tbptt(
         yield begin, outputs, last
         state = detach(last)
         begin += window.shape[1]
-
-
-def _check_inputs(what: str, inputs: Tensor) -> None:
-    if isinstance(inputs, Tensor) and inputs.ndim > 1:
-        return
-    found = tuple(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
-    raise ConfigError(
-        f"{what} inputs: expected a tensor (batch, steps, channels), found {found}; sequences of unequal length go "
-        "right-aligned into one, with lengths"
-    )
