@@ -82,6 +82,26 @@ def test_which_labels_are_known() -> None:
             "batch labels: expected targets of shape (3, targets), a row for each sequence, found (2, 1)",
         ),
         (None, torch.ones(2), "batch weights: expected shape (3,), one for each sequence, found (2,)"),
+        (
+            None,
+            torch.ones(3, dtype=torch.int64),
+            "batch weights: expected floating-point numbers, found torch.int64; give weights.float()",
+        ),
+        (
+            None,
+            torch.tensor([1.0, 0.0, -0.5]),
+            "batch weights: expected finite numbers from 0 on, found -0.5 in row 2",
+        ),
+        (
+            None,
+            torch.tensor([0.0, torch.nan, 1.0]),
+            "batch weights: expected finite numbers from 0 on, found nan in row 1",
+        ),
+        (
+            None,
+            torch.tensor([torch.inf, 1.0, 1.0]),
+            "batch weights: expected finite numbers from 0 on, found inf in row 0",
+        ),
     ],
 )
 def test_targets_and_weights_that_do_not_fit(labels: Tensor | None, weights: Tensor | None, message: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from longreach import unrolling
-from longreach.errors import ConfigError
+from longreach.errors import ConfigError, DataError, LongreachError
 from longreach.model import skimming
 from longreach.model.encoder import RecurrentEncoder
 from longreach.unrolling import Plan, passes, tbptt, unroll
@@ -203,17 +203,18 @@ def test_faults(stops: list[int], truncation: int | list[int | None] | None, pie
     [
         (
             {"lengths": torch.tensor([8])},
-            "unroll lengths: expected (2,) integers, one for each row, found (1,) of torch.int64",
+            "lengths: expected 2 numbers of steps in 1..8, the longest 8, found (1,) in 8..8; cut columns that "
+            "belong to no row",
         ),
         (
             {"lengths": torch.tensor([8, 0])},
-            "unroll lengths: expected 1 to 8 steps with the longest row filling the batch, found 0 to 8; cut the "
-            "columns that belong to no row",
+            "lengths: expected 2 numbers of steps in 1..8, the longest 8, found (2,) in 0..8; cut columns that "
+            "belong to no row",
         ),
         (
             {"lengths": torch.tensor([7, 6])},
-            "unroll lengths: expected 1 to 8 steps with the longest row filling the batch, found 6 to 7; cut the "
-            "columns that belong to no row",
+            "lengths: expected 2 numbers of steps in 1..8, the longest 8, found (2,) in 6..7; cut columns that "
+            "belong to no row",
         ),
         (
             {"lengths": torch.tensor([8, 6]), "state": (torch.zeros(1, 2, 3),) * 2},
@@ -224,9 +225,10 @@ def test_faults(stops: list[int], truncation: int | list[int | None] | None, pie
 )
 def test_faults_of_rows(arguments: dict[str, Any], message: str) -> None:
     spy = Spy()
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(LongreachError) as caught:
         unroll(spy, values(2, 8), [8], None, **arguments)
     assert str(caught.value) == message
+    assert type(caught.value) is (DataError if message.startswith("lengths") else ConfigError)
     assert spy.calls == []
 
 

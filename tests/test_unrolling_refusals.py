@@ -56,11 +56,9 @@ def test_layers_that_read_another_way_are_refused(
 
 @pytest.mark.parametrize("run", READERS, ids=["unroll", "tbptt", "stored"])
 def test_lengths_that_are_no_integers_are_refused(run: Callable[..., object]) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(DataError) as caught:
         run(encoder(), values(2, 8), lengths=torch.tensor([8.0, 5.0]))
-    assert str(caught.value) == (
-        "unroll lengths: expected (2,) integers, one for each row, found (2,) of torch.float32"
-    )
+    assert str(caught.value) == ("lengths: expected whole numbers of steps, found torch.float32; give lengths.long()")
 
 
 class Odd(nn.Module):

@@ -31,8 +31,8 @@ class SequenceBatch:
         labels: (B,) int64 class indices, `UNLABELLED` (-1) where the class is not known; or (B, K) floating-point
             targets of a regression as its head tells them, of which a sequence's are known where none of them is NaN;
             or None.
-        weights: (B,) floating point, by how much each sequence counts in the supervised loss; None where all count
-            alike.
+        weights: (B,) floating point, zero or more, by how much each sequence counts in the supervised loss; None
+            where all count alike.
         rows: (B,) int64 places of the sequences in their data set, on the CPU, or None where there is none. What is
             remembered of a sequence from visit to visit is found by it.
 
@@ -76,11 +76,8 @@ class SequenceBatch:
             )
         if labels is not None:
             _check_labels(labels, values.shape[0])
-        if self.weights is not None and self.weights.shape != values.shape[:1]:
-            raise DataError(
-                f"batch weights: expected shape ({values.shape[0]},), one for each sequence, "
-                f"found {tuple(self.weights.shape)}"
-            )
+        if self.weights is not None:
+            _check_weights(self.weights, values.shape[0])
         if self.rows is not None and (self.rows.shape != values.shape[:1] or self.rows.dtype != torch.int64):
             raise DataError(
                 f"batch rows: expected ({values.shape[0]},) of int64, the place of each sequence in its data set, "
@@ -203,6 +200,16 @@ def _check_labels(labels: Tensor, rows: int) -> None:
             f"batch labels: expected class indices from 0 on, or {UNLABELLED} where the class is not known, found "
             f"{int(labels[row])} in row {row}"
         )
+
+
+def _check_weights(weights: Tensor, rows: int) -> None:
+    if weights.shape != (rows,):
+        raise DataError(f"batch weights: expected shape ({rows},), one for each sequence, found {tuple(weights.shape)}")
+    if not weights.is_floating_point():
+        raise DataError(f"batch weights: expected floating-point numbers, found {weights.dtype}; give weights.float()")
+    if can_be_looked_at(weights) and bool((wrong := ~(weights.isfinite() & (weights >= 0))).any()):
+        row = int(wrong.nonzero()[0])
+        raise DataError(f"batch weights: expected finite numbers from 0 on, found {float(weights[row])} in row {row}")
 
 
 def _check_tensor(name: str, found: object, needed: bool) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from longreach.auxiliary.readout import LagFeatures, Readout, flat_state
 from longreach.auxiliary.recall import Recall
+from longreach.errors import ConfigError
 
 B, T, Q = 3, 20, 6
 
@@ -80,6 +81,14 @@ def test_a_flat_state_of_other_tensors() -> None:
     ]
     waves = torch.complex(torch.arange(6.0), -torch.arange(6.0)).view(1, 3, 2)
     assert flat_state((waves,)).tolist() == [[0, 0, 1, -1], [2, -2, 3, -3], [4, -4, 5, -5]]
+
+
+def test_a_state_without_layers_is_refused_even_where_it_would_fit() -> None:
+    """As many sequences as units: read as (layers, batch) it would be as large as it should be."""
+    square = torch.arange(9.0).view(3, 3)
+    with pytest.raises(ConfigError, match=r"\(layers, batch, hidden\), .* found \(3, 3\); .* needs unsqueeze\(0\)"):
+        flat_state((square,))
+    assert torch.equal(flat_state((square.unsqueeze(0),)), square)
 
 
 def test_many_lags_are_told_apart_in_half_precision_too() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from longreach.model.cells import State
 from longreach.model.initialisation import Initialisation, initialise_linear
+from longreach.model.reading import check_layers
 
 Reads = Literal["state", "hidden"]
 """What a readout sees: all that the state holds ([h; c] for LSTM), or its first tensor, h, alone; of all layers."""
@@ -107,7 +108,11 @@ def flat_state(state: State, reads: Reads = "state") -> Tensor:
     Returns:
         (B, layers * H * tensors): tensor by tensor, layer by layer, in the first one's type; of complex numbers both
         parts.
+
+    Raises:
+        ConfigError: a first tensor of two dimensions, which is (batch, hidden) as likely as not.
     """
+    check_layers(state)
     seen = [
         torch.view_as_real(part) if part.is_complex() else part for part in state[: None if reads == "state" else 1]
     ]

@@ -153,13 +153,22 @@ def top_of(state: State) -> Tensor:
     Raises:
         ConfigError: a first tensor of two dimensions, which is (batch, hidden) as likely as not.
     """
+    check_layers(state)
+    return state[0][-1]
+
+
+def check_layers(state: State) -> None:
+    """Refuse a state whose layers cannot be told from its sequences.
+
+    Raises:
+        ConfigError: a first tensor of two dimensions, which is (batch, hidden) as likely as not.
+    """
     if state[0].ndim < 3:
         raise ConfigError(
             "encoder: expected the first tensor of its state as (layers, batch, hidden), of which the head sees the "
             f"last layer, found {tuple(state[0].shape)}; (batch, hidden) needs unsqueeze(0) on its way out and "
             "squeeze(0) on its way in"
         )
-    return state[0][-1]
 
 
 def detach(state: State) -> State:

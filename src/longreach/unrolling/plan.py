@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from longreach.errors import ConfigError, whole_number
@@ -150,25 +149,6 @@ def check_inputs(what: str, inputs: Tensor) -> None:
         f"{what} inputs: expected a tensor (batch, steps, channels), found {found}; sequences of unequal length go "
         "right-aligned into one, with lengths"
     )
-
-
-def begins_of(lengths: Tensor | None, rows: int, steps: int) -> Tensor | None:
-    """The first column of each row on the CPU; None where all begin at 0."""
-    if lengths is None or not rows:
-        return None
-    lengths = torch.as_tensor(lengths)
-    if lengths.shape != (rows,) or lengths.is_floating_point():
-        raise ConfigError(
-            f"unroll lengths: expected ({rows},) integers, one for each row, found {tuple(lengths.shape)} "
-            f"of {lengths.dtype}"
-        )
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest < 1 or longest != steps:
-        raise ConfigError(
-            f"unroll lengths: expected 1 to {steps} steps with the longest row filling the batch, found {shortest} to "
-            f"{longest}; cut the columns that belong to no row"
-        )
-    return None if shortest == steps else (steps - lengths).to(device="cpu", dtype=torch.int64)
 
 
 def _columns(stop: Stop, rows: int, steps: int) -> tuple[int, ...]:

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from longreach.errors import ConfigError, DataError
 from longreach.model.cells import State
-from longreach.model.reading import Encoder, check_encoder, read
+from longreach.model.reading import Encoder, begins_of, check_encoder, read
 from longreach.model.skimming import Precision, prefix_piece
 from longreach.unrolling.passes import Reading
-from longreach.unrolling.plan import Stop, Truncation, begins_of, check_inputs, requests_of
+from longreach.unrolling.plan import Stop, Truncation, check_inputs, requests_of
 from longreach.unrolling.stored_states import StoredStates
 
 
@@ -67,7 +67,7 @@ def unroll_stored(
 
     Raises:
         ConfigError: a truncation of None, or what `unroll` refuses.
-        DataError: rows that do not fit, or sequences longer than those that are stored.
+        DataError: rows or lengths that do not fit, or sequences longer than those that are stored.
 
     Choice: ours, not in the paper.
     """
@@ -90,7 +90,7 @@ def unroll_stored(
             f"stored states: expected {size} rows and at most {stored.steps} steps, "
             f"found {found} rows and {steps} steps"
         )
-    begins = begins_of(lengths, size, steps)
+    begins = begins_of(inputs, lengths)
     first = torch.zeros(size, dtype=torch.int64) if begins is None else begins
     due = stored.due(rows)
     own = torch.stack([torch.tensor(columns).expand(size) - first for columns, _ in requests]).clamp(min=0)

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from longreach.errors import ConfigError, whole_number
 from longreach.model.cells import State
-from longreach.model.reading import Encoder, check_encoder, detach
+from longreach.model.reading import Encoder, begins_of, check_encoder, detach
 from longreach.model.skimming import Precision
 from longreach.unrolling.passes import Reading, kept_rows, one_pass, outputs_before, run_windows
-from longreach.unrolling.plan import Plan, Stop, Truncation, begins_of, check_inputs, requests_of, window_of
+from longreach.unrolling.plan import Plan, Stop, Truncation, check_inputs, requests_of, window_of
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,9 @@ def unroll(
 
     Raises:
         ConfigError: a stop outside 1..T, a negative truncation, as many truncations as do not match the stops, a
-            piece below one step, lengths that do not fit, a precision that encoder or machine do not have, or an
-            encoder that is bidirectional, not batch-first or whose state is no tuple.
+            piece below one step, a precision that encoder or machine do not have, or an encoder that is
+            bidirectional, not batch-first or whose state is no tuple.
+        DataError: lengths that do not fit.
 
     Paper: section 4.1 and footnote 5 (stop-gradient), section 5.1 (K from 300 down to 0).
     Choice: a step counts for the truncation where it stands in its row; rows that begin within a window are
@@ -122,7 +123,7 @@ def unroll(
     check_inputs("unroll", inputs)
     rows, steps = inputs.shape[:2]
     requests = requests_of(stops, truncation, rows, steps)
-    begins = begins_of(lengths, rows, steps)
+    begins = begins_of(inputs, lengths)
     reading = Reading(encoder, inputs, begins, piece, checkpoint_every, outputs, prefix_precision, gradient_precision)
     if state is not None and (begins is not None or any(isinstance(stop, Tensor) for stop in stops)):
         raise ConfigError("unroll state: expected rows of equal length with stops in common; leave it out for others")
@@ -161,15 +162,15 @@ def tbptt(
         gradient ends at `begin`.
 
     Raises:
-        ConfigError: a truncation that is no number from 1 on, lengths that do not fit, or an encoder whose state is no
-            tuple.
+        ConfigError: a truncation that is no number from 1 on, or an encoder whose state is no tuple.
+        DataError: lengths that do not fit.
     """
     truncation = whole_number(truncation, "tbptt truncation: expected at least 1 step")
     check_inputs("tbptt", inputs)
     if truncation < 1:
         raise ConfigError(f"tbptt truncation: expected at least 1 step, found {truncation}")
     check_encoder(encoder)
-    begins = begins_of(lengths, *inputs.shape[:2])
+    begins = begins_of(inputs, lengths)
     if state is not None and begins is not None:
         raise ConfigError("tbptt state: expected rows of equal length; leave it out for others")
     reading = Reading(encoder, inputs, begins, None, None, outputs=True)

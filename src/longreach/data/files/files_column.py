@@ -120,8 +120,18 @@ def names_others(path: Path, files_root: str | None = None) -> bool:
     Raises:
         DataError: no CSV.
     """
-    root = path.parent if files_root is None else path.parent / Path(files_root).expanduser()
-    return _any_there(csv_names(path), root)
+    return any_there(csv_names(path), path, files_root)
+
+
+def any_there(names: list[str], path: Path, files_root: str | None) -> bool:
+    """Whether one of the files that a CSV file names is there.
+
+    Args:
+        names: found in it.
+        path: of the file.
+        files_root: folder from which names count, itself counted from the file's.
+    """
+    return _any_there(names, path.parent if files_root is None else path.parent / Path(files_root).expanduser())
 
 
 def options_apart(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from longreach.data.files.csv_head import csv_head
 from longreach.data.files.csv_rows import csv_rows
-from longreach.data.files.files_column import csv_names, names_others
+from longreach.data.files.files_column import any_there, csv_names
 from longreach.data.files.findings import Finding
 from longreach.data.files.folders import labelled_files
 from longreach.data.files.one_table import TABLE_FILE_ENDINGS, StepColumns, first_columns, sequence_of_table
@@ -41,12 +42,13 @@ def table_file_source(path: Path, options: ReadOptions, stamp: str) -> Source:
     if not wanted:
         raise DataError(f"{path}: expected files that end in {', '.join(TABLE_FILE_ENDINGS)}, found none of them")
     for file in (file for files in wanted.values() for file, label in files if label is None):
-        if names_others(file, options.files_root):
+        names = csv_names(file)
+        if any_there(names, file, options.files_root):
             raise DataError(
                 f"{file}: expected a sequence, found a table that names CSV files; give the table itself, with "
                 "data.source=table or without"
             )
-        if options.values_columns is None and len(names := csv_names(file)) > 1:
+        if options.values_columns is None and len(names) > 1:
             raise DataError(
                 f"{file}: expected a sequence, found names of CSV files such as {names[0]!r}, none of them there; "
                 "correct them, say with data.files_root from which folder they count, or, where the file is a "
@@ -73,10 +75,13 @@ def holds_several(path: Path) -> bool:
     if roles.id is None or roles.time is None:
         return False
     at, ids, rows = head.names.index(roles.id), set(), 0
-    for _, cells in csv_rows(path, head.header, head.delimiter):
-        ids.add(cells[at].strip() if at < len(cells) else "")
-        rows += 1
-    return 1 < len(ids) < rows
+    with closing(csv_rows(path, head.header, head.delimiter)) as found:
+        for _, cells in found:
+            ids.add(cells[at].strip() if at < len(cells) else "")
+            rows += 1
+            if 1 < len(ids) < rows:
+                return True
+    return False
 
 
 def _samples(
