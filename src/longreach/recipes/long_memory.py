@@ -4,7 +4,7 @@ read without gradient in half precision.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
 from longreach.recipes.ablation import FAST, with_initialisation
@@ -79,16 +79,27 @@ def noise() -> tuple[RunConfig, ...]:
     return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again))
 
 
+_EQUAL_TIME: tuple[tuple[str, Literal["lstm", "s4d"], int | None, tuple[AuxiliaryConfig, ...]], ...] = (
+    ("lstm-full", "lstm", None, ()),
+    ("lstm-truncated", "lstm", 300, ()),
+    ("recall", "lstm", 300, (RecallConfig(anchors=8, queries=16, truncation=30, weight=10.0),)),
+    ("s4d-truncated", "s4d", 300, ()),
+)
+"""Methods that have as much time: name, cell, truncation and losses."""
+
+
 def equal_time() -> tuple[RunConfig, ...]:
     """MNIST resized to 1,600, 4,096 and 16,384 steps, ten minutes of one core for every method: from which length on is
-    a truncated gradient with recall worth more than the whole gradient?
+    a truncated gradient with recall worth more than the whole gradient, and S4D, which remembers without being taught,
+    more than an LSTM?
     """
-    recall = RecallConfig(anchors=8, queries=16, truncation=30, weight=10.0)
     return tuple(
         RunConfig(
             name=f"{side * side}-{name}",
             data=DataConfig(source="idx", path="data/mnist", resize=side, validation=500),
-            model=ModelConfig(hidden_size=64, embedding_size=64, chrono=side * side),
+            model=ModelConfig(
+                cell=cell, hidden_size=64, embedding_size=64, chrono=side * side if cell == "lstm" else None
+            ),
             truncation=truncation,
             auxiliary=losses,
             # More updates than the time holds: the schedule shrinks to it.
@@ -100,11 +111,7 @@ def equal_time() -> tuple[RunConfig, ...]:
             budget=600.0,
         )
         for side in (40, 64, 128)
-        for name, truncation, losses in (
-            ("lstm-full", None, ()),
-            ("lstm-truncated", 300, ()),
-            ("recall", 300, (recall,)),
-        )
+        for name, cell, truncation, losses in _EQUAL_TIME
     )
 
 
