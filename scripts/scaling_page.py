@@ -277,6 +277,25 @@ def inference_table(figures: Path) -> str:
     return f"{told}\n\n" + rows("what | time | rate", lines)
 
 
+def cells_table(figures: Path) -> str:
+    """What reading and an update cost by the encoder's cell."""
+    found = load(figures, "cells")
+    settings = found["settings"]
+    lines = [
+        [
+            cell,
+            *(f"{1e3 * one[what]:,.0f}" for what in ("state", "outputs", "update")),
+            f"{one['outputs'] / one['state']:.1f}",
+        ]
+        for cell, one in found["cells"].items()
+    ]
+    told = (
+        f"{processor(found)}, one thread, {settings['steps']:,} steps, batch {settings['batch']}, hidden "
+        f"{settings['hidden']}, gradient through the last {settings['truncation']} steps:"
+    )
+    return f"{told}\n\n" + rows("cell | state alone, ms | with outputs, ms | update, ms | outputs / state", lines)
+
+
 def network_table(figures: Path) -> str:
     """What many machines would do, foretold from one."""
     results = load(figures, "scaling")
@@ -354,6 +373,7 @@ TABLES = {
     "update": update_table,
     "training": training_table,
     "inference": inference_table,
+    "cells": cells_table,
     "network": network_table,
     "pieces": pieces_table,
     "guesses": guesses_table,

@@ -16,8 +16,10 @@ from longreach.errors import ConfigError
 from longreach.model import s4d
 from longreach.model.mingru import MinGRU
 from longreach.model.network import make_encoder
+from longreach.model.reading import read
 from longreach.model.s4d import S4D, DiagonalSSM
 from longreach.model.scan import linear_scan
+from longreach.model.skimming import skim
 
 State = tuple[Tensor, ...]
 
@@ -177,6 +179,65 @@ def test_rows_that_begin_later_are_what_they_are_alone(cell: str) -> None:
     assert not any(part[:, 2].any() for part in last)
     expected = [torch.cat(outputs), *(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))]
     same([out, *last], expected, [*encoder.parameters(), *rows])
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("steps", [1, 5, 40, 43])
+def test_s4d_read_for_its_states_has_those_that_it_has_anyhow(
+    steps: int, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What remembers to the last bit; h, which is made of it and not read again, as it is computed otherwise."""
+    monkeypatch.setattr(s4d, "PIECE", 4)
+    encoder = make("s4d", layers=layers)
+    inputs, joins = torch.randn(4, steps, 2, dtype=torch.float64), torch.tensor([-3, 0, steps // 2, steps])
+    inputs[2, : steps // 2] = torch.nan
+    state = tuple(torch.randn_like(part) for part in encoder.initial_state(4))
+    quick = encoder.for_states(steps)
+    assert quick is not encoder
+    with torch.no_grad():
+        right, last = read(encoder, inputs, state, joins)
+        # In two calls, of pieces as long as they are in one.
+        found, after = None, state
+        for here, part in ((0, inputs[:, :12]), (12, inputs[:, 12:])):
+            if part.shape[1]:
+                found, after = read(quick, part, after, joins - here)
+    assert found is not None
+    assert found.shape == (4, 1, 4)
+    torch.testing.assert_close(found, right[:, -1:], rtol=0, atol=1e-13)
+    torch.testing.assert_close(after[0], last[0], rtol=0, atol=1e-13)
+    assert torch.equal(after[1], last[1])
+    assert not found[3].any()
+    assert not any(part[:, 3].any() for part in after)
+    skimmed = skim(encoder, inputs, state, {steps: None}, joins)[steps]
+    assert all(torch.equal(one, two) for one, two in zip(skimmed, after, strict=True))
+
+
+def test_s4d_is_read_for_its_states_with_the_weights_of_the_day() -> None:
+    encoder, inputs = make("s4d"), torch.randn(2, 70, 2, dtype=torch.float64)
+    first = skim(encoder, inputs, None, {70: None})[70]
+    with torch.no_grad():
+        for weights in encoder.parameters():
+            weights.add_(0.1)
+    second, whole = skim(encoder, inputs, None, {70: None})[70], encoder(inputs)[1]
+    assert not torch.equal(first[1], second[1])
+    assert torch.equal(second[1], whole[1])
+
+
+def test_s4d_that_is_watched_or_changed_reads_as_it_always_does() -> None:
+    class Mine(S4D):
+        pass
+
+    calls: list[int] = []
+    hooked, inner, replaced, mine = make("s4d"), make("s4d"), make("s4d"), Mine(channels=2, hidden_size=4)
+    hooked.register_forward_hook(lambda *_: calls.append(1))
+    inner.stack[0].mix.register_forward_pre_hook(lambda *_: calls.append(2))
+    forward = replaced.forward
+    replaced.forward = lambda *given: calls.append(3) or forward(*given)
+    for encoder in (hooked, inner, replaced, mine):
+        assert encoder.for_states(5) is encoder
+    for encoder in (hooked, inner, replaced):
+        skim(encoder, torch.randn(2, 5, 2, dtype=torch.float64), None, {5: None})
+    assert calls == [1, 2, 3]
 
 
 def test_s4d_begins_as_s4d_lin() -> None:

@@ -21,6 +21,7 @@ from longreach.model.encoder import check_sizes
 from longreach.model.initialisation import Initialisation, initialise_linear
 from longreach.model.mixed import in_full
 from longreach.model.padding import is_padding
+from longreach.model.reading import Encoder
 
 PIECE = 64
 """Steps that are computed side by side: about where reading inputs and states costs as much as convolving."""
@@ -51,27 +52,34 @@ class DiagonalSSM(nn.Module):
             self.output.normal_(0.0, math.sqrt(0.5))
             self.through.normal_()
 
-    def forward(self, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, before: Tensor, kernels: Kernels | None = None) -> tuple[Tensor, Tensor]:
         """Read T more steps.
 
         Args:
             inputs: (B, T, H).
             before: (B, H, 2 M), x before them, real and imaginary parts by turns.
+            kernels: of min(PIECE, T) steps or more; None makes them.
 
         Returns:
             (B, T, H) and x (B, H, 2 M) after the last step.
         """
-        steps = inputs.shape[1]
-        kernels = self._kernels(min(PIECE, steps))
-        whole = steps // PIECE * PIECE
+        kernels = kernels or self.kernels(min(PIECE, inputs.shape[1]))
         outputs, state = [], before
-        for here in (inputs[:, :whole], inputs[:, whole:]):
-            if here.shape[1]:
-                out, state = _run(kernels.cut(min(PIECE, here.shape[1])), here, state)
-                outputs.append(out)
+        for here in _cut(inputs):
+            out, state = _run(kernels.cut(min(PIECE, here.shape[1])), here, state)
+            outputs.append(out)
         return torch.cat(outputs, dim=1) + inputs * self.through, state
 
-    def _kernels(self, length: int) -> _Kernels:
+    def last(self, inputs: Tensor, before: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
+        """The same, of its outputs that of the last step alone, (B, 1, H): as y is what C sees of x, at little cost."""
+        state = before
+        for here in _cut(inputs):
+            _, _, state = _write(kernels.cut(min(PIECE, here.shape[1])), here, state)
+        seen = torch.view_as_complex(self.output) * torch.view_as_complex(state.unflatten(2, (-1, 2)))
+        return 2.0 * seen.real.sum(-1).unsqueeze(1) + inputs[:, -1:] * self.through, state
+
+    def kernels(self, length: int) -> Kernels:
+        """What pieces of up to `length` steps are computed with."""
         rate = torch.complex(-self.log_damping.exp(), self.frequency)
         angle = rate * self.log_dt.exp().unsqueeze(-1)
         powers = (angle.unsqueeze(-1) * torch.arange(length + 1, device=angle.device)).exp()
@@ -80,7 +88,7 @@ class DiagonalSSM(nn.Module):
         written = hold.unsqueeze(-1) * powers[..., :-1]
         # Re(c x) is Re(c) Re(x) - Im(c) Im(x): the parts of the conjugate of c.
         seen = torch.view_as_real((weight.unsqueeze(-1) * powers[..., 1:]).conj().resolve_conj())
-        return _Kernels(
+        return Kernels(
             response=2.0 * torch.einsum("hm,hml->hl", weight, written).real,
             readout=2.0 * seen.transpose(2, 3).flatten(1, 2),
             writing=torch.view_as_real(written.flip(-1)).transpose(1, 2).flatten(2),
@@ -89,7 +97,7 @@ class DiagonalSSM(nn.Module):
 
 
 @dataclass(frozen=True)
-class _Kernels:
+class Kernels:
     """What a piece of L steps is computed with.
 
     Args:
@@ -104,10 +112,10 @@ class _Kernels:
     writing: Tensor
     powers: Tensor
 
-    def cut(self, length: int) -> _Kernels:
+    def cut(self, length: int) -> Kernels:
         """The same for a shorter piece."""
         beyond = self.response.shape[1] - length
-        return _Kernels(
+        return Kernels(
             self.response[:, :length],
             self.readout[..., :length],
             self.writing[:, beyond:],
@@ -115,14 +123,20 @@ class _Kernels:
         )
 
 
-def _run(kernels: _Kernels, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-    """All pieces side by side but for x between them, one small step a piece: y (B, P * L, H), without D, and x."""
+def _cut(inputs: Tensor) -> list[Tensor]:
+    """The steps that make whole pieces, and the rest; neither is empty."""
+    whole = inputs.shape[1] // PIECE * PIECE
+    return [here for here in (inputs[:, :whole], inputs[:, whole:]) if here.shape[1]]
+
+
+def _write(kernels: Kernels, inputs: Tensor, before: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    """The pieces (H, B * P, L), x before each of them, (H, B, M) complex, and x (B, H, 2 M) after the last one: all
+    pieces side by side but for x between them, one small step a piece.
+    """
     rows, steps, size = inputs.shape
     length = kernels.response.shape[1]
     count = steps // length
     pieces = inputs.view(rows, count, length, size).permute(3, 0, 1, 2).flatten(1, 2)
-    later = torch.arange(length, device=inputs.device) - torch.arange(length, device=inputs.device).unsqueeze(1)
-    convolution = kernels.response[:, later.clamp(min=0)].masked_fill(later < 0, 0.0)
     written = in_full(pieces @ kernels.writing).view(size, rows, count, -1, 2)
     state = torch.view_as_complex(before.view(rows, size, -1, 2).transpose(0, 1).contiguous())
     states = []
@@ -130,9 +144,18 @@ def _run(kernels: _Kernels, inputs: Tensor, before: Tensor) -> tuple[Tensor, Ten
     for added in torch.view_as_complex(written).unbind(2):
         states.append(state)
         state = decay * state + added
+    return pieces, states, torch.view_as_real(state).transpose(0, 1).flatten(2)
+
+
+def _run(kernels: Kernels, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """All y (B, P * L, H), without D, and x (B, H, 2 M) after the last step."""
+    rows, steps, size = inputs.shape
+    length = kernels.response.shape[1]
+    pieces, states, after = _write(kernels, inputs, before)
+    later = torch.arange(length, device=inputs.device) - torch.arange(length, device=inputs.device).unsqueeze(1)
+    convolution = kernels.response[:, later.clamp(min=0)].masked_fill(later < 0, 0.0)
     known = torch.view_as_real(torch.stack(states, dim=2)).flatten(1, 2).flatten(2)
     outputs = pieces @ convolution + known @ kernels.readout
-    after = torch.view_as_real(state).transpose(0, 1).flatten(2)
     return outputs.view(size, rows, steps).permute(1, 2, 0), after
 
 
@@ -154,21 +177,30 @@ class S4DLayer(nn.Module):
         self.mix = nn.Linear(size, 2 * size)
         initialise_linear(self.mix.weight, self.mix.bias, initialisation)
 
-    def forward(self, inputs: Tensor, before: Tensor, outside: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs: Tensor, before: Tensor, outside: Tensor | None, kernels: Kernels | None = None, last: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Read T more steps.
 
         Args:
             inputs: (B, T, H).
             before: (B, H, 2 M), x before them, zero for rows with padding.
             outside: (B, T), the steps that are padding; None for none.
+            kernels: of the oscillators; None makes them.
+            last: with kernels, whether the output of the last step alone is wanted.
 
         Returns:
-            (B, T, H) and x (B, H, 2 M) after the last step.
+            (B, T, H), with `last` (B, 1, H), and x (B, H, 2 M) after the last step.
         """
         driven = self.norm(inputs)
         if outside is not None:
             driven = driven.masked_fill(outside.unsqueeze(-1), 0.0)
-        found, after = self.ssm(driven, before)
+        if last:
+            assert kernels is not None
+            inputs = inputs[:, -1:]
+            found, after = self.ssm.last(driven, before, kernels)
+        else:
+            found, after = self.ssm(driven, before, kernels)
         return inputs + nn.functional.glu(self.mix(nn.functional.gelu(found))), after
 
 
@@ -259,6 +291,30 @@ class S4D(nn.Module):
         Raises:
             DataError: inputs of another shape than the encoder was made for.
         """
+        return self._read(inputs, state, padding, None)
+
+    def for_states(self, steps: int) -> Encoder:
+        """An encoder of the same states, for calls whose outputs and gradient nobody wants.
+
+        It returns the top layer's output for the last step alone, (B, 1, H), and knows no later weights than those of
+        now.
+
+        Args:
+            steps: of all calls together.
+
+        Choice: a network with hooks, or whose class or `forward` is another, reads as it always does.
+        """
+        watched = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
+        if watched or type(self) is not S4D or "forward" in vars(self):
+            return self
+        return _ForStates(
+            self, [ssm.kernels(min(PIECE, steps)) for ssm in self.modules() if isinstance(ssm, DiagonalSSM)]
+        )
+
+    def _read(
+        self, inputs: Tensor, state: State | None, padding: Tensor | None, kernels: Sequence[Kernels] | None
+    ) -> tuple[Tensor, State]:
+        """As `forward`; with each layer's kernels its outputs are those of the last step alone."""
         check_inputs(inputs, self.channels, self.vocabulary)
         _, before = self.initial_state(inputs.shape[0]) if state is None else state
         outside = None
@@ -271,10 +327,27 @@ class S4D(nn.Module):
             steps = self.widen(steps)
         shown, kept = [], []
         for place, (layer, begin) in enumerate(zip(self.stack, before, strict=True)):
-            steps, after = layer(steps, begin.unflatten(1, (self.hidden_size, -1)), outside)
-            if place == self.layers - 1:
+            top, begin = place == self.layers - 1, begin.unflatten(1, (self.hidden_size, -1))
+            if kernels is None:
+                steps, after = layer(steps, begin, outside)
+            else:
+                steps, after = layer(steps, begin, outside, kernels[place], last=top)
+                outside = outside[:, -1:] if top and outside is not None else outside
+            if top:
                 steps = self.norm(steps)
             seen = steps if outside is None else steps.masked_fill(outside.unsqueeze(-1), 0.0)
             shown.append(seen[:, -1])
             kept.append(after.flatten(1))
         return seen, (torch.stack(shown), torch.stack(kept))
+
+
+class _ForStates:
+    """What `S4D.for_states` returns."""
+
+    reads_padding = True
+
+    def __init__(self, encoder: S4D, kernels: Sequence[Kernels]) -> None:
+        self.encoder, self.kernels = encoder, kernels
+
+    def __call__(self, inputs: Tensor, state: State | None, padding: Tensor | None = None) -> tuple[Tensor, State]:
+        return self.encoder._read(inputs, state, padding, self.kernels)

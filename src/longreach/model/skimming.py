@@ -100,7 +100,7 @@ def _skim(
     piece: int | None,
     precision: Precision,
 ) -> dict[int, State]:
-    go_on = _reader(encoder, precision)
+    go_on = _reader(encoder, precision, max(marks))
     if piece is None:
         piece = prefix_piece(encoder, inputs, len(inputs))
     states: dict[int, State] = {}
@@ -116,10 +116,14 @@ def _skim(
     return states
 
 
-def _reader(encoder: Encoder, precision: Precision) -> Callable[[Tensor, State | None, Tensor | None], State]:
+def _reader(
+    encoder: Encoder, precision: Precision, steps: int
+) -> Callable[[Tensor, State | None, Tensor | None], State]:
     if precision == "bfloat16":
         return HalfReader.of(encoder)
-    return lambda inputs, state, joins: read(encoder, inputs, state, joins)[1]
+    for_states = getattr(encoder, "for_states", None)
+    quick: Encoder = encoder if for_states is None else for_states(steps)
+    return lambda inputs, state, joins: read(quick, inputs, state, joins)[1]
 
 
 def prefix_piece(encoder: Encoder, inputs: Tensor, rows: int) -> int:
