@@ -24,11 +24,15 @@ from longreach.errors import ConfigError, DataError, RunError
             "truncation: expected 'auto', None (no truncation) or steps from 0 on, found 'long'\n"
             "validation_fraction: expected a number between 0 and 1, found 1.0",
         ),
-        ({"cell": "tlstm"}, "cell: expected 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu', found 'tlstm'"),
+        (
+            {"cell": "tlstm"},
+            "cell: expected 'lstm', 'gru', 'rnn_tanh', 'rnn_relu', 'mingru' or 's4d', found 'tlstm'",
+        ),
         (
             {"cell": "rnn_relu", "chrono": 24},
             "chrono: expected None, as cell 'rnn_relu' has no gate, found 24",
         ),
+        ({"cell": "s4d", "chrono": 24}, "chrono: expected None, as cell 's4d' has no gate, found 24"),
         ({"chrono": 2}, "chrono: expected None (a forget bias of 1) or steps from 3 on, found 2"),
         ({"device": "tpu"}, "device: expected one of auto, cpu"),
         ({"class_weight": "even"}, "class_weight: expected None, 'balanced' or a dict, found 'even'"),

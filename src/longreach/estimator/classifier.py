@@ -32,15 +32,16 @@ class LongSequenceClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     order is never copied whole.
 
     Args:
-        cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
+        cell: "lstm", "gru", "rnn_tanh", "rnn_relu", "mingru" or "s4d", the diagonal state-space model.
         hidden_size: units per layer.
         layers: recurrent layers.
-        chrono: steps for which the units of an LSTM or a GRU keep their state at the start, each its own number from 1
-            to about this; None for a forget bias of 1, with which all forget within a few steps. Try the sequences'
-            length where nothing is learned.
+        chrono: steps for which the units of an LSTM, GRU or minGRU keep their state at the start, each its own number
+            from 1 to about this; None for a forget bias of 1, with which all forget within a few steps. Try the
+            sequences' length where nothing is learned.
         truncation: steps before the end through which the classifier's gradient flows; None for all; "auto": all of
             sequences of up to 300 steps, else 300.
-        recall: train the memory; "auto": where the longest sequence has 32 steps or more, or with unlabelled data.
+        recall: train the memory; "auto": with unlabelled data, or where the longest sequence has 32 steps or more and
+            the cell is not "s4d", which remembers without being taught.
         recall_weight: factor of the recall loss.
         recall_truncation: steps before an anchor through which its gradient flows; None for all.
         horizon: longest lag asked for, in steps; None for the longest training sequence.

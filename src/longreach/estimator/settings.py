@@ -44,7 +44,10 @@ def _either(*checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "cell": (_one_of("lstm", "gru", "rnn_tanh", "rnn_relu"), "'lstm', 'gru', 'rnn_tanh' or 'rnn_relu'"),
+    "cell": (
+        _one_of("lstm", "gru", "rnn_tanh", "rnn_relu", "mingru", "s4d"),
+        "'lstm', 'gru', 'rnn_tanh', 'rnn_relu', 'mingru' or 's4d'",
+    ),
     "hidden_size": (_whole(1), "a whole number from 1 on"),
     "layers": (_whole(1), "a whole number from 1 on"),
     "chrono": (_either(_one_of(None), _whole(3)), "None (a forget bias of 1) or steps from 3 on"),
@@ -89,7 +92,7 @@ def checked(settings: dict[str, Any]) -> dict[str, Any]:
         for name, (allowed, expected) in _ALLOWED.items()
         if not allowed(settings[name])
     ]
-    if settings["chrono"] is not None and settings["cell"] in ("rnn_tanh", "rnn_relu"):
+    if settings["chrono"] is not None and settings["cell"] in ("rnn_tanh", "rnn_relu", "s4d"):
         found = settings["chrono"]
         problems.append(f"chrono: expected None, as cell {settings['cell']!r} has no gate, found {found!r}")
     if problems:
@@ -123,7 +126,7 @@ def run_config(
     """
     steps, recall = train.steps, settings["recall"]
     auxiliary: tuple[RecallConfig, ...] = ()
-    if recall_for(steps, unlabelled) if recall == "auto" else recall:
+    if recall_for(steps, unlabelled, settings["cell"]) if recall == "auto" else recall:
         auxiliary = (
             RecallConfig(
                 anchors=settings["anchors"],
