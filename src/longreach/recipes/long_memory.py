@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from longreach.config import AuxiliaryConfig, DataConfig, ModelConfig, PhaseConfig, RecallConfig, RunConfig
 from longreach.recipes.ablation import FAST, with_initialisation
+from longreach.recipes.cells import with_cell
 
 
 def mnist784() -> tuple[RunConfig, ...]:
@@ -34,7 +35,8 @@ def mnist784() -> tuple[RunConfig, ...]:
     # As it is the LSTM stands at chance for thousands of updates.
     names = ("lstm-truncated", "lstm-full", "lstm-full-fast", "recall", "recall-fast")
     again = tuple(run for run in runs if run.name in names)
-    return (*runs, *map(with_initialisation, again), *(_with_chrono(run, 784) for run in again))
+    s4d = with_cell(run("lstm-truncated"), "s4d", "s4d-truncated")
+    return (*runs, *map(with_initialisation, again), *(_with_chrono(run, 784) for run in again), s4d)
 
 
 def mnist784_start() -> tuple[RunConfig, ...]:
@@ -76,7 +78,8 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
     again = ("lstm-truncated", "lstm-full", "recall", "recall-means-fast")
-    return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again))
+    s4d = with_cell(run("lstm-truncated"), "s4d", "s4d-truncated")
+    return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again), s4d)
 
 
 _EQUAL_TIME: tuple[tuple[str, Literal["lstm", "s4d"], int | None, tuple[AuxiliaryConfig, ...]], ...] = (
