@@ -15,14 +15,17 @@ from longreach.model.cells import State
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.embedding import LookupEmbedding, TokenEmbedding
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.mingru import MinGRU
+from longreach.model.network import AnyEncoder
 from longreach.model.onnx_graph import state_names
+from longreach.model.s4d import S4D, S4DLayer
 
 
 class OneStep(nn.Module):
     """`(x, state) -> (logits, state)` for a single step, written out gate by gate.
 
     Args:
-        classifier: of a fused cell; its weights are shared.
+        classifier: of a cell that can be exported; its weights are shared, but what S4D makes of its own.
 
     Raises:
         ConfigError: another cell.
@@ -32,29 +35,42 @@ class OneStep(nn.Module):
         super().__init__()
         state_names(classifier)
         self.classifier = classifier
+        stack = classifier.encoder.stack if isinstance(classifier.encoder, S4D) else ()
+        self.oscillating = nn.ModuleList(_Oscillating(layer) for layer in stack if isinstance(layer, S4DLayer))
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One more step.
 
         Args:
             x: (B, C) values as measured, in double precision where the classifier `reads_double`, or (B,) tokens.
-            state: tensors of (layers, B, H).
+            state: tensors of (layers, B, H), S4D's second one of (layers, B, H * memory_size).
 
         Returns:
             (B, classes) logits and the state after the step.
         """
         encoder = self.classifier.encoder
-        assert isinstance(encoder, RecurrentEncoder)
         inputs, after = self._embedded(x, encoder), []
+        if isinstance(encoder, S4D) and encoder.widen is not None:
+            inputs = encoder.widen(inputs)
         for layer in range(encoder.layers):
-            last = _step(encoder, layer, inputs, tuple(part[layer] for part in state))
+            last = self._layer(layer, inputs, tuple(part[layer] for part in state))
             inputs = last[0]
             after.append(last)
         head = self.classifier.head
         logits = head.second(torch.relu(head.first(inputs)))
         return logits, tuple(torch.stack(parts) for parts in zip(*after, strict=True))
 
-    def _embedded(self, x: Tensor, encoder: RecurrentEncoder) -> Tensor:
+    def _layer(self, layer: int, inputs: Tensor, state: State) -> State:
+        encoder = self.classifier.encoder
+        if isinstance(encoder, MinGRU):
+            return (encoder.stack[layer](inputs.unsqueeze(1), state[0], None).squeeze(1),)
+        if isinstance(encoder, S4D):
+            seen, memory = self.oscillating[layer](inputs, state[1])
+            return (encoder.norm(seen) if layer == encoder.layers - 1 else seen), memory
+        assert isinstance(encoder, RecurrentEncoder)
+        return _step(encoder, layer, inputs, state)
+
+    def _embedded(self, x: Tensor, encoder: AnyEncoder) -> Tensor:
         if isinstance(encoder.embedding, TokenEmbedding):
             return nn.functional.embedding(x, encoder.embedding.weight)
         if isinstance(encoder.embedding, LookupEmbedding):
@@ -62,6 +78,34 @@ class OneStep(nn.Module):
             return encoder.embedding.weight[channels, x.round().long()].sum(-2)
         values = self.classifier.standardise(x)
         return values if encoder.embedding is None else encoder.embedding(values)
+
+
+class _Oscillating(nn.Module):
+    """One step of a layer of S4D in real numbers.
+
+    Args:
+        layer: whose weights are shared, but those of the oscillators, which are as they are now.
+    """
+
+    def __init__(self, layer: S4DLayer) -> None:
+        super().__init__()
+        self.layer = layer
+        with torch.no_grad():
+            decay, hold = layer.ssm.one_step()
+        self.decay_re, self.decay_im = nn.Buffer(decay.real.clone()), nn.Buffer(decay.imag.clone())
+        self.hold_re, self.hold_im = nn.Buffer(hold.real.clone()), nn.Buffer(hold.imag.clone())
+
+    def forward(self, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, H) and x (B, H * 2 M) before the step -> (B, H) and x after it."""
+        ssm, driven = self.layer.ssm, self.layer.norm(inputs)
+        real, imaginary = before.unflatten(1, (*self.decay_re.shape, 2)).unbind(-1)
+        given = driven.unsqueeze(-1)
+        after_re = self.decay_re * real - self.decay_im * imaginary + self.hold_re * given
+        after_im = self.decay_re * imaginary + self.decay_im * real + self.hold_im * given
+        seen = (ssm.output[..., 0] * after_re - ssm.output[..., 1] * after_im).sum(-1)
+        found = 2.0 * seen + ssm.through * driven
+        outputs = inputs + nn.functional.glu(self.layer.mix(nn.functional.gelu(found)))
+        return outputs, torch.stack([after_re, after_im], dim=-1).flatten(1)
 
 
 def _step(encoder: RecurrentEncoder, layer: int, inputs: Tensor, state: State) -> State:

@@ -9,7 +9,6 @@ Shapes: B batch, T steps, C channels, E embedding, H hidden, I inputs of a layer
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,11 @@ from longreach.errors import ConfigError
 from longreach.model.classifier import SequenceClassifier
 from longreach.model.embedding import LinearEmbedding, LookupEmbedding, TokenEmbedding
 from longreach.model.encoder import RecurrentEncoder
+from longreach.model.mingru import MinGRU
+from longreach.model.network import AnyEncoder
+from longreach.model.onnx_nodes import Graph
+from longreach.model.onnx_scans import States, linear, mingru_layers, s4d_layers
+from longreach.model.s4d import S4D
 
 OPSET, IR_VERSION = 17, 8
 """Versions that runtimes of the last years read."""
@@ -26,75 +30,61 @@ OPSET, IR_VERSION = 17, 8
 _OPERATOR = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"}
 # Where each of PyTorch's gates (LSTM i f g o, GRU r z n) stands in ONNX (LSTM i o f c, GRU z r h).
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}
-_STATES = {"lstm": ("h", "c"), "gru": ("h",), "rnn_tanh": ("h",), "rnn_relu": ("h",)}
-
-
-@dataclass
-class _Graph:
-    """Nodes and constants, in the order of computing."""
-
-    nodes: list[Any] = field(default_factory=list)
-    constants: list[Any] = field(default_factory=list)
-
-    def constant(self, name: str, array: np.ndarray | Tensor) -> str:
-        from onnx import numpy_helper
-
-        if isinstance(array, Tensor):
-            array = array.detach().cpu().float().numpy()
-        self.constants.append(numpy_helper.from_array(np.array(array, order="C"), name))
-        return name
-
-    def node(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> str:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(operator, inputs, outputs, **attributes))
-        return outputs[0]
+_STATES = {
+    "lstm": ("h", "c"),
+    "gru": ("h",),
+    "rnn_tanh": ("h",),
+    "rnn_relu": ("h",),
+    "mingru": ("h",),
+    "s4d": ("h", "memory"),
+}
 
 
 def state_names(classifier: SequenceClassifier) -> tuple[str, ...]:
-    """What the parts of the state are called: h and c for LSTM, h for the others.
+    """What the parts of the state are called: h, and c for LSTM, and memory for S4D.
 
     Raises:
-        ConfigError: a cell that ONNX has no operator for.
+        ConfigError: a cell that cannot be written.
     """
-    if not isinstance(classifier.encoder, RecurrentEncoder):
+    cell = classifier.arguments["cell"]
+    if cell not in _STATES:
         raise ConfigError(
-            f"export: expected cell {', '.join(_OPERATOR)}, found {classifier.arguments['cell']}, which ONNX has no "
-            "operator for; use it from Python, by model.stream()"
+            f"export: expected cell {', '.join(_STATES)}, found {cell}, which ONNX has no operators for; use it from "
+            "Python, by model.stream()"
         )
-    return _STATES[classifier.encoder.cell_name]
+    return _STATES[cell]
 
 
 def onnx_model(classifier: SequenceClassifier) -> Any:
     """The graph, checked against the specification, in float32.
 
     Its inputs are x, (B, T, C) as measured, of float32 or where the classifier `reads_double` of float64, or (B, T)
-    int64 tokens, and the parts of the state, each (layers, B, H), zero at the start; its outputs logits (B, classes)
-    and the state after the chunk, named h_out and c_out.
+    int64 tokens, and the parts of the state, each (layers, B, H), of S4D's memory (layers, B, H * memory_size), zero at
+    the start; its outputs logits (B, classes) and the state after the chunk, named h_out and c_out or memory_out.
     Standardisation is inside. Its metadata hold the class names and what the model was made with.
 
     Args:
-        classifier: of a cell that ONNX knows.
+        classifier: of a cell of `state_names`.
 
     Returns:
         An `onnx.ModelProto`.
 
     Raises:
-        ConfigError: a cell that ONNX has no operator for.
+        ConfigError: a cell that cannot be written.
     """
     import onnx
     from onnx import TensorProto, helper
 
     names = state_names(classifier)
     encoder = classifier.encoder
-    assert isinstance(encoder, RecurrentEncoder)
-    graph = _Graph()
-    embedded, weights = _embedding(graph, classifier, encoder)
-    sequence = graph.node("Transpose", [embedded], ["by_step"], perm=[1, 0, 2])
-    top = _layers(graph, encoder, sequence, weights, names)
-    _head(graph, classifier, top)
+    graph = Graph()
+    before = _split(graph, encoder.layers, names)
+    after = _encoded(graph, classifier, before)
+    for name in names:
+        graph.node("Concat", after[name], [f"{name}_out"], axis=0)
+    _head(graph, classifier, after["h"][-1])
     is_token = encoder.vocabulary is not None
-    state_shape: list[str | int | None] = [encoder.layers, "batch", encoder.hidden_size]
+    sizes = [part.shape[-1] for part in encoder.initial_state(1)]
     x = (
         helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", "steps"])
         if is_token
@@ -104,12 +94,17 @@ def onnx_model(classifier: SequenceClassifier) -> Any:
             ["batch", "steps", encoder.channels],
         )
     )
-    before = [helper.make_tensor_value_info(name, TensorProto.FLOAT, state_shape) for name in names]
-    after = [helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, state_shape) for name in names]
+    begins, ends = (
+        [
+            helper.make_tensor_value_info(f"{name}{more}", TensorProto.FLOAT, [encoder.layers, "batch", size])
+            for name, size in zip(names, sizes, strict=True)
+        ]
+        for more in ("", "_out")
+    )
     classes = classifier.head.second.out_features
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "longreach", [x, *before], [logits, *after], graph.constants),
+        helper.make_graph(graph.nodes, "longreach", [x, *begins], [logits, *ends], graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="longreach",
@@ -122,28 +117,44 @@ def onnx_model(classifier: SequenceClassifier) -> Any:
     return model
 
 
-def _embedding(
-    graph: _Graph, classifier: SequenceClassifier, encoder: RecurrentEncoder
-) -> tuple[str, tuple[Tensor, Tensor]]:
-    """What the first layer reads, (B, T, I), and its input kernel and bias."""
-    kernel, bias = encoder.weight_ih_l0, encoder.bias_ih_l0
-    assert isinstance(kernel, Tensor)
-    assert isinstance(bias, Tensor)
+def _split(graph: Graph, layers: int, names: tuple[str, ...]) -> States:
+    """The state before the chunk, layer by layer."""
+    if layers == 1:
+        return {name: [name] for name in names}
+    before = {name: [f"{name}_{layer}" for layer in range(layers)] for name in names}
+    for name in names:
+        graph.node("Split", [name, graph.constant(f"{name}_each", np.ones(layers, np.int64))], before[name])
+    return before
+
+
+def _encoded(graph: Graph, classifier: SequenceClassifier, before: States) -> States:
+    """The state after the chunk, layer by layer."""
+    encoder = classifier.encoder
+    values = _embedding(graph, classifier, encoder)
+    if isinstance(encoder.embedding, LinearEmbedding) and not isinstance(encoder, RecurrentEncoder):
+        values = linear(graph, "embedded", encoder.embedding, values)
+    sequence = graph.node("Transpose", [values], ["by_step"], perm=[1, 0, 2])
+    if isinstance(encoder, MinGRU):
+        return mingru_layers(graph, encoder, sequence, before)
+    if isinstance(encoder, S4D):
+        return s4d_layers(graph, encoder, sequence, before)
+    assert isinstance(encoder, RecurrentEncoder)
+    return _layers(graph, encoder, sequence, before)
+
+
+def _embedding(graph: Graph, classifier: SequenceClassifier, encoder: AnyEncoder) -> str:
+    """Embedded tokens or levels, or standardised values, (B, T, ...)."""
     embedding = encoder.embedding
     if isinstance(embedding, TokenEmbedding):
-        table = graph.constant("embedding", embedding.weight)
-        return graph.node("Gather", [table, "x"], ["embedded"]), (kernel, bias)
+        return graph.node("Gather", [graph.constant("embedding", embedding.weight), "x"], ["embedded"])
     if isinstance(embedding, LookupEmbedding):
-        return _lookup(graph, embedding), (kernel, bias)
-    values = "x"
+        return _lookup(graph, embedding)
     if classifier.input_mean is not None and classifier.input_std is not None:
-        values = _standardised(graph, classifier)
-    if isinstance(embedding, LinearEmbedding):
-        kernel, bias = embedding.fold(kernel, bias)
-    return values, (kernel, bias)
+        return _standardised(graph, classifier)
+    return "x"
 
 
-def _standardised(graph: _Graph, classifier: SequenceClassifier) -> str:
+def _standardised(graph: Graph, classifier: SequenceClassifier) -> str:
     from onnx import TensorProto
 
     kind = np.float64 if classifier.reads_double else np.float32
@@ -153,7 +164,7 @@ def _standardised(graph: _Graph, classifier: SequenceClassifier) -> str:
     return graph.node("Cast", [found], ["single"], to=TensorProto.FLOAT) if classifier.reads_double else found
 
 
-def _lookup(graph: _Graph, embedding: LookupEmbedding) -> str:
+def _lookup(graph: Graph, embedding: LookupEmbedding) -> str:
     """The sum over channels of each level's vector; what comes in are the levels themselves."""
     from onnx import TensorProto
 
@@ -166,21 +177,12 @@ def _lookup(graph: _Graph, embedding: LookupEmbedding) -> str:
     return graph.node("Sum", vectors, ["embedded"])
 
 
-def _layers(
-    graph: _Graph, encoder: RecurrentEncoder, sequence: str, first: tuple[Tensor, Tensor], names: tuple[str, ...]
-) -> str:
-    """All recurrent layers; returns the top one's last h, (1, B, H)."""
+def _layers(graph: Graph, encoder: RecurrentEncoder, sequence: str, before: States) -> States:
+    """All recurrent layers by the operators that ONNX has for them; a linear embedding is folded into the first."""
     one = graph.constant("one", np.asarray([1], np.int64))
-    befores = {name: [name] for name in names}
-    if encoder.layers > 1:
-        for name in names:
-            befores[name] = [f"{name}_{layer}" for layer in range(encoder.layers)]
-            graph.node(
-                "Split", [name, graph.constant(f"{name}_each", np.ones(encoder.layers, np.int64))], befores[name]
-            )
-    afters: dict[str, list[str]] = {name: [] for name in names}
+    after: States = {name: [] for name in before}
     for layer in range(encoder.layers):
-        kernel, bias = first if layer == 0 else _input_weights(encoder, layer)
+        kernel, bias = _input_weights(encoder, layer)
         gates, size = _GATES[encoder.cell_name], encoder.hidden_size
         recurrent = getattr(encoder, f"weight_hh_l{layer}")
         second = getattr(encoder, f"bias_hh_l{layer}") if encoder.cell.recurrent_bias else encoder.no_bias
@@ -192,23 +194,24 @@ def _layers(
             graph.constant(f"R_{layer}", ordered[1][None]),
             graph.constant(f"B_{layer}", both[None]),
             "",  # All sequences of a call are equally long.
-            *(befores[name][layer] for name in names),
+            *(states[layer] for states in before.values()),
         ]
-        last = [f"{name}_after_{layer}" for name in names]
+        last = [f"{name}_after_{layer}" for name in before]
         graph.node(
             _OPERATOR[encoder.cell_name], inputs, [f"Y_{layer}", *last], hidden_size=size, **_attributes(encoder)
         )
-        for name, after in zip(names, last, strict=True):
-            afters[name].append(after)
+        for name, state in zip(before, last, strict=True):
+            after[name].append(state)
         # (T, 1 direction, B, H): the direction goes.
         sequence = graph.node("Squeeze", [f"Y_{layer}", one], [f"outputs_{layer}"])
-    for name in names:
-        graph.node("Concat", afters[name], [f"{name}_out"], axis=0)
-    return afters["h"][-1]
+    return after
 
 
 def _input_weights(encoder: RecurrentEncoder, layer: int) -> tuple[Tensor, Tensor]:
-    return getattr(encoder, f"weight_ih_l{layer}"), getattr(encoder, f"bias_ih_l{layer}")
+    kernel, bias = getattr(encoder, f"weight_ih_l{layer}"), getattr(encoder, f"bias_ih_l{layer}")
+    if layer == 0 and isinstance(encoder.embedding, LinearEmbedding):
+        return encoder.embedding.fold(kernel, bias)
+    return kernel, bias
 
 
 def _reordered(weight: Tensor, gates: tuple[int, ...], size: int) -> np.ndarray:
@@ -226,7 +229,7 @@ def _attributes(encoder: RecurrentEncoder) -> dict[str, Any]:
     return {}
 
 
-def _head(graph: _Graph, classifier: SequenceClassifier, top: str) -> None:
+def _head(graph: Graph, classifier: SequenceClassifier, top: str) -> None:
     zero = graph.constant("zero", np.asarray([0], np.int64))
     hidden = graph.node("Squeeze", [top, zero], ["last"])
     for name, layer, output in (

@@ -80,8 +80,7 @@ class DiagonalSSM(nn.Module):
 
     def kernels(self, length: int) -> Kernels:
         """What pieces of up to `length` steps are computed with."""
-        rate = torch.complex(-self.log_damping.exp(), self.frequency)
-        angle = rate * self.log_dt.exp().unsqueeze(-1)
+        rate, angle = self._rates()
         powers = (angle.unsqueeze(-1) * torch.arange(length + 1, device=angle.device)).exp()
         hold = torch.expm1(angle) / rate
         weight = torch.view_as_complex(self.output)
@@ -94,6 +93,16 @@ class DiagonalSSM(nn.Module):
             writing=torch.view_as_real(written.flip(-1)).transpose(1, 2).flatten(2),
             powers=powers,
         )
+
+    def one_step(self) -> tuple[Tensor, Tensor]:
+        """exp(dt A) and B, both (H, M), complex."""
+        rate, angle = self._rates()
+        return angle.exp(), torch.expm1(angle) / rate
+
+    def _rates(self) -> tuple[Tensor, Tensor]:
+        """A and dt A, (H, M), complex."""
+        rate = torch.complex(-self.log_damping.exp(), self.frequency)
+        return rate, rate * self.log_dt.exp().unsqueeze(-1)
 
 
 @dataclass(frozen=True)
