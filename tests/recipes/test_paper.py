@@ -193,6 +193,27 @@ def test_every_variant_of_figure_6_leaves_out_its_part_and_nothing_else(setting:
     assert {key: trees[1][key] for key in trees[0] if trees[0][key] != trees[1][key]} == LEFT_OUT[setting]
 
 
+def test_curves_that_are_drawn_and_not_printed_are_the_runs_of_table_2() -> None:
+    """Figure 4's dashed level and Figure 5's three curves: no line of the list says which runs they are."""
+    found = {
+        (name, row.model, row.setting): (recipe_name(row.paper), recipe_name(row.small))
+        for name in ("figure4", "figure5")
+        for row in find_table(name).rows
+        if not row.setting.startswith("supervised truncation") and row.small is not None
+    }
+    r, p, full = (
+        ("cifar10-r", "small-mnist14-r"),
+        ("cifar10-p", "small-mnist14-p"),
+        ("cifar10-lstm-full", "small-mnist14-lstm-full"),
+    )
+    assert found == {
+        ("figure4", "LSTM", "full BPTT"): full,
+        ("figure5", "r-LSTM", "truncate 300"): r,
+        ("figure5", "p-LSTM", "truncate 300"): p,
+        ("figure5", "LSTM", "first epochs"): full,
+    }
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_row_of_a_table_is_printed(table: PaperTable) -> None:
     """Figures also have points that the paper only draws."""

@@ -12,6 +12,7 @@ from longreach.recipes.tables import find_table
 from longreach.report.claims import rows_with_records
 from longreach.report.figure3 import figure3
 from longreach.report.figure4 import figure4
+from longreach.report.figure5 import figure5
 from longreach.report.figure6 import figure6
 from longreach.reproduce.records import Results
 
@@ -53,3 +54,22 @@ def test_marks_and_bars_stand_where_the_figures_are(results: Results, save: Save
         for one in axes.containers:
             x, y = one.lines[0].get_data()
             assert list(y) == pytest.approx([30.0] * len(x) if unit is None else [steps / unit for steps in x])
+
+
+def test_guessing_and_intervals_are_drawn(results: Results, save: Save) -> None:
+    three, five = find_table("figure3"), find_table("figure5")
+    for row in three.rows:
+        if row.small is not None:
+            save(three, row, 0.3, 0.3)
+    accuracies = figure3(three, [("small", rows_with_records(three, "small", results))], None).axes[1]
+    assert [line.get_ydata()[0] for line in accuracies.lines if line.get_label() == "guessing"] == [10.0]
+    for row in five.rows:
+        save(five, row, 0.4, 0.5)
+    (axes,) = figure5(five, [("small", rows_with_records(five, "small", results))]).axes
+    bands = [band.get_paths()[0].vertices for band in axes.collections]
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 2 or line.get_linestyle() in ("-", "--")]
+    assert len(bands) == len(curves) > 0
+    half = 12.706205 * statistics.stdev([40.0, 50.0]) / math.sqrt(2)
+    last = max(float(x) for x in curves[-1].get_xdata())
+    ends = sorted({round(float(y), 3) for x, y in bands[-1] if x == last})
+    assert ends == pytest.approx([45.0 - half, 45.0 + half], abs=1e-2)

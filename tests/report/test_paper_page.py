@@ -191,8 +191,13 @@ def test_the_first_evaluation_after_pretraining() -> None:
 def test_mean_curves_use_what_all_seeds_have() -> None:
     one = {"curves": {"test": [{"update": 1, "accuracy": 0.2}, {"update": 2, "accuracy": 0.4}]}}
     other = {"curves": {"test": [{"update": 2, "accuracy": 0.6}, {"update": 3, "accuracy": 1.0}]}}
-    assert mean_curve([one, other], "test") == ([2.0], [0.5])
-    assert mean_curve([one], "train") == ([], [])
+    # Student's t of one degree of freedom, times the deviation over the root of two.
+    assert mean_curve([one, other], "test") == {2: (0.5, pytest.approx(12.7062 * 0.1, rel=1e-4))}
+    assert mean_curve([one], "test") == {
+        1: (0.2, pytest.approx(math.nan, nan_ok=True)),
+        2: (0.4, pytest.approx(math.nan, nan_ok=True)),
+    }
+    assert mean_curve([one], "train") == {}
 
 
 def test_shares_of_a_schedule() -> None:

@@ -27,6 +27,10 @@ SLOWER = {"gru": 2.2, "mingru": 2.5, "s4d": 14.0}
 """How many times as long as in an LSTM an operation takes in other cells: there PyTorch has no such fused call, and a
 unit of the S4D holds 64 numbers, not one. Measured on MNIST-14, H = 64, batch 32."""
 
+S4D_FREE = 0.28
+"""Share of that which the top layer of an S4D takes where it is read for its state alone: as long as an LSTM
+(`benchmarks/results/cells.json`)."""
+
 URNN_STEP = (4.1e-4, 1.05e-7)
 """Seconds of one step of the unitary RNN in an update, and seconds more for each complex unit of each sequence: it
 spends its time on single steps, not on arithmetic. Measured at H = 64 with 32 sequences and at H = 512 with 128."""
@@ -121,12 +125,18 @@ def _seconds_of_reading(config: RunConfig, steps: float) -> float:
         return forward_operations(model, steps) / RATE
     if model.cell == "urnn":
         return URNN_FORWARD * steps * (URNN_STEP[0] / EVALUATION_BATCH + URNN_STEP[1] * model.hidden_size)
-    return steps * _step_operations(model) / RATE
+    return steps * _free_operations(model) / RATE
 
 
 def _step_operations(model: ModelConfig) -> float:
-    """Of one step of one sequence, without gradient."""
+    """Of one step of one sequence, forward."""
     return 2 * _gates(model) * model.hidden_size**2 * (2 * model.layers - 1)
+
+
+def _free_operations(model: ModelConfig) -> float:
+    """The same where neither outputs nor a gradient are wanted."""
+    share = (model.layers - 1 + S4D_FREE) / model.layers if model.cell == "s4d" else 1.0
+    return share * _step_operations(model)
 
 
 def _operations(config: RunConfig, model: ModelConfig, steps: float, supervised: bool, auxiliary: bool) -> float:
@@ -153,7 +163,7 @@ def _operations(config: RunConfig, model: ModelConfig, steps: float, supervised:
             if isinstance(loss, AutoencoderConfig):
                 windows += _reach(loss.truncation, steps)
             decoding += 3 * steps * 2 * model.hidden_size * loss.head_size
-    return config.batch_size * (step * (steps + 3 * windows) + decoding)
+    return config.batch_size * (_free_operations(model) * steps + 3 * step * windows + decoding)
 
 
 def _gates(model: ModelConfig) -> float:

@@ -55,6 +55,8 @@ _NOT_SETTINGS = ("name", "seed", "phases", "budget", "evaluate_every", "monitor"
 """What a run within a budget has of its own, or what changes nothing in it."""
 
 _STYLES = {"full BPTT": "--", "truncate 300": "-", "truncate 100": "-"}
+_MARKS = ("o", "s", "^", "D")
+"""Of one budget after another: their curves lie close to one another."""
 
 
 @dataclass(frozen=True)
@@ -179,22 +181,27 @@ def draw_budget_runs(held: list[BudgetRuns]) -> str | None:
     if not datasets:
         return None
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.4 * len(datasets), 3.4), layout="constrained")
+        figure = Figure(figsize=(5.4 * len(datasets), 4.4), layout="constrained")
         panels = figure.subplots(1, len(datasets), squeeze=False)[0]
         for axes, dataset in zip(panels, datasets, strict=True):
-            for one in held:
-                if one.row.dataset == dataset:
-                    _curve(axes, one)
+            here = [one for one in held if one.row.dataset == dataset]
+            budgets = list(dict.fromkeys(one.budget for one in here))
+            for one in here:
+                _curve(axes, one, _MARKS[budgets.index(one.budget) % len(_MARKS)])
             axes.set_title(dataset, fontsize=9, loc="left")
             axes.set_xlabel("updates, pretraining included")
-            axes.set_xlim(left=0)
+            # Some have done a tenth of another's, and are compared where both have been.
+            axes.set_xscale("log")
+            axes.set_xlim(left=100)
+            axes.xaxis.set_major_formatter("{x:,.0f}")
             axes.set_ylim(0, 100)
-            axes.legend(fontsize=7, frameon=False, loc="best")
+            # Below, as curves go all over the panel.
+            axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.15))
         panels[0].set_ylabel("test accuracy, %")
         return svg(figure)
 
 
-def _curve(axes: Axes, one: BudgetRuns) -> None:
+def _curve(axes: Axes, one: BudgetRuns, mark: str) -> None:
     colour, value = COLOURS.get(one.row.model, "#5b6270"), printed_number(one.printed)
     is_error = "error" in one.table.metric
     # In the legend and not beside its level, where levels that lie close would cover one another's words.
@@ -206,8 +213,10 @@ def _curve(axes: Axes, one: BudgetRuns) -> None:
             [100.0 * point["accuracy"] for point in points],
             color=colour,
             linestyle=_STYLES.get(one.row.setting, ":"),
-            marker="o",
-            markersize=3,
+            marker=mark,
+            markersize=4,
+            markevery=max(1, len(points) // 20),
+            markerfacecolor="white" if mark in "sD" else colour,
             linewidth=1.4,
             label=f"{label(one.row)}, {one.budget}{printed}" if place == 0 else None,
         )

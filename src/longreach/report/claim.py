@@ -10,7 +10,7 @@ from longreach.recipes.paper import PaperTable, Row, Scale
 from longreach.recipes.tables import find_table
 from longreach.report.estimate import Answer, Comparison, Estimate, above, together
 from longreach.report.naming import data_run, label
-from longreach.report.standing import Lack, Standing, standing
+from longreach.report.standing import Lack, Standing, guessed, standing
 from longreach.reproduce.records import Results
 
 OURS = ("r-LSTM", "p-LSTM")
@@ -90,7 +90,7 @@ class Found:
         """Below what a classifier guesses on the data of a table's rows, in per cent."""
         recipes = (row.recipe(self.scale) for row in find_table(where).rows if dataset in (None, row.dataset))
         source = next(recipe().data.source for recipe in recipes if recipe is not None)
-        chance = 100.0 / 120 if source == "stanford_dogs" else 10.0
+        chance = guessed(source)
         return Named(f"{CHANCE_MARGIN:g} times guessing", Estimate.exact(CHANCE_MARGIN * chance))
 
     def truncation(self, where: str, model: str, setting: str, dataset: str | None = None) -> int | None:

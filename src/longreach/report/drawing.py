@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from longreach.recipes.paper import PaperTable, Row, Scale
-from longreach.report.standing import Standing
+from longreach.report.standing import Standing, guessed
 
 COLOURS = {
     "LSTM": "#5b6270",
@@ -70,13 +70,24 @@ def panels(
     return figure, [list(row) for row in axes]
 
 
-def data_of(points: Points) -> str:
-    """Names of the data that the runs were made on."""
+def sources_of(points: Points) -> set[str]:
+    """`data.source` of the runs."""
     from longreach.config import DataConfig
 
-    sources = {DataConfig.model_validate(record["config"]["data"]).source for _, s in points for record in s.records}
+    return {DataConfig.model_validate(record["config"]["data"]).source for _, s in points for record in s.records}
+
+
+def mark_guessing(axes: Axes, points: Points) -> None:
+    """A level for guessing, where all runs have as many classes."""
+    levels = {guessed(source) for source in sources_of(points)}
+    if len(levels) == 1:
+        axes.axhline(*levels, color="#b4b7bd", linestyle=":", linewidth=1.2, label="guessing")
+
+
+def data_of(points: Points) -> str:
+    """Names of the data that the runs were made on."""
     named = {"mnist14": "MNIST-14", "idx": "MNIST, resized", "cifar10": "CIFAR10", "stanford_dogs": "StanfordDogs"}
-    return ", ".join(sorted(named.get(source, source) for source in sources))
+    return ", ".join(sorted(named.get(source, source) for source in sources_of(points)))
 
 
 def joined(

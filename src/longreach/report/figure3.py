@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from longreach.recipes.paper import PaperTable, Scale, printed_lines, rows_of
-from longreach.report.drawing import COLOURS, MARKERS, Points, joined, panels
+from longreach.report.drawing import COLOURS, MARKERS, Points, joined, mark_guessing, panels
 from longreach.report.standing import printed_number
 from longreach.report.update_times import UpdateTimes
 
@@ -46,8 +46,10 @@ def figure3(table: PaperTable, ours: Sequence[tuple[Scale, Points]], times: Upda
             joined(
                 axes[1][column], model, steps, [s.seconds_per_update or 0.0 for _, s in mine], [math.nan] * len(mine)
             )
-        axes[0][column].set_ylim(bottom=0)
-        axes[0][column].legend(fontsize=7, frameon=False)
+        mark_guessing(axes[0][column], points)
+        axes[0][column].set_ylim(0, 100)
+        # The longer the sequences the lower the curves: above them there is room.
+        axes[0][column].legend(fontsize=7, frameon=False, loc="upper right")
         axes[1][column].set_ylim(bottom=0)
     for column in range(len(axes[0])):
         axes[1][column].set_xlabel("steps")

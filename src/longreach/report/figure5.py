@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from longreach.recipes.paper import PaperTable, Scale, printed_lines
 from longreach.report.drawing import COLOURS, Points, data_of
+from longreach.report.interval import mean_and_interval
 from longreach.report.standing import printed_number
 from longreach.reproduce.records import Record
 
@@ -21,22 +22,24 @@ def figure5(_: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
     for axes, (scale, points) in zip(panels, ours, strict=True):
         for row, found in points:
             for part, style in (("train", "-"), ("test", "--")):
-                x, y = mean_curve(found.records, part)
-                if x:
+                curve = mean_curve(found.records, part)
+                if curve:
+                    x, y = [float(update) for update in curve], [100 * mean for mean, _ in curve.values()]
+                    half = [100 * half for _, half in curve.values()]
                     label = row.model if part == "train" else None
-                    axes.plot(
-                        x,
-                        [100 * value for value in y],
-                        color=COLOURS[row.model],
-                        linestyle=style,
-                        linewidth=1.4,
-                        label=label,
-                    )
+                    axes.plot(x, y, color=COLOURS[row.model], linestyle=style, linewidth=1.4, label=label)
+                    if not math.isnan(half[0]):
+                        low, high = ([m + sign * h for m, h in zip(y, half, strict=True)] for sign in (-1, 1))
+                        axes.fill_between(x, low, high, color=COLOURS[row.model], alpha=0.12, linewidth=0)
         _reference(axes)
-        axes.set_title(f"ours, {scale} scale: {data_of(points)}\nsolid: training, dashed: test", fontsize=9, loc="left")
+        axes.set_title(
+            f"ours, {scale} scale: {data_of(points)}\nsolid: training, dashed: test, means and intervals",
+            fontsize=9,
+            loc="left",
+        )
         axes.set_xlabel("updates, pretraining included")
         axes.set_ylim(0, 100)
-        axes.legend(fontsize=7, frameon=False, loc="lower right")
+        axes.legend(fontsize=7, frameon=False, loc="upper left")
     panels[0].set_ylabel("accuracy, %")
     return figure
 
@@ -48,16 +51,17 @@ def _reference(axes: Axes) -> None:
             axes.axhline(value, color=COLOURS[line.model], linestyle=":", linewidth=1.0)
             axes.annotate(
                 f"printed: {line.model} at first, {line.value}",
-                (0.02, value + 1),
+                (0.98, value + 1),
                 xycoords=("axes fraction", "data"),
                 fontsize=7,
+                ha="right",
             )
 
 
-def mean_curve(records: Sequence[Record], part: str) -> tuple[list[float], list[float]]:
-    """Accuracy along the run, the mean over seeds at the updates that all have."""
+def mean_curve(records: Sequence[Record], part: str) -> dict[int, tuple[float, float]]:
+    """Accuracy along the run at the updates that all seeds have: the mean and half of its 95 % interval."""
     curves = [{point["update"]: point["accuracy"] for point in record["curves"].get(part, [])} for record in records]
     if not curves:
-        return [], []
+        return {}
     shared = sorted(set.intersection(*(set(curve) for curve in curves)))
-    return [float(u) for u in shared], [statistics.fmean(curve[u] for curve in curves) for u in shared]
+    return {update: mean_and_interval([curve[update] for curve in curves]) for update in shared}

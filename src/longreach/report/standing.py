@@ -299,3 +299,8 @@ def _short(reason: str) -> str:
     """One line that a table's cell can hold."""
     line = reason.replace("|", "/")
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"
+
+
+def guessed(source: str) -> float:
+    """Accuracy of guessing, in per cent, on a figure's data: one of ten classes, or of the dogs' 120."""
+    return 100.0 / 120 if source == "stanford_dogs" else 10.0
