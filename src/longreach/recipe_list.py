@@ -14,11 +14,12 @@ from longreach.config import RunConfig
 from longreach.recipes import OWN_RECIPES
 from longreach.recipes.duration import expected_seconds
 from longreach.recipes.naming import Recipe, recipe_name
+from longreach.recipes.own_tables import own_runs
 from longreach.recipes.paper import PaperTable, Printed, Row, Scale, printed_lines, rows_of
 from longreach.recipes.tables import TABLES
 from longreach.report.naming import about, data_name
 from longreach.report.standing import printed_number, standing
-from longreach.reproduce.records import Record, Results
+from longreach.reproduce.records import Record, Results, infeasible
 from longreach.times import spoken
 
 _COLUMNS = ("recipe", "where", "data", "printed", "ours", "time")
@@ -39,6 +40,8 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
     if which in ("own", "all"):
         for recipe in OWN_RECIPES:
             table.add_row(*_own(recipe), about(recipe))
+        for name, run in own_runs():
+            table.add_row(*_of_own_table(name, run, held))
     scales: tuple[Scale, ...] = ("paper", "small")
     lines = [cells for scale in scales if which in (scale, "all") for cells in _of_scale(scale, held)]
     for cells in lines:
@@ -54,6 +57,14 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
 def _own(recipe: Recipe) -> tuple[str, ...]:
     config = recipe()
     return recipe_name(recipe), "ours", data_name(config.data), "", "", _time(config, ())
+
+
+def _of_own_table(name: str, config: RunConfig, results: Results) -> tuple[str, ...]:
+    folder, _, run = name.partition("/")
+    records = tuple(record for record in results.of(folder, run) if not infeasible(record))
+    accuracies = [100.0 * record["test_accuracy"] for record in records]
+    ours = f"{statistics.fmean(accuracies):.1f} ({len(accuracies)})" if accuracies else ""
+    return name, folder, data_name(config.data), "", ours, _time(config, records), ""
 
 
 def _of_scale(scale: Scale, results: Results) -> list[tuple[str, ...]]:

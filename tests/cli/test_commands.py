@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from made_records import made_record
 
 from longreach.config import load_config, parse_config
-from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes import OWN_RECIPES, PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe, recipe_name
+from longreach.recipes.own_tables import own_runs
+from longreach.reproduce.records import Results
 
 
 def test_help_names_every_command(command) -> None:
@@ -50,7 +53,28 @@ def test_recipes_lists_every_recipe_by_its_functions_name(command) -> None:
     done = command("recipes")
     assert done.returncode == 0
     listed = [line.split()[0] for line in done.stdout.splitlines()[1:] if not line.startswith(" ")]
-    assert listed == [recipe_name(recipe) for recipe in RECIPES]
+    own = [name for name, _ in own_runs()]
+    assert listed == [*map(recipe_name, OWN_RECIPES), *own, *map(recipe_name, (*PAPER_RECIPES, *SMALL_RECIPES))]
+
+
+def test_rows_of_our_own_tables_are_recipes_too(command, tmp_path: Path) -> None:
+    runs = list(own_runs())
+    assert len(dict(runs)) == len(runs) > 90
+    for name, run in runs:
+        assert find_recipe(name) == run
+    printed = command("recipes", "mnist14-cells/s4d")
+    assert printed.returncode == 0
+    assert parse_config(yaml.safe_load(printed.stdout), "recipe") == dict(runs)["mnist14-cells/s4d"]
+    done = command("recipes", "s4d-truncated")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "longreach: recipe 's4d-truncated': there is none of that name; near it are mnist784/s4d-truncated, "
+        "noise/s4d-truncated; "
+    )
+    Results(tmp_path).save("noise", "recall", 0, made_record(find_recipe("noise/recall"), 0.25))
+    own = command("recipes", "--scale", "own", "--results", str(tmp_path))
+    (line,) = (line for line in own.stdout.splitlines() if line.startswith("noise/recall "))
+    assert line.split()[:5] == ["noise/recall", "noise", "MNIST-14", "25.0", "(1)"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=recipe_name)

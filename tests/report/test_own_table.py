@@ -10,9 +10,9 @@ from made_records import made_record
 
 from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.long_memory import mnist784
+from longreach.recipes.own_tables import OWN_TABLES
 from longreach.report.own_table import base_of, changed, own_table_page
 from longreach.report.weights import count_weights
-from longreach.reproduce.jobs import OWN_TABLES
 from longreach.reproduce.records import Record, Results
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,9 @@ from made_records import made_record
 
 from longreach.config import PhaseConfig, RecallConfig, ReconstructConfig, RunConfig
 from longreach.recipes import PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe
+from longreach.recipes.own_tables import OWN_TABLES
 from longreach.recipes.paper import Scale
-from longreach.reproduce.jobs import OWN_TABLES, make_jobs, outdated_jobs, wanted_runs, within_budget
+from longreach.reproduce.jobs import make_jobs, outdated_jobs, wanted_runs, within_budget
 from longreach.reproduce.records import Results
 from longreach.reproduce.run import make_plan
 from longreach.training.phases import shrink

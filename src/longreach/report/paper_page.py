@@ -9,6 +9,7 @@ from pathlib import Path
 
 from longreach.errors import RunError
 from longreach.files import write_text
+from longreach.recipes.own_tables import OWN_TABLES
 from longreach.recipes.paper import PaperTable, Row, Scale, printed_lines
 from longreach.recipes.tables import TABLES
 from longreach.report.budget_runs import BUDGET_HEADER, BUDGET_IMAGE, BUDGET_TITLE, BUDGET_WORDS, NO_BUDGET_RUN, Budget
@@ -22,7 +23,6 @@ from longreach.report.paper_figures import draw
 from longreach.report.standing import Standing, standing
 from longreach.report.update_times import UpdateTimes
 from longreach.report.weights import count_weights
-from longreach.reproduce.jobs import OWN_TABLES
 from longreach.reproduce.records import Results
 
 TITLE = "The paper's tables and figures, and ours"

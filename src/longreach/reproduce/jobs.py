@@ -10,26 +10,13 @@ from pathlib import Path
 
 from longreach.config import RunConfig
 from longreach.errors import ConfigError
-from longreach.recipes.ablation import mnist14_ablation
-from longreach.recipes.cells import mnist14_cells
 from longreach.recipes.duration import expected_seconds, training_size
-from longreach.recipes.long_memory import equal_time, mnist784, mnist784_start, noise, precision
+from longreach.recipes.own_tables import OWN_TABLES
 from longreach.recipes.paper import PaperTable, Scale
 from longreach.recipes.tables import TABLES, home_of
 from longreach.reproduce.records import BUDGET_MARK, Record, Results, infeasible
 from longreach.reproduce.settings import OF_A_BUDGET, is_of_today
 from longreach.training.phases import Plan
-
-OWN_TABLES: tuple[tuple[str, Callable[[], tuple[RunConfig, ...]]], ...] = (
-    ("mnist14-ablation", mnist14_ablation),
-    ("mnist14-cells", mnist14_cells),
-    ("mnist784", mnist784),
-    ("mnist784-start", mnist784_start),
-    ("noise", noise),
-    ("equal-time", equal_time),
-    ("precision", precision),
-)
-"""Tables of our own, each with every run that it has; the name is that of its folder."""
 
 _CORES_OF_A_GPU = 30
 """How many times a core's updates a GPU is taken to do at the paper's sizes; it only sets how often to evaluate."""
