@@ -78,8 +78,11 @@ def noise() -> tuple[RunConfig, ...]:
         run("recall-fast", recall(anchors=8, weight=10.0), **FAST),
     )
     again = ("lstm-truncated", "lstm-full", "recall", "recall-means-fast")
-    s4d = with_cell(run("lstm-truncated"), "s4d", "s4d-truncated")
-    return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again), s4d)
+    s4d = [
+        with_cell(next(run for run in runs if run.name == like), "s4d", name)
+        for like, name in (("lstm-truncated", "s4d-truncated"), ("recall-means", "s4d-recall-means"))
+    ]
+    return (*runs, *(_with_chrono(run, 1_000) for run in runs if run.name in again), *s4d)
 
 
 _EQUAL_TIME: tuple[tuple[str, Literal["lstm", "s4d"], int | None, tuple[AuxiliaryConfig, ...]], ...] = (
