@@ -189,3 +189,38 @@ def test_an_encoder_may_write_into_its_state_where_there_is_no_gradient() -> Non
     for column, (found,) in states.items():
         right = inputs[:, :column].sum(1)
         torch.testing.assert_close(found[0], right[[1]] if column == 30 else right, rtol=1e-12, atol=1e-12)
+
+
+def test_an_encoder_of_ones_own_may_have_a_quicker_way_to_its_state() -> None:
+    """It is asked for once, with all steps, where there is no gradient, and not where there is one."""
+
+    class Sum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(0.5))
+            self.asked: list[int] = []
+            self.slow: list[int] = []
+            self.quick: list[int] = []
+
+        def forward(self, inputs: Tensor, state: tuple[Tensor, ...] | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+            self.slow.append(inputs.shape[1])
+            outputs = (self.weight * inputs).cumsum(1) + (0 if state is None else state[0].transpose(0, 1))
+            return outputs, (outputs[:, -1:].transpose(0, 1),)
+
+        def for_states(self, steps: int) -> object:
+            self.asked.append(steps)
+
+            def last(inputs: Tensor, state: tuple[Tensor, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+                self.quick.append(inputs.shape[1])
+                after = self.weight * inputs.sum(1).unsqueeze(0) + (0 if state is None else state[0])
+                return after.transpose(0, 1), (after,)
+
+            return last
+
+    encoder, inputs = Sum(), torch.ones(2, 600, 3)
+    (state,) = unroll(encoder, inputs, [600], 40)
+    torch.testing.assert_close(state[0], torch.full((1, 2, 3), 300.0))
+    (gradient,) = torch.autograd.grad(state[0].sum(), encoder.weight)
+    assert gradient == 40 * 6
+    assert (encoder.asked, encoder.slow) == ([560], [40])
+    assert (sum(encoder.quick), max(encoder.quick)) == (560, 256)
