@@ -56,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("--files", type=int, default=1000, help="of each language, at most (%(default)s)")
     asked.add_argument("--least", type=int, default=50, help="files without which a language is left out (%(default)s)")
     asked.add_argument("--epochs", type=int, default=12, help="passes over the training files (%(default)s)")
-    asked.add_argument("--hidden", type=int, default=64, help="units of the LSTM (%(default)s)")
+    asked.add_argument("--cell", default="lstm", help="lstm, gru, mingru or s4d (%(default)s)")
+    asked.add_argument("--hidden", type=int, default=64, help="units of the network (%(default)s)")
     asked.add_argument("--recall", type=float, default=5.0, help="weight of recall; 0: labels alone (%(default)s)")
     asked.add_argument("--seed", type=int, default=0, help="of the training; the split has its own (%(default)s)")
     asked.add_argument("--record", type=Path, help="JSON file to write what came out")
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> dict:
     train, test = next(parting.split(texts, languages, folders))
 
     model = LongSequenceClassifier(
+        cell=asked.cell,
         hidden_size=asked.hidden,
         recall=asked.recall > 0,
         recall_weight=asked.recall or 1.0,
