@@ -56,7 +56,13 @@ def main() -> None:
         cell: {what: statistics.median(seconds[cell, what]) for what in ("state", "outputs", "update")}
         for cell in CELLS
     }
-    settings = {"steps": arguments.steps, "batch": arguments.batch, "hidden": HIDDEN, "truncation": TRUNCATION}
+    settings = {
+        "steps": arguments.steps,
+        "batch": arguments.batch,
+        "hidden": HIDDEN,
+        "layers": 1,
+        "truncation": TRUNCATION,
+    }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_json(arguments.out, {"environment": environment(), "settings": settings, "cells": figures})
     table = Table(box=None)

@@ -291,7 +291,7 @@ def cells_table(figures: Path) -> str:
     ]
     told = (
         f"{processor(found)}, one thread, {settings['steps']:,} steps, batch {settings['batch']}, hidden "
-        f"{settings['hidden']}, gradient through the last {settings['truncation']} steps:"
+        f"{settings['hidden']}, layers {settings['layers']}, gradient through the last {settings['truncation']} steps:"
     )
     return f"{told}\n\n" + rows("cell | state alone, ms | with outputs, ms | update, ms | outputs / state", lines)
 

@@ -6,6 +6,7 @@ python scripts/streaming_page.py [--check]
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def agreement_table(figures: Path) -> str:
         for kind, rows in kinds.items()
     }
     plain = doubles.pop("plain RNN")
-    drawn, larger = (_told(max(column)) for column in zip(*doubles.values(), strict=True))
+    drawn, larger = (_at_most(max(column)) for column in zip(*doubles.values(), strict=True))
     lines += [
         "",
         f"In float64 nothing is off by more than {drawn}, with the larger weights by more than {larger}; the plain "
@@ -57,6 +58,11 @@ def _cell(drawn: float, larger: float) -> str:
 def _told(difference: float) -> str:
     digits, _, exponent = f"{difference:.0e}".partition("e")
     return digits if int(exponent) == 0 else f"{digits}e{int(exponent)}"
+
+
+def _at_most(difference: float) -> str:
+    """One digit, rounded up."""
+    return _told(math.ceil(difference / (unit := 10.0 ** math.floor(math.log10(difference)))) * unit)
 
 
 TABLES = {"agreement": agreement_table}

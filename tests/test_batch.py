@@ -84,11 +84,6 @@ def test_which_labels_are_known() -> None:
         (None, torch.ones(2), "batch weights: expected shape (3,), one for each sequence, found (2,)"),
         (
             None,
-            torch.ones(3, dtype=torch.int64),
-            "batch weights: expected floating-point numbers, found torch.int64; give weights.float()",
-        ),
-        (
-            None,
             torch.tensor([1.0, 0.0, -0.5]),
             "batch weights: expected finite numbers from 0 on, found -0.5 in row 2",
         ),

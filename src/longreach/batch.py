@@ -31,7 +31,7 @@ class SequenceBatch:
         labels: (B,) int64 class indices, `UNLABELLED` (-1) where the class is not known; or (B, K) floating-point
             targets of a regression as its head tells them, of which a sequence's are known where none of them is NaN;
             or None.
-        weights: (B,) floating point, zero or more, by how much each sequence counts in the supervised loss; None
+        weights: (B,) numbers, zero or more, by how much each sequence counts in the supervised loss; None
             where all count alike.
         rows: (B,) int64 places of the sequences in their data set, on the CPU, or None where there is none. What is
             remembered of a sequence from visit to visit is found by it.
@@ -205,8 +205,6 @@ def _check_labels(labels: Tensor, rows: int) -> None:
 def _check_weights(weights: Tensor, rows: int) -> None:
     if weights.shape != (rows,):
         raise DataError(f"batch weights: expected shape ({rows},), one for each sequence, found {tuple(weights.shape)}")
-    if not weights.is_floating_point():
-        raise DataError(f"batch weights: expected floating-point numbers, found {weights.dtype}; give weights.float()")
     if can_be_looked_at(weights) and bool((wrong := ~(weights.isfinite() & (weights >= 0))).any()):
         row = int(wrong.nonzero()[0])
         raise DataError(f"batch weights: expected finite numbers from 0 on, found {float(weights[row])} in row {row}")

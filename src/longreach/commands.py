@@ -15,6 +15,7 @@ from longreach.config import RunConfig, load_config
 from longreach.config.text import read_yaml
 from longreach.errors import ConfigError
 from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes.own_tables import own_runs
 from longreach.recipes.paper import Scale
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
 
         return RunFolder(out).load_config().with_set(changes), out
     config = named_run(recipe).with_set(changes)
-    return config, out if out is not None else Path("runs") / f"{config.name}-seed{config.seed}"
+    # Rows of several tables have the same name.
+    name = recipe.replace("/", "-") if recipe in dict(own_runs()) else config.name
+    return config, out if out is not None else Path("runs") / f"{name}-seed{config.seed}"
 
 
 def named_run(name: str, beside: Path | None = None) -> RunConfig:
@@ -135,7 +138,7 @@ def named_run(name: str, beside: Path | None = None) -> RunConfig:
         path = beside / path
     if name.endswith((".yaml", ".yml")):
         return load_config(path)
-    if path.exists() and name not in map(recipe_name, RECIPES):
+    if path.exists() and name not in map(recipe_name, RECIPES) and name not in dict(own_runs()):
         if (path / "config.yaml").is_file():
             raise ConfigError(f"{name}: a run's folder; go on with it by longreach train --resume --out {name}")
         try:

@@ -12,6 +12,7 @@ import torch
 import yaml
 from made_records import made_record
 
+from longreach.commands import named_run, resolve_run
 from longreach.config import load_config, parse_config
 from longreach.recipes import OWN_RECIPES, PAPER_RECIPES, RECIPES, SMALL_RECIPES, find_recipe, recipe_name
 from longreach.recipes.own_tables import own_runs
@@ -57,7 +58,7 @@ def test_recipes_lists_every_recipe_by_its_functions_name(command) -> None:
     assert listed == [*map(recipe_name, OWN_RECIPES), *own, *map(recipe_name, (*PAPER_RECIPES, *SMALL_RECIPES))]
 
 
-def test_rows_of_our_own_tables_are_recipes_too(command, tmp_path: Path) -> None:
+def test_rows_of_our_own_tables_are_recipes_too(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = list(own_runs())
     assert len(dict(runs)) == len(runs) > 90
     for name, run in runs:
@@ -65,6 +66,12 @@ def test_rows_of_our_own_tables_are_recipes_too(command, tmp_path: Path) -> None
     printed = command("recipes", "mnist14-cells/s4d")
     assert printed.returncode == 0
     assert parse_config(yaml.safe_load(printed.stdout), "recipe") == dict(runs)["mnist14-cells/s4d"]
+    folders = {resolve_run(name, {}, None, resume=False)[1] for name, _ in runs}
+    assert len(folders) == len(runs)
+    assert Path("runs/noise-recall-seed0") in folders
+    (tmp_path / "noise" / "recall").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert named_run("noise/recall") == dict(runs)["noise/recall"]
     done = command("recipes", "s4d-truncated")
     assert done.returncode == 2
     assert done.stderr.startswith(

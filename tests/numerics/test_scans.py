@@ -223,12 +223,39 @@ def test_s4d_is_read_for_its_states_with_the_weights_of_the_day() -> None:
     assert torch.equal(second[1], whole[1])
 
 
+def test_layers_of_s4d_may_be_one_and_more_may_be_read_than_was_spoken_of() -> None:
+    encoder, inputs = make("s4d"), torch.randn(2, 70, 2, dtype=torch.float64)
+    encoder.stack[1].ssm = encoder.stack[0].ssm
+    right = encoder(inputs)
+    with torch.no_grad():
+        for steps in (1, 5, 70):
+            out, state = encoder.for_states(steps)(inputs, None)
+            torch.testing.assert_close(out, right[0][:, -1:], rtol=0, atol=1e-13)
+            for one, two in zip(state, right[1], strict=True):
+                torch.testing.assert_close(one, two, rtol=0, atol=1e-13)
+
+
 def test_s4d_that_is_watched_or_changed_reads_as_it_always_does() -> None:
     class Mine(S4D):
         pass
 
+    class Louder(DiagonalSSM):
+        def forward(self, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+            found, after = super().forward(inputs, before)
+            return 2.0 * found, after
+
     calls: list[int] = []
     hooked, inner, replaced, mine = make("s4d"), make("s4d"), make("s4d"), Mine(channels=2, hidden_size=4)
+    louder, below = make("s4d"), make("s4d")
+    for encoder in (louder, below):
+        assert encoder.for_states(5) is not encoder
+    louder.stack[0].ssm = Louder(4, 3).double()
+    plain = below.stack[0].ssm.forward
+    below.stack[0].ssm.forward = lambda *given: (3.0 * plain(*given)[0], plain(*given)[1])
+    for encoder in (louder, below):
+        inputs = torch.randn(2, 5, 2, dtype=torch.float64)
+        quick, right = skim(encoder, inputs, None, {5: None})[5], encoder(inputs)[1]
+        assert all(torch.equal(one, two) for one, two in zip(quick, right, strict=True))
     hooked.register_forward_hook(lambda *_: calls.append(1))
     inner.stack[0].mix.register_forward_pre_hook(lambda *_: calls.append(2))
     forward = replaced.forward

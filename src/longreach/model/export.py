@@ -50,7 +50,7 @@ def export_onnx(classifier: SequenceClassifier, path: str | Path) -> Exported:
         path: of the file, replaced as a whole.
 
     Raises:
-        ConfigError: no such classifier, a cell that ONNX has no operator for, or the packages are missing.
+        ConfigError: no such classifier, a cell that cannot be exported, or the packages are missing.
         LongreachError: it computes something else than the model; nothing is written.
     """
     _check_kind(classifier)
@@ -84,7 +84,7 @@ def export_step(classifier: SequenceClassifier, path: str | Path) -> Exported:
         path: of the file, replaced as a whole.
 
     Raises:
-        ConfigError: no such classifier, or a cell other than the fused ones.
+        ConfigError: no such classifier, or a cell that cannot be exported.
         LongreachError: it computes something else than the model; nothing is written.
     """
     _check_kind(classifier)

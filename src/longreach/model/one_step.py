@@ -91,17 +91,18 @@ class _Oscillating(nn.Module):
         super().__init__()
         self.layer = layer
         with torch.no_grad():
-            decay, hold = layer.ssm.one_step()
-        self.decay_re, self.decay_im = nn.Buffer(decay.real.clone()), nn.Buffer(decay.imag.clone())
-        self.hold_re, self.hold_im = nn.Buffer(hold.real.clone()), nn.Buffer(hold.imag.clone())
+            change, hold = (parts.resolve_conj() for parts in layer.ssm.one_step())
+        kind = layer.ssm.through.dtype
+        self.change_re, self.change_im = nn.Buffer(change.real.to(kind)), nn.Buffer(change.imag.to(kind))
+        self.hold_re, self.hold_im = nn.Buffer(hold.real.to(kind)), nn.Buffer(hold.imag.to(kind))
 
     def forward(self, inputs: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """(B, H) and x (B, H * 2 M) before the step -> (B, H) and x after it."""
         ssm, driven = self.layer.ssm, self.layer.norm(inputs)
-        real, imaginary = before.unflatten(1, (*self.decay_re.shape, 2)).unbind(-1)
+        real, imaginary = before.unflatten(1, (*self.change_re.shape, 2)).unbind(-1)
         given = driven.unsqueeze(-1)
-        after_re = self.decay_re * real - self.decay_im * imaginary + self.hold_re * given
-        after_im = self.decay_re * imaginary + self.decay_im * real + self.hold_im * given
+        after_re = real + (self.change_re * real - self.change_im * imaginary) + self.hold_re * given
+        after_im = imaginary + (self.change_re * imaginary + self.change_im * real) + self.hold_im * given
         seen = (ssm.output[..., 0] * after_re - ssm.output[..., 1] * after_im).sum(-1)
         found = 2.0 * seen + ssm.through * driven
         outputs = inputs + nn.functional.glu(self.layer.mix(nn.functional.gelu(found)))
@@ -135,7 +136,7 @@ def exported_step(classifier: SequenceClassifier) -> torch.export.ExportedProgra
     """One step as a program of PyTorch's core operations, the batch of any size from 1.
 
     Args:
-        classifier: of a fused cell, on the CPU.
+        classifier: of a cell that can be exported, on the CPU.
 
     Raises:
         ConfigError: another cell.

@@ -115,12 +115,12 @@ def _oscillate(graph: Graph, at: str, layer: S4DLayer, driven: str, begin: str) 
     """What all oscillators give, (T, B, H), and what they hold after the last step, (1, B, H * 2 M): real and imaginary
     parts by turns, which are apart on the way.
     """
-    decay, hold = layer.ssm.one_step()
-    size, count = decay.shape
+    change, hold = layer.ssm.one_step()
+    size, count = change.shape
     constants = {
         f"{at}_{name}": graph.constant(f"{at}_{name}", value)
         for name, value in (
-            *(("decay_re", decay.real), ("decay_im", decay.imag), ("hold_re", hold.real), ("hold_im", hold.imag)),
+            *(("change_re", change.real), ("change_im", change.imag), ("hold_re", hold.real), ("hold_im", hold.imag)),
             *(("seen_re", 2.0 * layer.ssm.output[..., 0]), ("seen_im", 2.0 * layer.ssm.output[..., 1])),
         )
     }
@@ -135,9 +135,10 @@ def _oscillate(graph: Graph, at: str, layer: S4DLayer, driven: str, begin: str) 
     )
     inside("Unsqueeze", ["u_t", "axis"], "each")
     for part, sign, other in (("re", "Sub", "im"), ("im", "Add", "re")):
-        inside("Mul", ["decay_re", f"{part}_t"], f"{part}_own")
-        inside("Mul", ["decay_im", f"{other}_t"], f"{part}_turned")
-        inside(sign, [f"{part}_own", f"{part}_turned"], f"{part}_kept")
+        inside("Mul", ["change_re", f"{part}_t"], f"{part}_own")
+        inside("Mul", ["change_im", f"{other}_t"], f"{part}_turned")
+        inside(sign, [f"{part}_own", f"{part}_turned"], f"{part}_change")
+        inside("Add", [f"{part}_t", f"{part}_change"], f"{part}_kept")
         inside("Mul", [f"hold_{part}", "each"], f"{part}_written")
         inside("Add", [f"{part}_kept", f"{part}_written"], f"{part}_next")
     inside("Mul", ["seen_re", "re_next"], "seen_re_next")

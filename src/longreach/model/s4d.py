@@ -95,9 +95,13 @@ class DiagonalSSM(nn.Module):
         )
 
     def one_step(self) -> tuple[Tensor, Tensor]:
-        """exp(dt A) and B, both (H, M), complex."""
+        """exp(dt A) - 1 and B, both (H, M), complex, of double precision: what x[t-1] and u[t] add to x[t-1].
+
+        What is rounded in exp(dt A) itself adds up over all steps for which an oscillator lasts.
+        """
         rate, angle = self._rates()
-        return angle.exp(), torch.expm1(angle) / rate
+        change = torch.expm1(angle.to(torch.complex128))
+        return change, change / rate
 
     def _rates(self) -> tuple[Tensor, Tensor]:
         """A and dt A, (H, M), complex."""
@@ -209,7 +213,7 @@ class S4DLayer(nn.Module):
             inputs = inputs[:, -1:]
             found, after = self.ssm.last(driven, before, kernels)
         else:
-            found, after = self.ssm(driven, before, kernels)
+            found, after = self.ssm(driven, before) if kernels is None else self.ssm(driven, before, kernels)
         return inputs + nn.functional.glu(self.mix(nn.functional.gelu(found))), after
 
 
@@ -311,14 +315,18 @@ class S4D(nn.Module):
         Args:
             steps: of all calls together.
 
-        Choice: a network with hooks, or whose class or `forward` is another, reads as it always does.
+        Choice: where a network, a layer or its oscillators have hooks, another class or another `forward`, all is
+        read as it always is.
         """
-        watched = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
-        if watched or type(self) is not S4D or "forward" in vars(self):
-            return self
-        return _ForStates(
-            self, [ssm.kernels(min(PIECE, steps)) for ssm in self.modules() if isinstance(ssm, DiagonalSSM)]
+        known = type(self) is S4D and all(
+            type(layer) is S4DLayer and type(layer.ssm) is DiagonalSSM for layer in self.stack
         )
+        changed = any(
+            part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part) for part in self.modules()
+        )
+        if changed or not known:
+            return self
+        return _ForStates(self, [layer.ssm.kernels(min(PIECE, steps)) for layer in self.stack])  # type: ignore[operator, union-attr]
 
     def _read(
         self, inputs: Tensor, state: State | None, padding: Tensor | None, kernels: Sequence[Kernels] | None
@@ -359,4 +367,8 @@ class _ForStates:
         self.encoder, self.kernels = encoder, kernels
 
     def __call__(self, inputs: Tensor, state: State | None, padding: Tensor | None = None) -> tuple[Tensor, State]:
+        if min(PIECE, inputs.shape[1]) > self.kernels[0].response.shape[1]:
+            # More than was spoken of: these kernels are too short.
+            outputs, after = self.encoder(inputs, state, padding)
+            return outputs[:, -1:], after
         return self.encoder._read(inputs, state, padding, self.kernels)

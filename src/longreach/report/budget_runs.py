@@ -192,7 +192,6 @@ def draw_budget_runs(held: list[BudgetRuns]) -> str | None:
             axes.set_xlabel("updates, pretraining included")
             # Some have done a tenth of another's, and are compared where both have been.
             axes.set_xscale("log")
-            axes.set_xlim(left=100)
             axes.xaxis.set_major_formatter("{x:,.0f}")
             axes.set_ylim(0, 100)
             # Below, as curves go all over the panel.

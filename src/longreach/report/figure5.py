@@ -33,7 +33,7 @@ def figure5(_: PaperTable, ours: Sequence[tuple[Scale, Points]]) -> Figure:
                         axes.fill_between(x, low, high, color=COLOURS[row.model], alpha=0.12, linewidth=0)
         _reference(axes)
         axes.set_title(
-            f"ours, {scale} scale: {data_of(points)}\nsolid: training, dashed: test, means and intervals",
+            f"ours, {scale} scale: {data_of(points)}\nsolid: training, dashed: test; intervals where there are seeds",
             fontsize=9,
             loc="left",
         )
