@@ -69,6 +69,7 @@ TABLES = {
             ("source_language", "recall and labels"),
             ("source_language-recall-0.3", "recall of weight 0.3"),
             ("source_language-recall-0", "labels alone"),
+            ("source_language-s4d", "S4D, labels alone"),
         ],
     ),
     "languages": lambda records: classes(records, "source_language"),

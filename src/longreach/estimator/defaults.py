@@ -92,7 +92,7 @@ def truncation_for(steps: int) -> int | None:
 
 def recall_for(steps: int, unlabelled: bool, cell: str) -> bool:
     """Whether the memory is trained: wherever there are sequences without labels, and from 32 steps on, but not S4D's,
-    which remembers without being taught (`docs/results/mnist14-cells.md`: 0.962 without recall, 0.956 with it).
+    which remembers without being taught (`docs/results/mnist14-cells.md`: level without recall and with it).
     """
     return unlabelled or (steps >= RECALL_FROM and cell != "s4d")
 
