@@ -119,7 +119,8 @@ def resolve_run(recipe: str | None, changes: dict[str, Any], out: Path | None, r
         return RunFolder(out).load_config().with_set(changes), out
     config = named_run(recipe).with_set(changes)
     # Rows of several tables have the same name.
-    name = recipe.replace("/", "-") if recipe in dict(own_runs()) else config.name
+    row = recipe.replace("_", "-")
+    name = row.replace("/", "-") if row in dict(own_runs()) else config.name
     return config, out if out is not None else Path("runs") / f"{name}-seed{config.seed}"
 
 

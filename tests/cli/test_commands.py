@@ -69,6 +69,7 @@ def test_rows_of_our_own_tables_are_recipes_too(command, tmp_path: Path, monkeyp
     folders = {resolve_run(name, {}, None, resume=False)[1] for name, _ in runs}
     assert len(folders) == len(runs)
     assert Path("runs/noise-recall-seed0") in folders
+    assert resolve_run("mnist14_cells/gru", {}, None, resume=False)[1] == Path("runs/mnist14-cells-gru-seed0")
     (tmp_path / "noise" / "recall").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert named_run("noise/recall") == dict(runs)["noise/recall"]
