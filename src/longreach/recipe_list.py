@@ -47,7 +47,7 @@ def print_recipes(results: Path, which: Scale | Literal["own", "all"]) -> None:
     for cells in lines:
         table.add_row(*cells)
     # A file or a pipe has no width of its own; 80 would fold every line.
-    console = Console(width=None if sys.stdout.isatty() else 220)
+    console = Console(width=None if sys.stdout.isatty() else 260)
     console.print(table)
     if lines and not any(cells[_COLUMNS.index("ours")] for cells in lines):
         said = f"ours is empty: {results} has no record of these; --results names another folder"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from longreach.recipes import RECIPES, find_recipe, recipe_name
+from longreach.recipes.own_tables import own_runs
 from longreach.recipes.paper import printed_lines, rows_of
 from longreach.recipes.tables import TABLES
 
@@ -90,7 +91,7 @@ def test_the_list_of_recipes(command, tmp_path: Path) -> None:
     empty = f"ours is empty: {tmp_path} has no record of these; --results names another folder"
     assert lines[-1] == empty
     everything = command("recipes", "--results", tmp_path).stdout.splitlines()
-    assert len(everything) == 1 + len(RECIPES) + 1
+    assert len(everything) == 1 + len(RECIPES) + len(list(own_runs())) + 1
     assert everything[-1] == empty
     assert "ours is empty" not in command("recipes", "--scale", "own", "--results", tmp_path).stdout
     assert command("recipes", "--scale", "big").stderr == (
