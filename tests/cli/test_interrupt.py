@@ -94,6 +94,8 @@ def ended_by(
     process = subprocess.Popen(
         [sys.executable, "-m", "longreach", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Where these tests run in a shell's background, Ctrl-C is ignored, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         until = time.monotonic() + 120
