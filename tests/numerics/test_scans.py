@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from longreach.errors import ConfigError
-from longreach.model import s4d
+from longreach.model import s4d_oscillators
 from longreach.model.mingru import MinGRU
 from longreach.model.network import make_encoder
 from longreach.model.reading import read
-from longreach.model.s4d import S4D, DiagonalSSM
+from longreach.model.s4d import S4D
+from longreach.model.s4d_oscillators import DiagonalSSM
 from longreach.model.scan import linear_scan
 from longreach.model.skimming import skim
 
@@ -131,7 +132,7 @@ def make(cell: Any, **changes: Any) -> Any:
 def test_an_encoder_equals_a_loop_over_steps(
     cell: str, steps: int, embedding_size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s4d, "PIECE", 4)
+    monkeypatch.setattr(s4d_oscillators, "PIECE", 4)
     encoder = make(cell, embedding_size=embedding_size)
     inputs = torch.randn(3, steps, 2, dtype=torch.float64, requires_grad=True)
     state = tuple(torch.randn_like(part).requires_grad_() for part in encoder.initial_state(3))
@@ -187,7 +188,7 @@ def test_s4d_read_for_its_states_has_those_that_it_has_anyhow(
     steps: int, layers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What remembers to the last bit; h, which is made of it and not read again, as it is computed otherwise."""
-    monkeypatch.setattr(s4d, "PIECE", 4)
+    monkeypatch.setattr(s4d_oscillators, "PIECE", 4)
     encoder = make("s4d", layers=layers)
     inputs, joins = torch.randn(4, steps, 2, dtype=torch.float64), torch.tensor([-3, 0, steps // 2, steps])
     inputs[2, : steps // 2] = torch.nan
